@@ -1,0 +1,1 @@
+"""The service: `main.create_app` puts it together, `python -m` serves it."""

@@ -1,0 +1,1 @@
+"""The bases that every domain builds on."""

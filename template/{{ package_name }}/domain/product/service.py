@@ -1,0 +1,77 @@
+"""What can be done with products."""
+
+from uuid import UUID
+
+from ..common.repository_base import ModelPage, StaleModelError
+from ..common.service_base import ServiceBase
+from .exceptions import ProductNotFoundError, StaleProductError, StatusTransitionError
+from .model import Product
+from .repository import ProductRepository
+from .schema import ProductCreate, ProductStatus, ProductUpdate
+
+NEXT_STATUSES = {
+    ProductStatus.DRAFT: {ProductStatus.ACTIVE, ProductStatus.RETIRED},
+    ProductStatus.ACTIVE: {ProductStatus.RETIRED},
+    ProductStatus.RETIRED: set[ProductStatus](),
+}
+
+
+class ProductService(ServiceBase[ProductRepository]):
+    """Creates, finds, changes and deletes products."""
+
+    async def create(self, data: ProductCreate) -> Product:
+        """Return a new product.
+
+        Raises:
+            SkuTakenError: another product has this SKU.
+        """
+        return await self._repository.add(Product(**data.model_dump()))
+
+    async def get(self, product_id: UUID) -> Product:
+        """Return the product with this id.
+
+        Raises:
+            ProductNotFoundError: there is none.
+        """
+        product = await self._repository.get(product_id)
+        if product is None:
+            raise ProductNotFoundError(product_id)
+        return product
+
+    async def page(
+        self, *, after: UUID | None, limit: int, status: ProductStatus | None = None
+    ) -> ModelPage[Product]:
+        """Return up to `limit` products after the id `after`, oldest first."""
+        equal = {} if status is None else {"status": status}
+        return await self._repository.page(after=after, limit=limit, **equal)
+
+    async def update(self, product_id: UUID, data: ProductUpdate) -> Product:
+        """Change a product, and return it.
+
+        Raises:
+            ProductNotFoundError: there is none with this id.
+            StaleProductError: it has changed since the version that the client read.
+            StatusTransitionError: its status cannot become that one.
+        """
+        product = await self.get(product_id)
+        if product.version != data.version:
+            raise StaleProductError(product_id, data.version)
+        _check_transition(product.status, data.status)
+        try:
+            return await self._repository.update(product, data.changes())
+        except StaleModelError:
+            raise StaleProductError(product_id, data.version) from None
+
+    async def delete(self, product_id: UUID) -> None:
+        """Delete a product.
+
+        Raises:
+            ProductNotFoundError: there is none with this id.
+        """
+        if not await self._repository.delete(product_id):
+            raise ProductNotFoundError(product_id)
+
+
+def _check_transition(old: ProductStatus, new: ProductStatus | None) -> None:
+    if new is not None and new is not old and new not in NEXT_STATUSES[old]:
+        raise StatusTransitionError(old, new)

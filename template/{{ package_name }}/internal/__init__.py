@@ -1,0 +1,1 @@
+"""What no domain should care about: settings, logging, HTTP, connections."""

@@ -1,0 +1,26 @@
+"""Where settings are read from beside the variables with the service's prefix."""
+
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+
+class Unprefixed:
+    """Marks a setting that platforms pass under its bare name, such as `PORT`."""
+
+
+UNPREFIXED: Final = Unprefixed()
+
+
+class UnprefixedEnvSource(EnvSettingsSource):
+    """Reads the settings marked `UNPREFIXED` from environment variables without a prefix."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls, env_prefix="")
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the variable's value for a marked field, and no value for any other."""
+        if any(isinstance(mark, Unprefixed) for mark in field.metadata):
+            return super().get_field_value(field, field_name)
+        return None, field_name, False

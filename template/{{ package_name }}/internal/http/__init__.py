@@ -1,0 +1,1 @@
+"""How the service speaks HTTP: envelopes, problems, pages, middleware, the server."""

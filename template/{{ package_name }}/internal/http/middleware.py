@@ -1,0 +1,116 @@
+"""What wraps every request: its id, its log line, safe headers, and an answer whatever happens."""
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from time import perf_counter
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..utils import new_id
+from .problems import UNHANDLED, ProblemKind, problem_for, problem_response
+
+REQUEST_ID: Final = b"x-request-id"
+ACCEPTABLE_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
+"""What a client may choose as a request id; anything else could forge log lines."""
+
+TOO_LARGE: Final = ProblemKind(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    detail="The body is larger than this service accepts.",
+    headers={"Connection": "close"},
+)
+
+SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+
+logger = structlog.get_logger(__name__)
+
+
+class RequestMiddleware:
+    """Outermost of the service's own: nothing that a request raises gets past it."""
+
+    def __init__(
+        self, app: ASGIApp, *, max_body_size: int, quiet_paths: Iterable[str] = ()
+    ) -> None:
+        self.app = app
+        self.max_body_size = max_body_size
+        self.quiet_paths = frozenset(quiet_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = _Request(scope, send)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request.id)
+        try:
+            if request.declared_size > self.max_body_size:
+                await problem_response(scope, TOO_LARGE)(scope, receive, request.send)
+            else:
+                await self.app(scope, receive, request.send)
+        except Exception as error:  # noqa: BLE001 - the last place that can turn it into an answer
+            await self._answer(request, error, receive)
+        finally:
+            if scope["path"] not in self.quiet_paths:
+                request.log()
+
+    async def _answer(self, request: "_Request", error: Exception, receive: Receive) -> None:
+        response = problem_for(request.scope, error)
+        if response is None:
+            logger.error("unhandled error", exc_info=error)
+            response = problem_response(request.scope, UNHANDLED)
+        elif response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.warning("request failed", reason=str(error), error=type(error).__name__)
+        if request.status is not None:
+            # Half of another answer is out: only a broken connection can tell the client.
+            raise error
+        await response(request.scope, receive, request.send)
+
+
+class _Request:
+    """One request on its way: what it is called, and what has been sent of its answer."""
+
+    __slots__ = ("_send", "_started", "declared_size", "id", "scope", "status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope = scope
+        self.status: int | None = None
+        self.declared_size = 0
+        self._send = send
+        self._started = perf_counter()
+        self.id = self._read_headers()
+        scope.setdefault("state", {})["request_id"] = self.id
+
+    def _read_headers(self) -> str:
+        chosen = None
+        for name, value in self.scope["headers"]:
+            if name == REQUEST_ID:
+                chosen = value
+            elif name == b"content-length" and value.isdigit():
+                self.declared_size = int(value)
+        if chosen is not None and ACCEPTABLE_REQUEST_ID.fullmatch(chosen):
+            return str(chosen, "ascii")
+        return new_id().hex
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message["headers"], (REQUEST_ID, self.id.encode()), *SECURITY_HEADERS]
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    def log(self) -> None:
+        logger.info(
+            "request",
+            method=self.scope["method"],
+            path=self.scope["path"],
+            status=self.status,
+            duration_ms=round((perf_counter() - self._started) * 1000, 2),
+        )

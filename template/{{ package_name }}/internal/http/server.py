@@ -1,0 +1,79 @@
+"""The uvicorn server, with a graceful end."""
+
+import asyncio
+import signal
+import socket
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from ..config.settings_base import SettingsBase
+
+logger = structlog.get_logger(__name__)
+
+
+class PortTakenError(Exception):
+    """The address to listen on cannot be had; the message says what to do."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"Cannot listen on {host}:{port}: {reason}. "
+            f"Stop what listens there, or choose another port, such as PORT={port % 65535 + 1}."
+        )
+
+
+class Server(uvicorn.Server):
+    """Fails readiness first on SIGTERM, drains what is in flight, and exits with 0."""
+
+    def __init__(self, app: FastAPI, settings: SettingsBase) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=settings.shutdown_timeout,
+            )
+        )
+        self._app = app
+        self._delay = settings.shutdown_delay
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the end: at once on SIGINT, else when load balancers have had time to look away."""
+        del frame
+        already_draining = self._app.state.draining
+        self._app.state.draining = True
+        if sig == signal.SIGINT or already_draining or not self.started:
+            self.force_exit = self.should_exit and sig == signal.SIGINT
+            self.should_exit = True
+            return
+        logger.info("draining", seconds=self._delay)
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(loop.call_later, self._delay, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host` and `port`; 0 takes any free port.
+
+    Raises:
+        PortTakenError: the address is in use, not this machine's, or not allowed.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(host, port, error.strerror or str(error)) from None
+    listener.set_inheritable(True)
+    return listener

@@ -1,0 +1,83 @@
+"""The database as a feature of the service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from ..feature import Feature
+from ..http.problems import ProblemKind
+from .errors import (
+    CheckViolation,
+    DatabaseUnavailable,
+    ForeignKeyViolation,
+    NotNullViolation,
+    TransactionConflict,
+    UniqueViolation,
+)
+from .migrate import alembic_config, revisions, upgrade
+from .retry import TransactionRetryMiddleware
+from .session_manager import DatabaseSessionManager
+
+TRY_AGAIN = "The database cannot serve this request just now: try again."
+
+
+@asynccontextmanager
+async def start(app: FastAPI) -> AsyncIterator[None]:
+    """Open the database, migrated if the settings say so, and close it at the end."""
+    settings = app.state.settings
+    database = DatabaseSessionManager.from_settings(settings)
+    app.state.database = database
+    try:
+        if settings.migrate_on_start:
+            await upgrade(alembic_config(settings.database_url))
+        yield
+    finally:
+        await database.close()
+
+
+async def answers(app: FastAPI) -> str:
+    """Ask the database for an answer."""
+    database: DatabaseSessionManager = app.state.database
+    async with database.session(read_only=True) as session:
+        await session.execute(text("SELECT 1"))
+    return "answers"
+
+
+async def schema_at_head(app: FastAPI) -> str:
+    """Compare the schema's revision with the one that this version of the service needs."""
+    database: DatabaseSessionManager = app.state.database
+    async with database.connect() as connection:
+        current, head = await revisions(connection, alembic_config())
+    if current != head:
+        raise SchemaOutOfDateError(current, head)
+    return f"at {head or 'no revision'}"
+
+
+class SchemaOutOfDateError(Exception):
+    """The database has not been migrated to this version of the service, or is ahead of it."""
+
+    def __init__(self, current: str | None, head: str | None) -> None:
+        super().__init__(f"the schema is at {current or 'no revision'}, this service needs {head}")
+
+
+FEATURE = Feature(
+    start=start,
+    probes={"database": answers, "schema": schema_at_head},
+    problems={
+        UniqueViolation: ProblemKind(HTTPStatus.CONFLICT, "Another entry has this key."),
+        ForeignKeyViolation: ProblemKind(
+            HTTPStatus.CONFLICT,
+            "An entry that this refers to, or that refers to this, stands in the way.",
+        ),
+        CheckViolation: ProblemKind(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "A value is out of its range."
+        ),
+        NotNullViolation: ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "A value is missing."),
+        TransactionConflict: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
+        DatabaseUnavailable: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
+    },
+    middleware=(TransactionRetryMiddleware,),
+)

@@ -1,0 +1,123 @@
+"""Runs Alembic on asyncpg: from the command line, from tests, and when the service starts."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import alembic_postgresql_enum  # noqa: F401 - importing it teaches Alembic to change enum types
+from alembic import command, context
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, pool, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .engine import create_engine
+
+ROOT = Path(__file__).parents[3]
+LOCK_TIMEOUT = "5s"
+"""How long a migration waits for a table before it gives up and lets the traffic go on."""
+
+MIGRATION_LOCK = 0x6D696772617465
+"""Key of the advisory lock that only one migrating replica can hold ("migrate" in ASCII)."""
+
+
+def alembic_config(database_url: str | None = None, *, directory: Path | None = None) -> Config:
+    """Return Alembic's configuration for this service.
+
+    Args:
+        database_url: the database to migrate; that of the settings when left out.
+        directory: where `alembic.ini` and `migrations` are; the service's root when left out.
+    """
+    root = directory or ROOT
+    config = Config(root / "alembic.ini")
+    config.set_main_option("script_location", str(root / "migrations").replace("%", "%%"))
+    config.attributes["database_url"] = database_url
+    return config
+
+
+def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
+    """Do what `migrations/env.py` is for.
+
+    A connection in `config.attributes["connection"]` is used as it is: that is how migrations run
+    inside a running loop. Otherwise a connection is opened, to `config.attributes["database_url"]`
+    or to the settings' database.
+    """
+    attributes = context.config.attributes
+    connection: Connection | None = attributes.get("connection")
+    if context.is_offline_mode():
+        _run(metadata, dialect_name="postgresql", literal_binds=True)
+    elif connection is not None:
+        _run(metadata, connection=connection)
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        url = attributes.get("database_url") or default_url()
+        asyncio.run(_connect_and(lambda sync: _run(metadata, connection=sync), url))
+
+
+async def upgrade(
+    config: Config, revision: str = "head", *, connection: AsyncConnection | None = None
+) -> None:
+    """Bring the schema to `revision`; replicas that start together do it one after another."""
+    await _command(command.upgrade, config, revision, connection)
+
+
+async def downgrade(
+    config: Config, revision: str, *, connection: AsyncConnection | None = None
+) -> None:
+    """Take the schema back to `revision`."""
+    await _command(command.downgrade, config, revision, connection)
+
+
+async def revisions(connection: AsyncConnection, config: Config) -> tuple[str | None, str | None]:
+    """Return the revision that the schema is at, and the one that this code needs."""
+    current = await connection.run_sync(
+        lambda sync: MigrationContext.configure(sync).get_current_revision()
+    )
+    return current, ScriptDirectory.from_config(config).get_current_head()
+
+
+def _run(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - those of context.configure
+    context.configure(
+        target_metadata=metadata,
+        compare_server_default=True,
+        transaction_per_migration=True,
+        **options,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _command(
+    run: Callable[[Config, str], None],
+    config: Config,
+    revision: str,
+    connection: AsyncConnection | None,
+) -> None:
+    def work(sync: Connection) -> None:
+        config.attributes["connection"] = sync
+        try:
+            run(config, revision)
+        finally:
+            del config.attributes["connection"]
+
+    if connection is not None:
+        await connection.run_sync(work)
+    else:
+        await _connect_and(work, config.attributes["database_url"])
+
+
+async def _connect_and(work: Callable[[Connection], None], url: str) -> None:
+    engine = create_engine(url, poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            # The lock is waited for as long as it takes; only then do waits become short.
+            await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
+            await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+            await connection.commit()
+            await connection.run_sync(work)
+            await connection.commit()
+    finally:
+        await engine.dispose()

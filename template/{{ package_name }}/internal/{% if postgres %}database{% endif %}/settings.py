@@ -1,0 +1,37 @@
+"""How the service reaches its database."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, field_validator
+
+from ..config.sources import UNPREFIXED
+
+SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+
+Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
+
+
+class DatabaseSettings(BaseModel):
+    """Settings whose names begin with `database_`, and when to migrate."""
+
+    database_url: Annotated[str, Field(repr=False), UNPREFIXED]
+    database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    database_max_overflow: Annotated[int, Field(ge=0, le=1000)] = 10
+    database_pool_timeout: Seconds = 5
+    database_connect_timeout: Seconds = 5
+    database_statement_timeout: Seconds = 10
+    database_lock_timeout: Seconds = 5
+    migrate_on_start: bool = False
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str) -> str:
+        try:
+            url = urlsplit(value)
+            usable = url.scheme in SCHEMES and bool(url.path.strip("/")) and (url.port or 1) > 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("write it as postgresql://user:password@host:5432/database")
+        return "postgresql://" + value.partition("://")[2]
