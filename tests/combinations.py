@@ -1,0 +1,27 @@
+"""The eight services that the three features make."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import product
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One choice of features."""
+
+    postgres: bool
+    kafka: bool
+    healthcheck: bool
+
+    @property
+    def answers(self) -> dict[str, bool]:
+        """The answers that choose these features."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """The chosen features' names, joined, as `nox` and pytest show them."""
+        return "-".join(name for name, chosen in self.answers.items() if chosen) or "bare"
+
+
+COMBINATIONS = [Combination(*chosen) for chosen in product((True, False), repeat=3)]

@@ -1,0 +1,35 @@
+"""Renders that tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.combinations import COMBINATIONS, Combination
+from tests.rendering import render, snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session", name="template")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as it stands in the working tree."""
+    return snapshot(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session", name="combination", params=COMBINATIONS, ids=str)
+def _combination(request: pytest.FixtureRequest) -> Combination:
+    """Each choice of features in turn."""
+    combination: Combination = request.param
+    return combination
+
+
+@pytest.fixture(scope="session", name="service")
+def _service(
+    template: Path, combination: Combination, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A service with these features, rendered once; tests only read it."""
+    destination = tmp_path_factory.mktemp(str(combination)) / "orders"
+    return render(template, destination, **combination.answers)

@@ -1,0 +1,41 @@
+"""Rendering services in the tests' own process."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import copier
+
+ROOT = Path(__file__).parent.parent
+
+
+def snapshot(destination: Path) -> Path:
+    """Copy the template as it stands, edits included and ignored files left out.
+
+    A plain folder renders in a tenth of the time of a check-out, which copier clones first.
+    """
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    paths = ("copier.yml", "extensions", "template", "migrations")
+    names = subprocess.run(
+        [*listed, "--", *paths], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    for name in filter(None, names.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, destination / name)
+    return destination
+
+
+def render(template: Path, destination: Path, **answers: object) -> Path:
+    """Render a service with these answers, and defaults for the rest."""
+    copier.run_copy(
+        str(template), destination, data=answers, defaults=True, unsafe=True, quiet=True
+    )
+    return destination
+
+
+def files(service: Path) -> list[Path]:
+    """List a service's files, relative to its folder."""
+    return sorted(path.relative_to(service) for path in service.rglob("*") if path.is_file())

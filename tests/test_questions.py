@@ -1,0 +1,135 @@
+"""A bad answer stops before a file is written and says what to type instead."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pexpect
+import pytest
+import yaml
+from copier.errors import UserMessageError
+
+from tests.rendering import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COPIER = [sys.executable, "-m", "copier"]
+
+BAD: list[tuple[str, object, str]] = [
+    ("project_name", "", 'such as "Orders"'),
+    ("project_name", "   ", 'such as "Orders"'),
+    ("project_name", " Orders", "without spaces at its ends"),
+    ("project_name", "Ord\ners", "type one line"),
+    ("project_name", "Ord\u2028ers", "type one line"),
+    ("project_name", "\u202esredrO", "type one line"),
+    ("project_name", "x" * 61, "type at most 60"),
+    ("project_slug", "", 'such as "orders-api"'),
+    ("project_slug", "shop/orders", 'such as "shop-orders"'),
+    ("project_slug", "../orders", 'such as "orders"'),
+    ("project_slug", "Orders", 'such as "orders"'),
+    ("project_slug", "orders--api", 'such as "orders-api"'),
+    ("project_slug", "-orders", 'such as "orders"'),
+    ("project_slug", "3d", 'such as "service-3d"'),
+    ("project_slug", "x" * 41, "at most 40 characters"),
+    ("project_slug", "fastapi", 'type another name, such as "fastapi-service"'),
+    ("package_name", "", 'such as "orders_api"'),
+    ("package_name", "order-service", 'such as "order_service"'),
+    ("package_name", "orders.api", 'such as "orders_api"'),
+    ("package_name", "_orders", 'such as "orders"'),
+    ("package_name", "Bücher", 'such as "bucher"'),
+    ("package_name", "3d", 'such as "service_3d"'),
+    ("package_name", "x" * 41, "at most 40 characters"),
+    ("package_name", "class", 'Python keyword; type another name, such as "class_service"'),
+    ("package_name", "match", 'Python keyword; type another name, such as "match_service"'),
+    ("package_name", "types", "module of Python's standard library; type another name"),
+    ("package_name", "compression", "module of Python's standard library; type another name"),
+    ("package_name", "tests", 'type another name, such as "tests_service"'),
+    ("package_name", "migrations", 'type another name, such as "migrations_service"'),
+    ("package_name", "development", 'type another name, such as "development_service"'),
+    ("package_name", "docs", 'type another name, such as "docs_service"'),
+    ("package_name", "fastapi", "library the service may install; type another name"),
+    ("package_name", "sqlalchemy", "library the service may install; type another name"),
+    ("description", "", "it is empty; type a text"),
+    ("description", "One line\nand another", "type one line"),
+    ("description", "A bell \a", "type one line"),
+    ("description", "x" * 501, "type at most 500"),
+    ("author_name", "", 'such as "Jane Doe"'),
+    ("author_name", "Doe, Jane", "type it without any of , < >"),
+    ("author_email", "", 'such as "orders@example.com"'),
+    ("author_email", "jane", 'such as "orders@example.com"'),
+    ("author_email", "jane@localhost", 'such as "orders@example.com"'),
+    ("author_email", "Jane <jane@example.com>", 'such as "orders@example.com"'),
+    ("author_email", "jane@example..com", 'such as "orders@example.com"'),
+    ("python_version", "3.10", "type one of 3.11, 3.12, 3.13, 3.14"),
+    ("python_version", "three", "type one of 3.11, 3.12, 3.13, 3.14"),
+    ("postgres", "maybe", "type yes or no"),
+    ("kafka", "redpanda", "type yes or no"),
+    ("healthcheck", "", "type yes or no"),
+    ("generated_on", "yesterday", 'such as "2026-01-31"'),
+    ("generated_on", "20260131", 'such as "2026-01-31"'),
+    ("outbox", "true", "computed from the other answers; leave it out"),
+    ("features", "[kafka]", "computed from the other answers; leave it out"),
+    ("env_prefix", "X_", "computed from the other answers; leave it out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "answer", "advice"), BAD)
+def test_a_bad_answer_given_beforehand_writes_nothing(
+    template: Path, tmp_path: Path, question: str, answer: object, advice: str
+) -> None:
+    """Each bad value ends the copy with a line that names the question and says what to type."""
+    with pytest.raises(UserMessageError) as refused:
+        render(template, tmp_path / "service", **{question: answer})
+    assert refused.value.message.startswith(f"{question}: ")
+    assert advice in refused.value.message
+    assert not (tmp_path / "service").exists()
+
+
+def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: Path) -> None:
+    """On the command line: exit code 1, a line for each bad value, no traceback, no file."""
+    data = ["project_slug=a/b", "package_name=class", "kafka=maybe"]
+    options = [part for item in data for part in ("--data", item)]
+    command = [*COPIER, "copy", "--trust", "--defaults", *options, template, tmp_path / "service"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    for question in ("project_slug: ", "package_name: ", "kafka: "):
+        assert question in ended.stderr
+    assert not (tmp_path / "service").exists()
+
+
+def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
+    template: Path, tmp_path: Path
+) -> None:
+    """Whoever types a bad value reads what to type, types it, and gets the service."""
+    command, *arguments = [*COPIER, "copy", "--trust", str(template), str(tmp_path / "service")]
+    quick = os.environ | {"PROMPT_TOOLKIT_NO_CPR": "1"}  # ask the terminal nothing it can't answer
+    terminal = pexpect.spawn(
+        command, arguments, env=quick, encoding="utf-8", timeout=20, dimensions=(40, 300)
+    )
+    for bad, advice, good in [
+        ("", 'such as "Orders"', "Größe"),
+        ("a/b", 'such as "a-b"', "orders"),
+        ("class", 'such as "class_service"', "orders"),
+        ("", "it is empty", "Keeps {{ orders }}"),
+        ("Doe, Jane", 'such as "Jane Doe"', "Jane Doe"),
+        ("jane", 'such as "orders@example.com"', "jane@example.com"),
+    ]:
+        terminal.expect(r"\?")
+        terminal.send("\x05\x15" + bad + "\r")  # to the end of the line, delete it
+        terminal.expect_exact(advice)
+        assert not (tmp_path / "service").exists()
+        terminal.send("\x05\x15" + good + "\r")
+    for key in ("\r", "y", "y", "n"):  # the first Python, then the features
+        terminal.expect(r"\?")
+        terminal.send(key)
+    terminal.expect(pexpect.EOF)
+    assert terminal.wait() == 0, terminal.before
+    answers = yaml.safe_load((tmp_path / "service/.copier-answers.yml").read_text())
+    assert answers["project_name"] == "Größe"
+    assert answers["description"] == "Keeps {{ orders }}"
+    assert answers["healthcheck"] is False
