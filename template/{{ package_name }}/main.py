@@ -18,7 +18,7 @@ from .internal.lifespan import FEATURES, lifespan
 from .routers import ROUTERS
 from .settings import Settings
 
-DOMAIN_PROBLEMS = {
+DOMAIN_PROBLEMS: dict[type[Exception], ProblemKind] = {
     NotFoundError: ProblemKind(HTTPStatus.NOT_FOUND),
     ConflictError: ProblemKind(HTTPStatus.CONFLICT),
     InvalidError: ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -58,7 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _install_problems(app: FastAPI) -> None:
-    kinds: dict[type[Exception], ProblemKind] = dict(DOMAIN_PROBLEMS)
+    kinds = dict(DOMAIN_PROBLEMS)
     for feature in FEATURES:
         kinds.update(feature.problems)
     install_problems(app, kinds)

@@ -17,7 +17,7 @@ QUIET_LOGGERS = ("uvicorn.access",)
 def configure_logging(settings: SettingsBase) -> None:
     """Send every log record of this process, the libraries' too, to standard output."""
     level = logging.DEBUG if settings.debug else _LEVELS[settings.log_level]
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

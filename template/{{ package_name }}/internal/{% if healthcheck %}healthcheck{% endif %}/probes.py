@@ -22,7 +22,7 @@ class Check(BaseModel):
 
 
 async def run_probes(app: FastAPI, timeout: float) -> dict[str, Check]:  # noqa: ASYNC109 - of each probe
-    """Return what every feature's probes find, by name; none takes longer than `timeout` seconds."""
+    """Return what every feature's probes find, by name; none takes over `timeout` seconds."""
     probes = {
         name: probe for feature in app.state.features for name, probe in feature.probes.items()
     }

@@ -10,7 +10,7 @@ from .settings import KafkaSettings
 
 
 class ProducerBase:
-    """Sends events, each once and in the order of its key, and waits until the brokers keep them."""
+    """Sends events, each once and in the order of its key, and waits until brokers have them."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._producer = AIOKafkaProducer(

@@ -1,6 +1,6 @@
 """What the database can refuse, told apart by PostgreSQL's own error classes.
 
-The codes are those of appendix A of the PostgreSQL manual, as asyncpg's exception classes name them.
+asyncpg has an exception class for each error code of appendix A of the PostgreSQL manual.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ KINDS: dict[type[Exception], type[DatabaseError]] = {
 
 
 def translate(error: Exception) -> DatabaseError | None:
-    """Return what `error` means to the service, or None where it is a fault of the service's own."""
+    """Return what `error` means to the service, or None where the fault is the service's own."""
     cause = error.driver_exception if isinstance(error, DBAPIError) else error
     for cls in type(cause).__mro__:
         if kind := KINDS.get(cls):
