@@ -41,7 +41,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=settings.service_version,
         lifespan=lifespan,
         openapi_url="/openapi.json" if settings.docs_enabled else None,
-        max_body_size=settings.max_body_size,
         responses={422: PROBLEM_RESPONSE, "default": PROBLEM_RESPONSE},
     )
     app.state.settings = settings

@@ -10,8 +10,8 @@ from .settings_base import SettingsBase
 
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
 
-QUIET_LOGGERS = ("uvicorn.access",)
-"""Loggers that repeat what the service's own request log says."""
+QUIET_LOGGERS = ("alembic.runtime.plugins", "uvicorn.error")
+"""Loggers whose news the service's own records tell better: only their warnings are kept."""
 
 
 def configure_logging(settings: SettingsBase) -> None:
@@ -50,4 +50,4 @@ def _route_standard_library(level: int, shared: list[Any], render: list[Any]) ->
     root.handlers = [handler]
     root.setLevel(max(level, logging.INFO))
     for name in QUIET_LOGGERS:
-        logging.getLogger(name).disabled = True
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,12 +1,12 @@
 """What wraps every request: its id, its log line, safe headers, and an answer whatever happens."""
 
 import re
-from collections.abc import Iterable
 from http import HTTPStatus
 from time import perf_counter
 from typing import Final
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..utils import new_id
@@ -35,12 +35,9 @@ logger = structlog.get_logger(__name__)
 class RequestMiddleware:
     """Outermost of the service's own: nothing that a request raises gets past it."""
 
-    def __init__(
-        self, app: ASGIApp, *, max_body_size: int, quiet_paths: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_size: int) -> None:
         self.app = app
         self.max_body_size = max_body_size
-        self.quiet_paths = frozenset(quiet_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -53,13 +50,15 @@ class RequestMiddleware:
         try:
             if request.declared_size > self.max_body_size:
                 await problem_response(scope, TOO_LARGE)(scope, receive, request.send)
+            elif request.chunked:
+                limited = _limit(receive, self.max_body_size)
+                await self.app(scope, limited, request.send)
             else:
                 await self.app(scope, receive, request.send)
         except Exception as error:  # noqa: BLE001 - the last place that can turn it into an answer
             await self._answer(request, error, receive)
         finally:
-            if scope["path"] not in self.quiet_paths:
-                request.log()
+            request.log()
 
     async def _answer(self, request: "_Request", error: Exception, receive: Receive) -> None:
         response = problem_for(request.scope, error)
@@ -77,12 +76,13 @@ class RequestMiddleware:
 class _Request:
     """One request on its way: what it is called, and what has been sent of its answer."""
 
-    __slots__ = ("_send", "_started", "declared_size", "id", "scope", "status")
+    __slots__ = ("_send", "_started", "chunked", "declared_size", "id", "scope", "status")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.scope = scope
         self.status: int | None = None
         self.declared_size = 0
+        self.chunked = False
         self._send = send
         self._started = perf_counter()
         self.id = self._read_headers()
@@ -95,6 +95,8 @@ class _Request:
                 chosen = value
             elif name == b"content-length" and value.isdigit():
                 self.declared_size = int(value)
+            elif name == b"transfer-encoding":
+                self.chunked = True
         if chosen is not None and ACCEPTABLE_REQUEST_ID.fullmatch(chosen):
             return str(chosen, "ascii")
         return new_id().hex
@@ -107,10 +109,26 @@ class _Request:
         await self._send(message)
 
     def log(self) -> None:
-        logger.info(
+        write = logger.debug if self.scope["state"].get("quiet") else logger.info
+        write(
             "request",
             method=self.scope["method"],
             path=self.scope["path"],
             status=self.status,
             duration_ms=round((perf_counter() - self._started) * 1000, 2),
         )
+
+
+def _limit(receive: Receive, size: int) -> Receive:
+    """Return a `receive` that refuses a body of unannounced length once it is larger than `size`."""
+    left = size
+
+    async def limited() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(TOO_LARGE.status, TOO_LARGE.detail, dict(TOO_LARGE.headers))
+        return message
+
+    return limited

@@ -30,8 +30,9 @@ class Readiness(BaseModel):
 
 
 @router.get("/live", summary="Is the process alive?")
-async def live() -> Envelope[Liveness]:
+async def live(request: Request) -> Envelope[Liveness]:
     """Answer without looking at anything else: a failure means that a restart would help."""
+    request.state.quiet = True
     return Envelope(data=Liveness())
 
 
@@ -51,6 +52,7 @@ async def ready(request: Request) -> Envelope[Readiness] | Response:
     checks = await run_probes(request.app, request.app.state.settings.healthcheck_timeout)
     failed = {name: check for name, check in checks.items() if check.status == "failed"}
     if not failed:
+        request.state.quiet = True
         return Envelope(data=Readiness(checks=checks))
     errors = [
         FieldError(location=name, message=check.detail, type="probe")

@@ -17,7 +17,7 @@ from .errors import (
     TransactionConflict,
     UniqueViolation,
 )
-from .migrate import alembic_config, revisions, upgrade
+from .migrate import alembic_config, current_revision, head_revision, upgrade
 from .retry import TransactionRetryMiddleware
 from .session_manager import DatabaseSessionManager
 
@@ -30,9 +30,11 @@ async def start(app: FastAPI) -> AsyncIterator[None]:
     settings = app.state.settings
     database = DatabaseSessionManager.from_settings(settings)
     app.state.database = database
+    migrations = alembic_config(settings.database_url)
+    app.state.schema_head = head_revision(migrations)
     try:
         if settings.migrate_on_start:
-            await upgrade(alembic_config(settings.database_url))
+            await upgrade(migrations)
         yield
     finally:
         await database.close()
@@ -49,8 +51,9 @@ async def answers(app: FastAPI) -> str:
 async def schema_at_head(app: FastAPI) -> str:
     """Compare the schema's revision with the one that this version of the service needs."""
     database: DatabaseSessionManager = app.state.database
+    head: str | None = app.state.schema_head
     async with database.connect() as connection:
-        current, head = await revisions(connection, alembic_config())
+        current = await current_revision(connection)
     if current != head:
         raise SchemaOutOfDateError(current, head)
     return f"at {head or 'no revision'}"

@@ -9,7 +9,6 @@ from typing import Any
 import alembic_postgresql_enum  # noqa: F401 - importing it teaches Alembic to change enum types
 from alembic import command, context
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -52,7 +51,8 @@ def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
     elif connection is not None:
         _run(metadata, connection=connection)
     else:
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
         url = attributes.get("database_url") or default_url()
         asyncio.run(_connect_and(lambda sync: _run(metadata, connection=sync), url))
 
@@ -71,12 +71,17 @@ async def downgrade(
     await _command(command.downgrade, config, revision, connection)
 
 
-async def revisions(connection: AsyncConnection, config: Config) -> tuple[str | None, str | None]:
-    """Return the revision that the schema is at, and the one that this code needs."""
-    current = await connection.run_sync(
-        lambda sync: MigrationContext.configure(sync).get_current_revision()
-    )
-    return current, ScriptDirectory.from_config(config).get_current_head()
+async def current_revision(connection: AsyncConnection) -> str | None:
+    """Return the revision that the schema is at, or None where no migration has run."""
+    table = await connection.scalar(text("SELECT to_regclass('alembic_version')::text"))
+    if table is None:
+        return None
+    return await connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def head_revision(config: Config) -> str | None:
+    """Return the revision that this code needs, or None where there are no migrations yet."""
+    return ScriptDirectory.from_config(config).get_current_head()
 
 
 def _run(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - those of context.configure
