@@ -110,6 +110,6 @@ def test_a_project_is_named_after_its_folder(folder: str, expected: str) -> None
 
 def test_the_lists_hold_this_python() -> None:
     """The words that the extension writes out cover the interpreter that runs here."""
-    assert set(keyword.kwlist + keyword.softkwlist) - {"_"} <= KEYWORDS
+    assert {*keyword.kwlist, *keyword.softkwlist} - {"_"} <= KEYWORDS
     public = {name for name in sys.stdlib_module_names if not name.startswith("_")}
     assert public <= STANDARD_LIBRARY

