@@ -56,7 +56,7 @@ class ProductService(ServiceBase[ProductRepository]):
         product = await self.get(product_id)
         if product.version != data.version:
             raise StaleProductError(product_id, data.version)
-        _check_transition(product.status, data.status)
+        check_transition(product.status, data.status)
         try:
             return await self._repository.update(product, data.changes())
         except StaleModelError:
@@ -72,6 +72,11 @@ class ProductService(ServiceBase[ProductRepository]):
             raise ProductNotFoundError(product_id)
 
 
-def _check_transition(old: ProductStatus, new: ProductStatus | None) -> None:
+def check_transition(old: ProductStatus, new: ProductStatus | None) -> None:
+    """Let a status become another one, itself, or stay as it is (None).
+
+    Raises:
+        StatusTransitionError: the life of a product has no such step.
+    """
     if new is not None and new is not old and new not in NEXT_STATUSES[old]:
         raise StatusTransitionError(old, new)

@@ -120,7 +120,7 @@ class _Request:
 
 
 def _limit(receive: Receive, size: int) -> Receive:
-    """Return a `receive` that refuses a body of unannounced length once it is larger than `size`."""
+    """Return a `receive` that refuses a body of unannounced length past `size` bytes."""
     left = size
 
     async def limited() -> Message:

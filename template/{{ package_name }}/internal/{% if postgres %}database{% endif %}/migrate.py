@@ -76,7 +76,8 @@ async def current_revision(connection: AsyncConnection) -> str | None:
     table = await connection.scalar(text("SELECT to_regclass('alembic_version')::text"))
     if table is None:
         return None
-    return await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def head_revision(config: Config) -> str | None:
