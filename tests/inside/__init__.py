@@ -1,0 +1,1 @@
+"""Tests of the template's code, run inside a rendered service."""

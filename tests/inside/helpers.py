@@ -1,0 +1,39 @@
+"""What several of these tests need."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+from orders.main import create_app
+from orders.settings import Settings
+
+NOWHERE = "postgresql://user:planted-password@127.0.0.1:1/nowhere"
+"""A database that nobody serves: port 1 refuses every connection."""
+
+
+def settings(**changes: Any) -> Settings:
+    """Return settings that need no environment."""
+    return Settings(
+        **{"environment": "test", "database_url": NOWHERE, "_env_file": None, **changes}
+    )
+
+
+@asynccontextmanager
+async def serve(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    """Run the application's lifespan and give a client that sees answers, never exceptions."""
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def serve_on(url: str, **changes: Any) -> AsyncIterator[tuple[FastAPI, AsyncClient]]:
+    """Run the application on a database; give it and a client of it."""
+    app = create_app(settings(database_url=url, **changes))
+    async with serve(app) as client:
+        yield app, client

@@ -1,0 +1,202 @@
+"""The session manager's promises: errors by their meaning, several at once, healing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from orders.internal.database import (
+    CheckViolation,
+    DatabaseError,
+    DatabaseSessionManager,
+    DatabaseUnavailable,
+    ForeignKeyViolation,
+    NotNullViolation,
+    TransactionConflict,
+    UniqueViolation,
+)
+from orders.internal.database.session_manager import NotInitialisedError
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from .helpers import NOWHERE, serve_on, settings
+
+TABLES = (
+    "CREATE TABLE parent (id int PRIMARY KEY, size int NOT NULL CHECK (size > 0))",
+    "CREATE TABLE child (parent_id int REFERENCES parent)",
+    "INSERT INTO parent VALUES (1, 1)",
+)
+
+
+@pytest.fixture(name="database")
+async def _database(postgres: str) -> AsyncIterator[DatabaseSessionManager]:
+    manager = DatabaseSessionManager.from_settings(
+        settings(database_url=str(postgres), database_pool_size=1, database_max_overflow=1)
+    )
+    async with manager.connect() as connection:
+        for statement in TABLES:
+            await connection.execute(text(statement))
+    yield manager
+    await manager.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "constraint"),
+    [
+        ("INSERT INTO parent VALUES (1, 1)", UniqueViolation, "parent_pkey"),
+        ("INSERT INTO child VALUES (2)", ForeignKeyViolation, "child_parent_id_fkey"),
+        ("INSERT INTO parent VALUES (2, 0)", CheckViolation, "parent_size_check"),
+        ("INSERT INTO parent VALUES (2, NULL)", NotNullViolation, None),
+        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", TransactionConflict, None),
+        ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", TransactionConflict, None),
+        ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", DatabaseUnavailable, None),
+        ("DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$", DatabaseUnavailable, None),
+        ("DO $$ BEGIN RAISE SQLSTATE '57014'; END $$", DatabaseUnavailable, None),
+        ("DO $$ BEGIN RAISE SQLSTATE '25006'; END $$", DatabaseUnavailable, None),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", DatabaseUnavailable, None),
+    ],
+)
+async def test_errors_are_told_apart(
+    database: DatabaseSessionManager,
+    statement: str,
+    kind: type[DatabaseError],
+    constraint: str | None,
+) -> None:
+    """Each of PostgreSQL's classes has one meaning, with the constraint's name where there is one."""
+    with pytest.raises(DatabaseError) as error:
+        async with database.session() as session:
+            await session.execute(text(statement))
+    assert type(error.value) is kind
+    assert error.value.constraint == constraint
+
+
+async def test_a_mistake_in_the_sql_stays_one(database: DatabaseSessionManager) -> None:
+    """A fault of the service's own is no fault of the database, nor of the client."""
+    with pytest.raises(ProgrammingError):
+        async with database.session() as session:
+            await session.execute(text("SELECT nonsense"))
+
+
+async def test_an_error_of_the_caller_passes_unchanged(database: DatabaseSessionManager) -> None:
+    """An OSError of the caller's own is not taken for a lost database, and rolls back."""
+    with pytest.raises(FileNotFoundError):
+        async with database.session() as session:
+            await session.execute(text("INSERT INTO parent VALUES (2, 1)"))
+            raise FileNotFoundError
+    async with database.session(read_only=True) as session:
+        assert await session.scalar(text("SELECT count(*) FROM parent")) == 1
+
+
+async def test_managers_live_side_by_side(database: DatabaseSessionManager, migrated_postgres: str) -> None:
+    """A second one, on another database, disturbs nothing of the first."""
+    other = DatabaseSessionManager()
+    other.init(str(migrated_postgres))
+    async with database.session() as mine, other.session() as theirs:
+        here = await mine.scalar(text("SELECT current_database()"))
+        there = await theirs.scalar(text("SELECT current_database()"))
+    assert here != there
+    await other.close()
+    async with database.session(read_only=True) as session:
+        assert await session.scalar(text("SELECT current_database()")) == here
+
+
+async def test_a_manager_is_opened_once_and_closed_for_good(postgres: str) -> None:
+    """Use before init and after close, and a second init, say what to do."""
+    manager = DatabaseSessionManager()
+    with pytest.raises(NotInitialisedError):
+        async with manager.session():
+            pass
+    manager.init(str(postgres))
+    with pytest.raises(RuntimeError, match="close it first"):
+        manager.init(str(postgres))
+    await manager.close()
+    await manager.close()
+    with pytest.raises(NotInitialisedError):
+        async with manager.connect():
+            pass
+
+
+async def test_a_server_that_is_away_is_unavailable() -> None:
+    """Nothing listens, and the error shows no password."""
+    manager = DatabaseSessionManager()
+    manager.init(NOWHERE)
+    with pytest.raises(DatabaseUnavailable) as error:
+        async with manager.session() as session:
+            await session.execute(text("SELECT 1"))
+    assert "planted-password" not in str(error.value)
+
+
+async def test_a_silent_server_is_given_up() -> None:
+    """A server that accepts and never answers costs the connect timeout, and no more."""
+    server = await asyncio.start_server(lambda *_: asyncio.sleep(30), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    manager = DatabaseSessionManager()
+    manager.init(f"postgresql://u:p@127.0.0.1:{port}/d", connect_timeout=0.2)
+    try:
+        async with asyncio.timeout(5):
+            with pytest.raises(DatabaseUnavailable):
+                async with manager.session() as session:
+                    await session.execute(text("SELECT 1"))
+    finally:
+        await manager.close()
+        server.close()
+
+
+async def test_a_full_pool_is_waited_for_and_then_given_up(postgres: str) -> None:
+    """Requests beyond the pool wait as long as the settings say."""
+    manager = DatabaseSessionManager()
+    manager.init(str(postgres), pool_size=1, max_overflow=0, pool_timeout=0.1)
+    async with manager.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+        with pytest.raises(DatabaseUnavailable):
+            async with manager.connect():
+                pass
+    async with manager.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+    await manager.close()
+
+
+async def test_a_slow_statement_is_cut_off(postgres: str) -> None:
+    """The server itself ends it, so that it does not go on without anybody waiting."""
+    manager = DatabaseSessionManager.from_settings(
+        settings(database_url=str(postgres), database_statement_timeout=0.1)
+    )
+    with pytest.raises(DatabaseUnavailable):
+        async with manager.session() as session:
+            await session.execute(text("SELECT pg_sleep(10)"))
+    await manager.close()
+
+
+async def test_lost_connections_are_replaced_without_an_error(migrated_postgres: str) -> None:
+    """The server drops every connection of the pool; the next requests do not notice."""
+    url = str(migrated_postgres)
+    async with serve_on(url) as (_, client):
+        await asyncio.gather(*(client.get("/api/v1/products") for _ in range(5)))
+        killer = await asyncpg.connect(url)
+        await killer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await killer.close()
+        await asyncio.sleep(0.1)
+        responses = await asyncio.gather(*(client.get("/api/v1/products") for _ in range(5)))
+    assert [response.status_code for response in responses] == [200] * 5
+
+
+async def test_a_cancelled_request_gives_its_connection_back(postgres: str) -> None:
+    """A client that goes away leaves nothing checked out."""
+    manager = DatabaseSessionManager()
+    manager.init(str(postgres), pool_size=1, max_overflow=0, pool_timeout=2)
+
+    async def wait() -> None:
+        async with manager.session() as session:
+            await session.execute(text("SELECT pg_sleep(10)"))
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with manager.session() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+    await manager.close()

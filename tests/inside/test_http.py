@@ -1,0 +1,196 @@
+"""Every answer has its id and safe headers, and every error is a problem."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import FastAPI, HTTPException
+from httpx import AsyncClient
+from orders.main import create_app
+
+from tests.harness import check_response
+
+from .helpers import serve, settings
+
+
+@pytest.fixture(name="app")
+def _app() -> FastAPI:
+    """An application without its lifespan's needs, and with ways to fail."""
+    app = create_app(settings(max_body_size=1000))
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError("planted-secret")
+
+    @app.get("/teapot")
+    async def teapot() -> None:
+        raise HTTPException(418, "short and stout", {"X-Spout": "yes"})
+
+    @app.post("/echo")
+    async def echo(body: dict[str, str]) -> dict[str, str]:
+        return body
+
+    return app
+
+
+@pytest.fixture(name="client")
+async def _client(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    async with serve(app) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("PUT", "/api/v1/products", 405),
+        ("GET", "/teapot", 418),
+        ("GET", "/broken", 500),
+        ("GET", "/api/v1/products/no-uuid", 422),
+        ("GET", "/api/v1/products?limit=0", 422),
+        ("GET", "/api/v1/products?limit=1001", 422),
+        ("GET", "/api/v1/products", 503),
+    ],
+)
+async def test_every_error_is_a_problem(
+    client: AsyncClient, method: str, path: str, status: int
+) -> None:
+    """Whatever fails, the body is one and the same kind of document (RFC 9457)."""
+    response = await client.request(method, path)
+    problem = check_response(response, status)
+    assert problem["instance"] == path.partition("?")[0]
+    assert problem["request_id"] == response.headers["X-Request-ID"]
+
+
+async def test_a_method_that_is_not_allowed_names_those_that_are(client: AsyncClient) -> None:
+    """The framework's own headers stay on a problem (RFC 9110, section 15.5.6)."""
+    response = await client.put("/api/v1/products")
+    assert set(response.headers["Allow"].split(", ")) >= {"GET"}
+    assert (await client.get("/teapot")).headers["X-Spout"] == "yes"
+
+
+async def test_a_bug_shows_nothing_of_itself(
+    client: AsyncClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Clients see an id and no more; the log has the whole error under that id."""
+    response = await client.get("/broken")
+    assert "ZeroDivisionError" not in response.text
+    assert "planted-secret" not in response.text
+    assert "Traceback" not in response.text
+    output = capfd.readouterr()
+    assert "ZeroDivisionError" in output.out + output.err
+
+
+async def test_a_database_that_is_away_is_503_with_the_time_to_wait(client: AsyncClient) -> None:
+    """Nobody is told the address or the password."""
+    response = await client.get("/api/v1/products")
+    check_response(response, 503)
+    assert int(response.headers["Retry-After"]) >= 1
+    assert "127.0.0.1" not in response.text
+    assert "planted-password" not in response.text
+
+
+@pytest.mark.parametrize("body", ["{", '{"sku": "\\ud800"}', "[]", "null", '{"sku": NaN}', "\xff"])
+async def test_a_body_that_is_no_product_is_the_clients_mistake(
+    client: AsyncClient, body: str
+) -> None:
+    """Broken JSON, lone surrogates and wrong shapes are 422, not 500."""
+    response = await client.post(
+        "/api/v1/products",
+        content=body.encode("latin-1"),
+        headers={"Content-Type": "application/json"},
+    )
+    assert check_response(response, 422)["errors"]
+
+
+async def test_an_announced_body_that_is_too_large_is_refused_unread(client: AsyncClient) -> None:
+    """The length in the header is enough, on any path."""
+    for path in ("/echo", "/nowhere"):
+        response = await client.post(path, content=b"x" * 1001)
+        check_response(response, 413)
+
+
+async def test_a_body_that_grows_too_large_is_refused(client: AsyncClient) -> None:
+    """A body of unannounced length is read up to the limit and no further."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1000):
+            sent += 100
+            yield b"x" * 100
+
+    response = await client.post(
+        "/echo", content=endless(), headers={"Content-Type": "application/json"}
+    )
+    check_response(response, 413)
+    assert sent <= 1200
+
+
+async def test_a_body_at_the_limit_is_accepted(client: AsyncClient) -> None:
+    """The limit is the size that still passes."""
+    body = json.dumps({"a": "x" * 990})
+    assert len(body) == 1000
+    response = await client.post(
+        "/echo", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 200
+
+
+async def test_a_request_id_is_kept(client: AsyncClient) -> None:
+    """A client's own id leads through every log."""
+    response = await client.get("/nowhere", headers={"X-Request-ID": "checkout-0001"})
+    assert response.headers["X-Request-ID"] == "checkout-0001"
+    assert response.json()["request_id"] == "checkout-0001"
+
+
+@pytest.mark.parametrize(
+    "forged", ["short", "x" * 129, "with space in it", "id\tevent=ok", '{"a":"bcdefg"}']
+)
+async def test_a_forged_request_id_is_replaced(client: AsyncClient, forged: str) -> None:
+    """What could forge a log line is not taken over."""
+    response = await client.get("/nowhere", headers={"X-Request-ID": forged})
+    assert response.headers["X-Request-ID"] != forged
+    assert len(response.headers["X-Request-ID"]) == 32
+
+
+async def test_every_answer_has_safe_headers(client: AsyncClient) -> None:
+    """Errors and bugs too."""
+    for path in ("/nowhere", "/broken", "/docs"):
+        headers = (await client.get(path)).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "X-Request-ID" in headers
+
+
+async def test_other_origins_are_closed_out(client: AsyncClient) -> None:
+    """Without a setting, no browser page of another origin may read an answer."""
+    response = await client.get("/docs", headers={"Origin": "https://a.example"})
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_an_origin_can_be_let_in() -> None:
+    """The one in the settings, and no other; an error is as readable as an answer."""
+    async with serve(create_app(settings(cors_origins="https://a.example"))) as client:
+        for origin, allowed in {"https://a.example": True, "https://b.example": False}.items():
+            response = await client.get("/nowhere", headers={"Origin": origin})
+            assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
+
+
+async def test_the_docs_can_be_switched_off() -> None:
+    """Then neither pages nor the document are there."""
+    async with serve(create_app(settings(docs_enabled=False))) as client:
+        for path in ("/docs", "/redoc", "/openapi.json"):
+            check_response(await client.get(path), 404)
+
+
+async def test_the_document_tells_of_problems(client: AsyncClient) -> None:
+    """Every operation's errors are documented as what is sent."""
+    document = (await client.get("/openapi.json")).json()
+    assert "HTTPValidationError" not in json.dumps(document)
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert list(operation["responses"]["default"]["content"]) == [
+                "application/problem+json"
+            ]
+    assert "Problem" in document["components"]["schemas"]

@@ -1,0 +1,135 @@
+"""The served process: it says why it cannot start, and ends without hurting anybody."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from httpx import AsyncClient, ConnectError
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return an environment for a served process."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
+    return {**kept, "ORDERS_SHUTDOWN_DELAY": "0.5", **variables}
+
+
+async def start(**variables: str) -> Process:
+    """Start `python -m orders`."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "orders"),
+        cwd=ROOT,
+        env=environment(**variables),
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def running(url: str, **variables: str) -> AsyncIterator[tuple[Process, AsyncClient]]:
+    """Serve on a free port; give the process and a client once it answers."""
+    port = free_port()
+    process = await start(DATABASE_URL=url, PORT=str(port), **variables)
+    async with AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        try:
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        await client.get("/healthcheck/live")
+                    except ConnectError:
+                        await asyncio.sleep(0.05)
+                    else:
+                        break
+            yield process, client
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+
+async def test_a_taken_port_is_one_line(migrated_postgres: str) -> None:
+    """The line names the port, and one to try instead."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        process = await start(DATABASE_URL=str(migrated_postgres), PORT=str(port))
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    [line] = errors.decode().splitlines()
+    assert f"127.0.0.1:{port}" in line
+    assert f"PORT={port % 65535 + 1}" in line
+
+
+async def test_bad_settings_are_lines_without_a_traceback() -> None:
+    """The process ends with an error before it listens."""
+    process = await start(DATABASE_URL="mysql://u:planted-password@h/d", PORT="x")
+    output, errors = await process.communicate()
+    assert process.returncode == 1
+    assert b"Traceback" not in errors
+    assert b"planted-password" not in output + errors
+    assert len(errors.decode().splitlines()) == 3
+
+
+async def test_sigterm_fails_readiness_first_and_finishes_what_is_in_flight(
+    migrated_postgres: str,
+) -> None:
+    """Load balancers see 503 while the service still answers; then it ends with 0."""
+    async with running(str(migrated_postgres)) as (process, client):
+        assert (await client.get("/healthcheck/ready")).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        assert (await client.get("/healthcheck/ready")).status_code == 503
+        assert (await client.get("/healthcheck/live")).status_code == 200
+        assert (await client.get("/api/v1/products")).status_code == 200
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+
+
+async def test_sigint_ends_at_once(migrated_postgres: str) -> None:
+    """A developer's Ctrl-C does not wait for load balancers."""
+    async with running(str(migrated_postgres), ORDERS_SHUTDOWN_DELAY="60") as (process, _):
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+
+
+async def test_replicas_that_start_together_migrate_once(postgres: str) -> None:
+    """Four processes on an empty database: all become ready, none of them fails."""
+    ports = [free_port() for _ in range(4)]
+    processes = [
+        await start(DATABASE_URL=str(postgres), PORT=str(port), ORDERS_MIGRATE_ON_START="true")
+        for port in ports
+    ]
+    try:
+        async with AsyncClient() as client, asyncio.timeout(40):
+            for port in ports:
+                while not await ready(client, port):
+                    await asyncio.sleep(0.1)
+        assert [process.returncode for process in processes] == [None] * 4
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+
+async def ready(client: AsyncClient, port: int) -> bool:
+    """Tell whether the service on this port can take requests."""
+    try:
+        response = await client.get(f"http://127.0.0.1:{port}/healthcheck/ready")
+    except ConnectError:
+        return False
+    return response.status_code == 200

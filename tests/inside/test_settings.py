@@ -1,0 +1,141 @@
+"""Settings are read from the environment, and refused all at once in readable lines."""
+
+from pathlib import Path
+
+import pytest
+from orders.internal.config.settings_base import DEVELOPMENT_SECRET, InvalidSettingsError
+from orders.settings import Settings
+
+URL = "postgresql://user:planted-password@db:5432/orders"
+SECRET = "a-secret-of-at-least-thirty-two-characters"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment with a database, and a working folder without `.env`."""
+    for name in ("HOST", "PORT", "LOG_LEVEL", "KAFKA_BOOTSTRAP_SERVERS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+def test_bare_names_are_read(environment: pytest.MonkeyPatch) -> None:
+    """Platforms pass PORT and DATABASE_URL without a prefix."""
+    environment.setenv("PORT", "9000")
+    settings = Settings.load()
+    assert (settings.port, settings.database_url) == (9000, URL)
+
+
+def test_the_prefix_wins(environment: pytest.MonkeyPatch) -> None:
+    """A variable meant for this service counts more than one meant for anybody."""
+    environment.setenv("PORT", "9000")
+    environment.setenv("ORDERS_PORT", "9001")
+    assert Settings.load().port == 9001
+
+
+def test_other_settings_need_the_prefix(environment: pytest.MonkeyPatch) -> None:
+    """DEBUG in somebody's shell is not this service's."""
+    environment.setenv("DEBUG", "true")
+    environment.setenv("ENVIRONMENT", "production")
+    settings = Settings.load()
+    assert (settings.debug, settings.environment) == (False, "development")
+
+
+def test_a_file_is_read_last(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env` fills what the environment leaves open."""
+    (tmp_path / ".env").write_text("ORDERS_PORT=9002\nORDERS_LOG_LEVEL=debug\nOTHER=1\n")
+    environment.setenv("PORT", "9000")
+    settings = Settings.load()
+    assert (settings.port, settings.log_level) == (9000, "debug")
+
+
+def test_every_bad_variable_has_its_line(environment: pytest.MonkeyPatch) -> None:
+    """One start shows all that is wrong, each variable by the name to set."""
+    environment.delenv("DATABASE_URL")
+    environment.setenv("ORDERS_PORT", "eighty")
+    environment.setenv("ORDERS_LOG_LEVEL", "loud")
+    environment.setenv("ORDERS_MAX_BODY_SIZE", "0")
+    with pytest.raises(InvalidSettingsError) as refusal:
+        Settings.load()
+    lines = str(refusal.value).splitlines()[1:]
+    names = {"ORDERS_DATABASE_URL", "ORDERS_PORT", "ORDERS_LOG_LEVEL", "ORDERS_MAX_BODY_SIZE"}
+    assert {line.split(":")[0].strip() for line in lines} == names
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ORDERS_SECRET_KEY", DEVELOPMENT_SECRET),
+        ("ORDERS_SECRET_KEY", "short"),
+        ("ORDERS_DEBUG", "1"),
+    ],
+)
+def test_production_refuses_what_is_only_good_for_development(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A default or short secret and debug keep the service from starting, by their name."""
+    environment.setenv("ORDERS_ENVIRONMENT", "production")
+    environment.setenv("ORDERS_SECRET_KEY", SECRET)
+    environment.setenv(name, value)
+    with pytest.raises(InvalidSettingsError, match=name) as refusal:
+        Settings.load()
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_production_starts_with_a_secret_of_its_own(environment: pytest.MonkeyPatch) -> None:
+    """With a secret that cannot be guessed, nothing is refused."""
+    environment.setenv("ORDERS_ENVIRONMENT", "production")
+    environment.setenv("ORDERS_SECRET_KEY", SECRET)
+    assert Settings.load().secret_key.get_secret_value() == SECRET
+
+
+def test_a_kubernetes_link_is_no_port(environment: pytest.MonkeyPatch) -> None:
+    """A Service called "orders" makes Kubernetes set ORDERS_PORT to an address."""
+    environment.setenv("ORDERS_PORT", "tcp://10.0.0.7:80")
+    assert Settings.load().port == 8000
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://user:planted-password@db/orders",
+        "postgresql://user:planted-password@db/orders?sslmode=require",
+        "postgresql+asyncpg://user:planted-password@db/orders",
+    ],
+)
+def test_a_database_url_may_be_spelled_in_each_usual_way(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
+    """The scheme is brought to one spelling, the rest is kept."""
+    environment.setenv("DATABASE_URL", url)
+    assert Settings.load().database_url == "postgresql://" + url.partition("://")[2]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "orders", "mysql://db/orders", "postgresql://db", "postgresql://db:x/o"]
+)
+def test_a_wrong_database_url_is_answered_with_a_right_one(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
+    """The line shows how to write it."""
+    environment.setenv("DATABASE_URL", url)
+    with pytest.raises(InvalidSettingsError, match="postgresql://user:password@host:5432/database"):
+        Settings.load()
+
+
+def test_settings_keep_their_secrets(environment: pytest.MonkeyPatch) -> None:
+    """Neither their text nor a refusal shows a password."""
+    environment.setenv("ORDERS_SECRET_KEY", SECRET)
+    assert "planted-password" not in repr(Settings.load())
+    assert SECRET not in repr(Settings.load())
+    environment.setenv("DATABASE_URL", "mysql://user:planted-password@db/orders")
+    with pytest.raises(InvalidSettingsError) as refusal:
+        Settings.load()
+    assert "planted-password" not in str(refusal.value)
+
+
+def test_origins_are_a_list_with_commas(environment: pytest.MonkeyPatch) -> None:
+    """Several origins are written as people write lists."""
+    environment.setenv("ORDERS_CORS_ORIGINS", "https://a.example, https://b.example")
+    assert Settings.load().cors_origins == ("https://a.example", "https://b.example")
