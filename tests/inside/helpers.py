@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
+
 from orders.main import create_app
 from orders.settings import Settings
 
@@ -13,7 +14,7 @@ NOWHERE = "postgresql://user:planted-password@127.0.0.1:1/nowhere"
 """A database that nobody serves: port 1 refuses every connection."""
 
 
-def settings(**changes: Any) -> Settings:
+def settings(**changes: Any) -> Settings:  # noqa: ANN401 - whatever the settings take
     """Return settings that need no environment."""
     return Settings(
         **{"environment": "test", "database_url": NOWHERE, "_env_file": None, **changes}
@@ -32,7 +33,10 @@ async def serve(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 
 @asynccontextmanager
-async def serve_on(url: str, **changes: Any) -> AsyncIterator[tuple[FastAPI, AsyncClient]]:
+async def serve_on(
+    url: str,
+    **changes: Any,  # noqa: ANN401 - whatever the settings take
+) -> AsyncIterator[tuple[FastAPI, AsyncClient]]:
     """Run the application on a database; give it and a client of it."""
     app = create_app(settings(database_url=url, **changes))
     async with serve(app) as client:

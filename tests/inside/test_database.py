@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
 from orders.internal.database import (
     CheckViolation,
     DatabaseError,
@@ -16,8 +19,6 @@ from orders.internal.database import (
     UniqueViolation,
 )
 from orders.internal.database.session_manager import NotInitialisedError
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
 
 from .helpers import NOWHERE, serve_on, settings
 
@@ -62,7 +63,7 @@ async def test_errors_are_told_apart(
     kind: type[DatabaseError],
     constraint: str | None,
 ) -> None:
-    """Each of PostgreSQL's classes has one meaning, with the constraint's name where there is one."""
+    """Each of PostgreSQL's classes has one meaning, with the constraint's name if there is one."""
     with pytest.raises(DatabaseError) as error:
         async with database.session() as session:
             await session.execute(text(statement))
@@ -80,14 +81,20 @@ async def test_a_mistake_in_the_sql_stays_one(database: DatabaseSessionManager) 
 async def test_an_error_of_the_caller_passes_unchanged(database: DatabaseSessionManager) -> None:
     """An OSError of the caller's own is not taken for a lost database, and rolls back."""
     with pytest.raises(FileNotFoundError):
-        async with database.session() as session:
-            await session.execute(text("INSERT INTO parent VALUES (2, 1)"))
-            raise FileNotFoundError
+        await _insert_and_fail(database)
     async with database.session(read_only=True) as session:
         assert await session.scalar(text("SELECT count(*) FROM parent")) == 1
 
 
-async def test_managers_live_side_by_side(database: DatabaseSessionManager, migrated_postgres: str) -> None:
+async def _insert_and_fail(database: DatabaseSessionManager) -> None:
+    async with database.session() as session:
+        await session.execute(text("INSERT INTO parent VALUES (2, 1)"))
+        raise FileNotFoundError
+
+
+async def test_managers_live_side_by_side(
+    database: DatabaseSessionManager, migrated_postgres: str
+) -> None:
     """A second one, on another database, disturbs nothing of the first."""
     other = DatabaseSessionManager()
     other.init(str(migrated_postgres))
@@ -128,7 +135,12 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
 
 async def test_a_silent_server_is_given_up() -> None:
     """A server that accepts and never answers costs the connect timeout, and no more."""
-    server = await asyncio.start_server(lambda *_: asyncio.sleep(30), "127.0.0.1", 0)
+
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silence, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     manager = DatabaseSessionManager()
     manager.init(f"postgresql://u:p@127.0.0.1:{port}/d", connect_timeout=0.2)

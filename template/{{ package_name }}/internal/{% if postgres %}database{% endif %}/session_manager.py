@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from sqlalchemy import event
+from sqlalchemy import Executable, TextClause, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session
@@ -12,6 +12,10 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from .engine import create_engine
 from .errors import database_errors
 from .settings import DatabaseSettings
+
+
+READING_WORDS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"})
+"""What SQL that is written as text begins with when it reads."""
 
 
 class ReadOnlyError(RuntimeError):
@@ -34,8 +38,14 @@ def _refuse_flush(*_: object) -> None:
 
 @event.listens_for(ReadOnlySession, "do_orm_execute")
 def _refuse_statement(state: ORMExecuteState) -> None:
-    if state.is_insert or state.is_update or state.is_delete:
+    if not (state.is_select or _reads(state.statement)):
         raise ReadOnlyError
+
+
+def _reads(statement: Executable) -> bool:
+    if not isinstance(statement, TextClause):
+        return False
+    return statement.text.strip().split(maxsplit=1)[0].upper() in READING_WORDS
 
 
 class DatabaseSessionManager:
