@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import product
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def install(session: nox.Session, group: str) -> None:
     )
 
 
+def render(session: nox.Session) -> Path:
+    """Render a service with every feature into the session's temporary folder."""
+    service = Path(session.create_tmp()) / "orders"
+    shutil.rmtree(service, ignore_errors=True)
+    session.run(
+        *("copier", "copy", "--trust", "--defaults", "--quiet"),
+        *("--data", "kafka=yes", str(ROOT), str(service)),
+        silent=True,
+    )
+    return service
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format and types of the template's code, and the service's where it stands."""
@@ -35,12 +48,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("mypy")
     # The rules of a service with every feature hold for all files that need no rendering.
-    service = Path(session.create_tmp()) / "orders"
-    session.run(
-        *("copier", "copy", "--trust", "--defaults", "--quiet", "--overwrite"),
-        *("--data", "kafka=yes", str(ROOT), str(service)),
-    )
-    rules = f"--config={service / 'pyproject.toml'}"
+    rules = f"--config={render(session) / 'pyproject.toml'}"
     with session.chdir(ROOT / "template"):
         session.run("ruff", "check", "--no-cache", rules, ".")
         session.run("ruff", "format", "--check", "--no-cache", rules, ".")
@@ -50,7 +58,25 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the template: its questions, and what it renders for every combination of features."""
     install(session, "test")
-    session.run("pytest", "--ignore=tests/services", "-n", "auto", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def internals(session: nox.Session) -> None:
+    """Test the template's part of a service from within one that has every feature."""
+    install(session, "test")
+    service = render(session)
+    shutil.copytree(ROOT / "tests/inside", service / "tests/inside", dirs_exist_ok=True)
+    outside = {"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None}
+    with session.chdir(service):
+        for command in (
+            ["uv", "sync", "--quiet"],
+            ["uv", "run", "ruff", "check", "tests/inside"],
+            ["uv", "run", "ruff", "format", "--check", "tests/inside"],
+            ["uv", "run", "mypy"],
+            ["uv", "run", "pytest", "tests/inside", "-n", "auto", *session.posargs],
+        ):
+            session.run(*command, env=outside)
 
 
 @nox.session

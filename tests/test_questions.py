@@ -71,6 +71,7 @@ BAD: list[tuple[str, object, str]] = [
     ("healthcheck", "", "type yes or no"),
     ("generated_on", "yesterday", 'such as "2026-01-31"'),
     ("generated_on", "20260131", 'such as "2026-01-31"'),
+    ("created_with", "[redis]", "recorded by the first copy; leave it out"),
     ("outbox", "true", "computed from the other answers; leave it out"),
     ("features", "[kafka]", "computed from the other answers; leave it out"),
     ("env_prefix", "X_", "computed from the other answers; leave it out"),

@@ -1,0 +1,71 @@
+"""Answers are recorded as they were given, and any legal text renders to valid files."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import copier
+import pytest
+import time_machine
+import yaml
+
+from extensions.answers import PYTHON_VERSIONS
+from tests.rendering import commit_all, recorded, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TODAY = datetime(2026, 1, 31, 12, tzinfo=UTC)
+ODD = '"It\'s" {{ 50% }} \\ {% raw %} #hash: [é] 🚀 <b> $HOME `x` ${{ y }} & co'
+
+
+@pytest.mark.parametrize("text", [ODD, ODD * 7, "x" * 500, "'", '"', "\\", "- no", "null", "{# x"])
+def test_odd_texts_are_kept_as_they_are(template: Path, tmp_path: Path, text: str) -> None:
+    """Quotes, braces, accents, emoji and length reach the record and pyproject.toml unchanged."""
+    names = {"project_name": text[:60].strip(), "author_name": "Ö'Né {{", "description": text}
+    service = render(template, tmp_path / "service", **names, author_email="o'{x}+%@example.com")
+    project = tomllib.loads((service / "pyproject.toml").read_text())["project"]
+    assert project["description"] == text
+    assert project["authors"] == [{"name": "Ö'Né {{", "email": "o'{x}+%@example.com"}]
+    assert names.items() <= recorded(service).items()
+
+
+def test_computed_answers_are_not_recorded(template: Path, tmp_path: Path) -> None:
+    """What follows from the answers is computed anew in every render."""
+    answers = recorded(render(template, tmp_path / "service"))
+    assert answers.keys().isdisjoint({"given", "outbox", "features", "env_prefix"})
+
+
+def test_the_python_versions_on_offer_are_those_that_are_accepted(template: Path) -> None:
+    """The question's choices and the check of answers given beforehand agree."""
+    questions = yaml.safe_load((template / "copier.yml").read_text())
+    assert tuple(questions["python_version"]["choices"]) == PYTHON_VERSIONS
+
+
+def test_a_service_is_named_after_its_folder(template: Path, tmp_path: Path) -> None:
+    """With defaults alone, `../order-history` is the service Order History."""
+    answers = recorded(render(template, tmp_path / "order-history"))
+    names = [answers[name] for name in ("project_name", "project_slug", "package_name")]
+    assert names == ["Order History", "order-history", "order_history"]
+
+
+def test_what_the_first_copy_recorded_stays(template: Path, tmp_path: Path) -> None:
+    """An update a year later, with a feature more, keeps the first day and the first features."""
+    repository = shutil.copytree(template, tmp_path / "template")
+    commit_all(repository, tag="v1.0.0")
+    with time_machine.travel(TODAY):
+        service = render(repository, tmp_path / "service", kafka=False)
+    first = recorded(service)
+    assert first["generated_on"] == "2026-01-31"
+    commit_all(service)
+    (repository / "template/new.txt").write_text("new\n")
+    commit_all(repository, tag="v2.0.0")
+    with time_machine.travel(TODAY + timedelta(days=365)):
+        copier.run_update(
+            service, data={"kafka": True}, defaults=True, overwrite=True, unsafe=True, quiet=True
+        )
+    assert (service / "new.txt").exists()
+    assert recorded(service) == first | {"kafka": True, "_commit": "v2.0.0"}
