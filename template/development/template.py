@@ -41,11 +41,7 @@ def main() -> int:
 
 def check_template() -> int:
     """Say how the service's release compares with the template's newest."""
-    checked = copier("check-update", "--output-format", "json", capture_output=True)
-    if checked.returncode:
-        reason = (checked.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise TemplateError(f"The template could not be asked: {reason}")
-    news = json.loads(checked.stdout)
+    news = json.loads(copier("check-update", "--output-format", "json", stdout=subprocess.PIPE))
     if not news["update_available"]:
         print(f"Up to date with the template, release {news['current_version']}.")
         return 0
@@ -61,13 +57,15 @@ def update_from(release: str) -> int:
     refuse_unsaved_work()
     questions = "--skip-answered" if sys.stdin.isatty() else "--defaults"
     wanted = ["--vcs-ref", release] if release else []
-    if copier("update", "--trust", questions, *wanted).returncode:
-        raise TemplateError("The update did not finish; `git status` shows whether files changed.")
-    conflicts = git("diff", "--name-only", "--diff-filter=U", "--relative").split()
-    if conflicts:
+    copier("update", "--trust", "--quiet", questions, *wanted)
+    conflicts = git("diff", "-z", "--name-only", "--diff-filter=U", "--relative").split("\0")
+    if any(conflicts):
         print("Resolve the conflicts marked in these files, then commit:")
-        print(*(f"  {path}" for path in conflicts), sep="\n")
+        print(*(f"  {path}" for path in conflicts if path), sep="\n")
         return 2
+    if not git("status", "--porcelain", "--", "."):
+        print("There was nothing to bring in.")
+        return 0
     lock_dependencies()
     print("Updated. Look at it with `git diff`, try it with `make test`, then commit.")
     return 0
@@ -94,10 +92,16 @@ def lock_dependencies() -> None:
         subprocess.run([os.environ.get("UV", "uv"), "lock", "--quiet"], cwd=ROOT, check=False)
 
 
-def copier(*arguments: str, capture_output: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run copier in the service's folder."""
+def copier(*arguments: str, stdout: int | None = None) -> str:
+    """Run copier in the service's folder and return what it prints to `stdout`."""
     command = [sys.executable, "-m", "copier", *arguments]
-    return subprocess.run(command, cwd=ROOT, check=False, text=True, capture_output=capture_output)
+    done = subprocess.run(
+        command, cwd=ROOT, check=False, text=True, stdout=stdout, stderr=subprocess.PIPE
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise TemplateError(f"The template could not be read or applied: {reason}")
+    return done.stdout or ""
 
 
 def git(*arguments: str) -> str:
