@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -72,14 +72,14 @@ def serving(service: Path) -> Iterator[httpx.Client]:
             wait_until_it_answers(client, process)
             yield client
     finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):  # then it is among those left behind
             process.wait(timeout=30)
-        finally:
-            left = left_behind(mark)
-            for one in left:
-                one.kill()
-            print(log.read_text())
+        left = left_behind(mark)
+        for one in left:
+            one.kill()
+        print(log.read_text())
     assert left == []
     assert f":{port}" in log.read_text(), "it does not say where it listens"
 
