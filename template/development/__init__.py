@@ -1,0 +1,1 @@
+"""What a developer's machine runs around the service; no part of it goes into the image."""

@@ -1,0 +1,26 @@
+"""What a service needs beside it, such as a database, as the runner sees it."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+
+class BackingError(Exception):
+    """Something the service needs cannot be had; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Backing:
+    """One thing that is started beside the service, unless a variable says where a better one is.
+
+    Attributes:
+        name: what a person calls it.
+        variable: names where it is; the service reads it, with its prefix or without.
+        start: runs it and gives the variable's value; raises BackingError when it cannot.
+        serving: further settings of a service that has it, without prefix, unless they are set.
+    """
+
+    name: str
+    variable: str
+    start: Callable[[], AbstractContextManager[str]]
+    serving: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,104 @@
+"""Brings up what the service needs, runs a command beside it, and takes everything down again."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from dotenv import dotenv_values
+
+from development.backing import Backing
+
+CHILD = Path(__file__).with_name("child.py")
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE = 0.3
+
+
+class Stopped(BaseException):
+    """Somebody asked for the end: Ctrl-C, SIGTERM, or the terminal was closed."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise Stopped in the block when somebody asks for the end."""
+
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        raise Stopped(signum)
+
+    before = {signum: signal.signal(signum, stop) for signum in ENDS}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+@contextlib.contextmanager
+def backed(backings: Sequence[Backing], prefix: str, *, serving: bool) -> Iterator[dict[str, str]]:
+    """Give the environment of a child that finds everything it needs.
+
+    What a variable names already, in the environment or in the file `.env`, is not started.
+    """
+    environment = dict(os.environ)
+    given = {**dotenv_values(".env"), **environment}
+    with contextlib.ExitStack() as stack:
+        for backing in backings:
+            if not (given.get(prefix + backing.variable) or environment.get(backing.variable)):
+                environment[backing.variable] = stack.enter_context(backing.start())
+            if serving:
+                for name, value in backing.serving.items():
+                    environment.setdefault(prefix + name, value)
+        yield environment
+
+
+class Child:
+    """A command that ends with us, however we end."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", CHILD, str(os.getpid()), *command], env=environment
+        )
+
+    def has_ended(self) -> bool:
+        """Say whether it runs no more."""
+        return self._process.poll() is not None
+
+    def wait(self, *, pass_interrupts: bool) -> int:
+        """Return its exit code; a signal that stopped it counts 128 and its number, as in a shell.
+
+        Ctrl-C in a terminal goes to it directly. `pass_interrupts` is for a child that should also
+        end when only we are interrupted; without it the child alone decides what Ctrl-C means.
+        """
+        while True:
+            try:
+                code = self._process.wait()
+            except Stopped as stopped:
+                self._pass_on(stopped.signum, pass_interrupts=pass_interrupts)
+            else:
+                return code if code >= 0 else 128 - code
+
+    def end(self) -> None:
+        """Make it end, by force if it does not in time."""
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE * 10)
+        self._process.kill()
+        self._process.wait()
+
+    def _pass_on(self, signum: int, *, pass_interrupts: bool) -> None:
+        if signum != signal.SIGINT:
+            self._process.send_signal(signum)
+        elif pass_interrupts:
+            # A second SIGINT would cut its requests short, so it gets time to show that it had one.
+            with contextlib.suppress(subprocess.TimeoutExpired, Stopped):
+                self._process.wait(GRACE)
+            if not self.has_ended():
+                self._process.send_signal(signal.SIGTERM)

@@ -1,0 +1,70 @@
+"""Serves on a developer's machine, and says how to use it once it answers."""
+
+import http.client
+import sys
+import time
+from collections.abc import Mapping
+
+from development.project import PACKAGE, PREFIX, load_address
+from development.runner import Child, Stopped
+
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared only
+POLL = 0.05
+PATIENCE = 120.0
+
+
+def serve(environment: Mapping[str, str], *, debug: bool) -> int:
+    """Run the service until it is stopped, and return its exit code; a wished stop is a success.
+
+    Raises:
+        InvalidSettingsError: the environment's settings are missing or wrong.
+    """
+    host, port = load_address()
+    further = {"RELOAD": "true", "DEBUG": "true"} if debug else {"SHUTDOWN_DELAY": "0"}
+    wished = {PREFIX + name: value for name, value in further.items()}
+    child = Child([sys.executable, "-m", PACKAGE], {**wished, **environment})
+    stopped = False
+    try:
+        if wait_until_it_answers(child, WILDCARDS.get(host, host), port):
+            print(banner(WILDCARDS.get(host, host), port), flush=True)
+    except Stopped:
+        stopped = True
+        child.end()
+    code = child.wait(pass_interrupts=True)
+    return 0 if stopped else code
+
+
+def wait_until_it_answers(child: Child, host: str, port: int) -> bool:
+    """Say whether the service answers; False when it ended first or listens on an unknown port."""
+    deadline = time.monotonic() + PATIENCE
+    while port and not child.has_ended() and time.monotonic() < deadline:
+        if answers(host, port):
+            return not child.has_ended()
+        time.sleep(POLL)
+    return False
+
+
+def answers(host: str, port: int) -> bool:
+    """Say whether an HTTP server answers there."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("HEAD", "/openapi.json")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def banner(host: str, port: int) -> str:
+    """Return what a developer wants to know first."""
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    lines = [
+        f"{PACKAGE} is up.",
+        f"  Listening on  {url}",
+        f"  Try it at     {url}/docs",
+        f"  or with       curl {url}/openapi.json",
+        "  Ctrl-C stops everything.",
+    ]
+    return "\n".join(["", *lines, ""])

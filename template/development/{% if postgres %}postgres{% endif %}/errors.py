@@ -1,0 +1,37 @@
+"""What can go wrong with the embedded server, worded for the one who has to mend it."""
+
+from pathlib import Path
+
+LOG_LINES = 6
+
+# What PostgreSQL or the system says, and what helps.
+ADVICE = {
+    "No space left on device": "Free some space where {folder} lies",
+    "could not bind": "Another program took the port meanwhile: try again",
+    "wrong ownership": "{folder} belongs to another account: remove it, or run as its owner",
+    "Permission denied": "{folder} and the folders above it must be accessible to you",
+    "Read-only file system": "{folder} must be writable",
+    "was written by PostgreSQL": "Its data stays as it is",
+}
+OTHER_ADVICE = "If the data in {folder} can be lost, remove that folder and try again"
+
+
+class PostgresError(Exception):
+    """The embedded server cannot be used; the message says why and what to do."""
+
+
+def explain(folder: Path, error: str) -> PostgresError:
+    """Word one error: what failed, what to do, and the end of what the server said."""
+    tail = log_tail(folder)
+    advice = next((text for sign, text in ADVICE.items() if sign in error + tail), OTHER_ADVICE)
+    message = f"The embedded PostgreSQL cannot start: {error}. {advice.format(folder=folder)}."
+    return PostgresError(f"{message}\nThe end of its log:\n{tail}" if tail else message)
+
+
+def log_tail(folder: Path) -> str:
+    """Return the last lines of the server's log, indented."""
+    try:
+        lines = (folder / "server.log").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])

@@ -1,0 +1,240 @@
+"""The process between an embedded PostgreSQL and its users; `server.py` starts it as a script.
+
+It makes the data, starts the server, says in one line of JSON how that went, and then waits. Every
+user holds a shared lock on the file `users`; the kernel gives it back however a user ends, so when
+the supervisor gets the exclusive lock, nobody is left, and it stops the server. Its lock on the
+file `alive` says that there is a supervisor. It needs the standard library only and so starts in
+milliseconds.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+PR_SET_PDEATHSIG = 1
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 10.0
+POLL = 0.004
+SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+
+
+class SupervisorError(Exception):
+    """The server cannot run; the message is for the user."""
+
+
+class Stop(BaseException):
+    """Somebody asked for the end, or the server ended by itself."""
+
+
+def become(name: str | None) -> Callable[[], None]:
+    """Return what a child does before it runs: change user, and promise to end with us."""
+    account = pwd.getpwnam(name) if name else None
+
+    def prepare() -> None:
+        if account:
+            os.setgroups([])
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
+        os.umask(0o077)
+        if sys.platform == "linux":
+            # After setuid, which clears it: a supervisor that is killed takes the server along.
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+
+    return prepare
+
+
+class Supervisor:
+    """One server on one folder, from initdb to its last user."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.folder = Path(spec["folder"])
+        self.data = self.folder / "data"
+        self.log = self.folder / "server.log"
+        self.programs = Path(spec["programs"])
+        self.account: str | None = spec["account"]
+        self.spec = spec
+        self.server: subprocess.Popen[bytes] | None = None
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run a PostgreSQL program to its end, with its output in the log."""
+        with self.log.open("ab") as log:
+            done = subprocess.run(
+                [self.programs / program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                preexec_fn=become(self.account),
+                check=False,
+            )
+        if done.returncode:
+            raise SupervisorError(f"{program} failed with exit code {done.returncode}")
+
+    def make_data(self) -> None:
+        """Create the data folder whole or not at all."""
+        version = self.data / "PG_VERSION"
+        if version.exists():
+            self.refuse_other_version(version.read_text().strip())
+            return
+        with self.owned(self.folder / "data.new") as new, self.password_file() as password:
+            arguments = ["-D", str(new), "-U", "postgres", f"--pwfile={password}"]
+            arguments += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]
+            arguments += ["--no-instructions", "--locale=C", "--locale-provider=builtin"]
+            # One iteration: the password is random, so nobody guesses it, and connecting is cheap.
+            arguments += ["--builtin-locale=C.UTF-8", "-c", "scram_iterations=1"]
+            self.run("initdb", *arguments, *self.spec["initdb"])
+            new.rename(self.data)
+
+    def refuse_other_version(self, found: str) -> None:
+        """Raise unless the data was written by the major version that we have."""
+        wanted = str(self.spec["version"])
+        if found != wanted:
+            raise SupervisorError(
+                f"{self.data} was written by PostgreSQL {found}, the embedded server is {wanted}: "
+                f"dump what you need with the old one, then remove {self.folder}"
+            )
+
+    @contextlib.contextmanager
+    def owned(self, path: Path) -> Iterator[Path]:
+        """Give an empty folder of the server's account; remove what is left of it after."""
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700)
+        self.give(path)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def password_file(self) -> Iterator[Path]:
+        """Give a copy of the password that initdb can read."""
+        path = self.folder / "password.new"
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(self.spec["password"])
+        self.give(path)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def give(self, path: Path) -> None:
+        """Make the path the server's account's."""
+        if self.account:
+            account = pwd.getpwnam(self.account)
+            os.chown(path, account.pw_uid, account.pw_gid)
+
+    def start(self) -> None:
+        """Start the server and return when it takes connections."""
+        command = [str(self.programs / "postgres"), "-D", str(self.data)]
+        for name, value in (SETTINGS | self.spec["settings"] | {"port": self.spec["port"]}).items():
+            command += ["-c", f"{name}={value}"]
+        with self.log.open("ab") as log:
+            self.server = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                preexec_fn=become(self.account),  # noqa: PLW1509 - there is one thread
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self.is_ready(self.server.pid):
+            if self.server.poll() is not None:
+                raise SupervisorError("the server ended while it was starting")
+            if time.monotonic() > deadline:
+                raise SupervisorError(f"it was not ready after {START_TIMEOUT:.0f} seconds")
+            time.sleep(POLL)
+
+    def is_ready(self, pid: int) -> bool:
+        """Say whether the server says that it takes connections."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().split("\n")
+        except OSError:
+            return False
+        return lines[0] == str(pid) and "ready" in lines[-2]
+
+    def announce(self) -> dict[str, Any]:
+        """Write where the server listens for those who join later."""
+        state = {"port": self.spec["port"], "supervisor": os.getpid()}
+        new = self.folder / "server.json.new"
+        new.write_text(json.dumps(state))
+        new.rename(self.folder / "server.json")
+        return state
+
+    def serve(self) -> None:
+        """Let the server run until its last user leaves, it ends by itself, or we are told to."""
+        server = self.server
+
+        def child_ended(_signum: int, _frame: FrameType | None) -> None:
+            if server is None or server.poll() is not None:
+                raise Stop
+
+        with (self.folder / "users").open() as users:
+            with contextlib.suppress(Stop):
+                signal.signal(signal.SIGCHLD, child_ended)
+                child_ended(signal.SIGCHLD, None)
+                fcntl.flock(users, fcntl.LOCK_EX)
+            self.stop()
+
+    def stop(self) -> None:
+        """End the server: in order, or at once when its data goes too; by force if it hangs."""
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(name, signal.SIG_IGN if name != signal.SIGCHLD else signal.SIG_DFL)
+        signals = [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL]
+        for request in signals[1:] if self.spec["ephemeral"] else signals:
+            if self.server is None or self.server.poll() is not None:
+                break
+            self.server.send_signal(request)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.server.wait(STOP_TIMEOUT)
+        (self.folder / "server.json").unlink(missing_ok=True)
+        if self.spec["ephemeral"]:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def on_signal(_signum: int, _frame: FrameType | None) -> NoReturn:
+    """Turn a signal into an orderly end."""
+    raise Stop
+
+
+def main() -> int:
+    """Run one server as standard input says; how it went goes to standard output."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a mask is inherited
+    supervisor = Supervisor(json.loads(sys.stdin.readline()))
+    with (supervisor.folder / "alive").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(name, on_signal)
+        try:
+            supervisor.make_data()
+            supervisor.start()
+            answer = supervisor.announce()
+        except (OSError, SupervisorError) as error:
+            supervisor.stop()
+            answer = {"error": str(error)}
+        except Stop:
+            supervisor.stop()
+            return 1
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(answer), flush=True)
+        os.close(sys.stdout.fileno())
+        if "error" not in answer:
+            supervisor.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

