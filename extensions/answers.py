@@ -247,14 +247,18 @@ def problem(answer: object, question: str) -> str:
     return _PROBLEMS[question](str(answer))
 
 
-def refuse_bad(data: Mapping[str, object]) -> bool:
-    """Refuse all bad answers at once, one line each; an update hands over good ones only.
+def refuse_bad(data: Mapping[str, object], source: str) -> bool:
+    """Refuse all bad answers at once, one line each, and a source that updates would not find.
 
     Answers given beforehand (``--data``) never see a prompt, and copier meets a bad one with a
     traceback. An undefined-error is the one error of a template that it prints as a plain message.
     """
     found = {name: problem(data[name], name) for name in _PROBLEMS if name in data}
     lines = [f"{name}: {text}" for name, text in found.items() if text]
+    if ":" not in source and not source.startswith(("/", "~")):
+        lines.append(
+            f'template: "{source}" is found from one folder only; type its full path or URL'
+        )
     if lines:
         raise UndefinedError("\n".join(lines))
     return False

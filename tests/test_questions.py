@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -13,9 +14,6 @@ import yaml
 from copier.errors import UserMessageError
 
 from tests.rendering import render
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COPIER = [sys.executable, "-m", "copier"]
 
@@ -102,6 +100,13 @@ def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: 
     assert "Traceback" not in ended.stderr
     for question in ("project_slug: ", "package_name: ", "kafka: "):
         assert question in ended.stderr
+    assert not (tmp_path / "service").exists()
+
+
+def test_a_relative_path_to_the_template_is_refused(template: Path, tmp_path: Path) -> None:
+    """The service records where its template is, and its updates start in another folder."""
+    with contextlib.chdir(template), pytest.raises(UserMessageError, match="type its full path"):
+        render(Path(), tmp_path / "service")
     assert not (tmp_path / "service").exists()
 
 
