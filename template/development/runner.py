@@ -51,8 +51,11 @@ def backed(backings: Sequence[Backing], prefix: str, *, serving: bool) -> Iterat
     given = {**dotenv_values(".env"), **environment}
     with contextlib.ExitStack() as stack:
         for backing in backings:
-            if not (given.get(prefix + backing.variable) or environment.get(backing.variable)):
+            value = given.get(prefix + backing.variable) or environment.get(backing.variable)
+            if not value:
                 environment[backing.variable] = stack.enter_context(backing.start())
+            elif serving:
+                backing.check(value)
             if serving:
                 for name, value in backing.serving.items():
                     environment.setdefault(prefix + name, value)
@@ -66,6 +69,7 @@ class Child:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", CHILD, str(os.getpid()), *command], env=environment
         )
+        self.was_stopped = False
 
     def has_ended(self) -> bool:
         """Say whether it runs no more."""
@@ -81,6 +85,7 @@ class Child:
             try:
                 code = self._process.wait()
             except Stopped as stopped:
+                self.was_stopped = True
                 self._pass_on(stopped.signum, pass_interrupts=pass_interrupts)
             else:
                 return code if code >= 0 else 128 - code

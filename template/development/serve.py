@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping
 
 from development.project import PACKAGE, PREFIX, load_address
-from development.runner import Child, Stopped
+from development.runner import ENDS, Child, Stopped
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared only
+STOPPED = {128 + signum for signum in ENDS}
 POLL = 0.05
 PATIENCE = 120.0
 
@@ -23,15 +24,14 @@ def serve(environment: Mapping[str, str], *, debug: bool) -> int:
     further = {"RELOAD": "true", "DEBUG": "true"} if debug else {"SHUTDOWN_DELAY": "0"}
     wished = {PREFIX + name: value for name, value in further.items()}
     child = Child([sys.executable, "-m", PACKAGE], {**wished, **environment})
-    stopped = False
     try:
         if wait_until_it_answers(child, WILDCARDS.get(host, host), port):
             print(banner(WILDCARDS.get(host, host), port), flush=True)
+        code = child.wait(pass_interrupts=True)
     except Stopped:
-        stopped = True
         child.end()
-    code = child.wait(pass_interrupts=True)
-    return 0 if stopped else code
+        return 0
+    return 0 if child.was_stopped and code in STOPPED else code
 
 
 def wait_until_it_answers(child: Child, host: str, port: int) -> bool:
