@@ -8,31 +8,39 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
 import psutil
 
+from tests.rendering import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MARK = "STARTED_BY_TEST"
 """A variable that every descendant inherits, also one that leaves its process group."""
 
-OURS = ("COV_", "NOX_", "PYTEST_", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_RUN", "PYTHON")
+OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON", "UV_RUN_")
+OURS_TOO = {"UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV"}
 SETTINGS = {"HOST", "PORT", "DATABASE_URL", "TEST_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The user's environment, without what belongs to these tests or would set up a service."""
+    """The user's environment, without what belongs to these tests or would set up a service.
+
+    The tests' own programs leave the path, too, or they would stand in for one that is missing.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(OURS) and name not in SETTINGS
+        if not name.startswith(OURS) and name not in OURS_TOO | SETTINGS
     }
-    return inherited | more
+    folders = inherited["PATH"].split(os.pathsep)
+    others = [one for one in folders if not Path(one).resolve().is_relative_to(ROOT)]
+    return inherited | {"PATH": os.pathsep.join(others)} | more
 
 
 def make(service: Path, target: str, *, timeout: float = 600) -> None:
