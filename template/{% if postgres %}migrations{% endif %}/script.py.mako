@@ -1,4 +1,4 @@
-"""${message.replace("\\", "/").replace('"', "'").rstrip(".")}.
+"""${(message[:1].upper() + message[1:].rstrip(".")).replace("\\", "/").replace('"', "'")}.
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
