@@ -1,0 +1,217 @@
+"""What carries a service to production is sound by the tools that its owners would use.
+
+No container engine runs here, so images are linted and never built.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.rendering import ROOT
+
+if TYPE_CHECKING:
+    from tests.combinations import Combination
+
+PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (?P<version>v[\d.]+)$")
+
+
+@pytest.fixture(scope="session", name="compose")
+def _compose(service: Path) -> dict[str, dict[str, dict[str, object]]]:
+    """The service's compose file."""
+    content: dict[str, dict[str, dict[str, object]]] = yaml.safe_load(
+        (service / "compose.yaml").read_text()
+    )
+    return content
+
+
+def run(tool: str, *arguments: str | Path) -> None:
+    """Run a tool installed beside pytest; what it complains of fails the test."""
+    command = [Path(sys.executable).with_name(tool), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def check_schema(name: str, *paths: Path) -> None:
+    """Check files against a schema that check-jsonschema carries with it."""
+    run("check-jsonschema", "--builtin-schema", f"vendor.{name}", *paths)
+
+
+def workflows(folder: Path) -> list[Path]:
+    """List the workflows of a repository."""
+    return sorted((folder / ".github/workflows").iterdir())
+
+
+def defaults(service: Path) -> dict[str, ast.expr | None]:
+    """Read from the code which settings a service has, and their defaults."""
+    return {
+        line.target.id: line.value
+        for module in service.glob("orders/internal/*/settings*.py")
+        for one in ast.parse(module.read_text()).body
+        if isinstance(one, ast.ClassDef)
+        for line in one.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    }
+
+
+def written(default: ast.expr | None) -> str | None:
+    """Write a default as in a file of variables, or None where the code computes it."""
+    match default:
+        case ast.Constant(bool() as value):
+            return str(value).lower()
+        case ast.Constant(str() as value):
+            return value
+        case ast.Constant(int() | float() as value):
+            return f"{value:g}"
+        case _:
+            return None
+
+
+def test_the_dockerfile_follows_good_practice(service: Path) -> None:
+    """Hadolint has nothing to say."""
+    run("hadolint", "--no-color", "--failure-threshold=style", service / "Dockerfile")
+
+
+def test_the_image_runs_the_service_as_nobody_in_particular(service: Path) -> None:
+    """The last stage builds nothing, sets a numeric user, and needs no shell to start."""
+    lines = (service / "Dockerfile").read_text().splitlines()
+    last = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM ")) :]
+    assert not [line for line in last if re.search(r"\buv\b|\bpip\b|apt-get", line)]
+    assert "USER 10001:10001" in last
+    assert last[-1] == 'CMD ["python", "-m", "orders"]'
+
+
+def test_the_image_asks_the_service_how_it_is(service: Path, combination: Combination) -> None:
+    """The image's health check is a program of its own that Python compiles."""
+    text = (service / "Dockerfile").read_text().replace("\\\n", "")
+    [command] = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", text, flags=re.MULTILINE)
+    python, option, program = yaml.safe_load(command)
+    assert (python, option) == ("python", "-c")
+    compile(program, "HEALTHCHECK", "exec")
+    assert ("/healthcheck/live" in program) is combination.healthcheck
+
+
+def test_nothing_enters_the_image_unnamed(service: Path) -> None:
+    """The list of what the build ignores starts with everything."""
+    rules = [
+        line
+        for line in (service / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert rules[0] == "*"
+    named = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
+    assert [name for name in named if not (service / name).exists()] == ["uv.lock"]
+
+
+def test_the_compose_file_is_valid(service: Path) -> None:
+    """It holds to the Compose specification."""
+    check_schema("compose-spec", service / "compose.yaml")
+
+
+def test_compose_starts_what_the_service_needs(
+    compose: dict[str, dict[str, dict[str, object]]], combination: Combination
+) -> None:
+    """Each chosen feature has its server, and everything that is waited for can be."""
+    names = {"service"}
+    names |= {"postgres", "migrate"} if combination.postgres else set()
+    names |= {"kafka"} if combination.kafka else set()
+    services = compose["services"]
+    assert set(services) == names
+    for one in services.values():
+        waits = one.get("depends_on", {})
+        assert isinstance(waits, dict)
+        for name, wait in waits.items():
+            healthy = wait["condition"] == "service_healthy"
+            assert ("healthcheck" in services[name]) is healthy
+
+
+@pytest.mark.parametrize("schema", ["github-workflows", "dependabot"])
+def test_github_accepts_the_services_files(service: Path, schema: str) -> None:
+    """Workflows and the dependency updates' configuration hold to GitHub's schemas."""
+    updates = [service / ".github/dependabot.yml"]
+    check_schema(schema, *(workflows(service) if schema == "github-workflows" else updates))
+
+
+def test_the_services_workflows_are_sound(service: Path) -> None:
+    """Actionlint finds no mistake."""
+    run("actionlint", "-no-color", *workflows(service))
+
+
+def test_the_services_workflows_are_safe(service: Path) -> None:
+    """Zizmor, at its strictest, finds nothing to exploit."""
+    run("zizmor", "--offline", "--no-progress", "--persona=auditor", service)
+
+
+def test_the_templates_workflows_are_sound_and_safe() -> None:
+    """The template's own workflows are held to the same rules."""
+    check_schema("github-workflows", *workflows(ROOT))
+    check_schema("dependabot", ROOT / ".github/dependabot.yml")
+    run("actionlint", "-no-color", *workflows(ROOT))
+    run("zizmor", "--offline", "--no-progress", "--persona=auditor", ROOT / ".github")
+
+
+def test_each_action_is_pinned_to_the_same_commit_everywhere(service: Path) -> None:
+    """An action is named by its commit, and by the same one in the template and its services."""
+    lines = [
+        line.strip().removeprefix("- ")
+        for path in [*workflows(service), *workflows(ROOT)]
+        for line in path.read_text().splitlines()
+        if "uses:" in line
+    ]
+    pins = [PINNED.match(line) for line in lines]
+    assert None not in pins, lines
+    distinct = {pin.groups() for pin in pins if pin}
+    assert len({action for action, *_ in distinct}) == len(distinct)
+
+
+def test_workflows_and_images_install_the_same_uv(service: Path) -> None:
+    """One version of uv builds the image and runs the checks."""
+    image = re.findall(r"uv==([\d.]+)", (service / "Dockerfile").read_text())
+    text = "".join(path.read_text() for path in [*workflows(service), *workflows(ROOT)])
+    checks = re.findall(r'^ +version: "([\d.]+)"$', text, flags=re.MULTILINE)
+    assert len({*image, *checks}) == 1
+    assert image
+
+
+def test_the_tests_run_on_every_python_that_the_service_supports(service: Path) -> None:
+    """CI's matrix starts at the Python that was asked for."""
+    jobs = yaml.safe_load((service / ".github/workflows/ci.yml").read_text())["jobs"]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
+
+
+def test_every_setting_is_in_the_example(service: Path) -> None:
+    """`.env.example` names the service's settings, no more and no less, each with its default."""
+    text = (service / ".env.example").read_text()
+    example = dict(re.findall(r"^# ORDERS_(\w+)=(.*)$", text, flags=re.MULTILINE))
+    code = {name.upper(): written(default) for name, default in defaults(service).items()}
+    code["SERVICE_NAME"] = "orders"
+    assert set(example) == set(code)
+    assert {name: example[name] for name in code if code[name]} == {
+        name: value for name, value in code.items() if value
+    }
+
+
+def test_releases_are_tagged_from_their_subjects(tmp_path: Path) -> None:
+    """A commit whose whole subject names a release gets that tag, and keeps it when run again."""
+
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
+        command = ["git", *who, *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, text=True, capture_output=True
+        ).stdout
+
+    git("init", "--quiet")
+    for subject in ("release: v1.0.0", "release: v1.1", "Undo release: v1.2.0", "release: v1.10.0"):
+        git("commit", "--quiet", "--allow-empty", "--message", subject)
+    for _ in range(2):
+        subprocess.run([ROOT / ".github/tag-releases"], cwd=tmp_path, check=True)
+    tagged = git("for-each-ref", "refs/tags", "--format=%(refname:short) %(subject)").splitlines()
+    assert tagged == ["v1.0.0 release: v1.0.0", "v1.10.0 release: v1.10.0"]
