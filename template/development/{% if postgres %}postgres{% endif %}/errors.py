@@ -7,6 +7,7 @@ LOG_LINES = 6
 # What PostgreSQL or the system says, and what helps.
 ADVICE = {
     "No space left on device": "Free some space where {folder} lies",
+    "Check free disk space": "Free some space where {folder} lies",
     "could not bind": "Another program took the port meanwhile: try again",
     "wrong ownership": "{folder} belongs to another account: remove it, or run as its owner",
     "Permission denied": "{folder} and the folders above it must be accessible to you",
