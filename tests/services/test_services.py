@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib.metadata import distributions
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,7 @@ from tests.services import smoke
 from tests.services.processes import make, serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 PACKAGES = {
     "postgres": {
@@ -46,14 +48,16 @@ def _combination(request: pytest.FixtureRequest) -> Combination:
 
 
 @pytest.fixture(scope="session", name="service")
-def _service(
-    template: Path, combination: Combination, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The service, rendered and installed in an environment of its own."""
-    destination = tmp_path_factory.mktemp(str(combination)) / "orders"
-    render(template, destination, **combination.answers)
-    make(destination, "install")
-    return destination
+def _service(template: Path, combination: Combination) -> Iterator[Path]:
+    """The service, rendered and installed in an environment of its own.
+
+    It lies outside pytest's folder, which every other run of pytest, a service's own included,
+    closes to the account that a database has when root starts it.
+    """
+    with TemporaryDirectory(prefix=f"{combination}-") as folder:
+        service = render(template, Path(folder) / "orders", **combination.answers)
+        make(service, "install")
+        yield service
 
 
 def test_it_installs_only_what_it_uses(service: Path, combination: Combination) -> None:
