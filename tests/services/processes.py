@@ -57,8 +57,9 @@ def make(service: Path, target: str, *, timeout: float = 600) -> None:
         check=False,
     )
     print(ended.stdout)
+    left = sweep(mark)
     assert ended.returncode == 0, f"make {target} failed with {ended.returncode}; see its output"
-    assert left_behind(mark) == []
+    assert left == []
 
 
 @contextmanager
@@ -84,9 +85,7 @@ def serving(service: Path) -> Iterator[httpx.Client]:
             os.killpg(process.pid, signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):  # then it is among those left behind
             process.wait(timeout=30)
-        left = left_behind(mark)
-        for one in left:
-            one.kill()
+        left = sweep(mark)
         print(log.read_text())
     assert left == []
     assert f":{port}" in log.read_text(), "it does not say where it listens"
@@ -108,12 +107,17 @@ def wait_until_it_answers(
     raise AssertionError(f"no answer in {timeout:.0f} s")
 
 
-def left_behind(mark: str, grace: float = 5) -> list[psutil.Process]:
-    """Find processes that carry a mark and are still there after a moment's grace."""
+def sweep(mark: str, grace: float = 5) -> list[str]:
+    """End what still carries a mark after a moment's grace, and say what it was."""
     deadline = time.monotonic() + grace
     while (found := list(_marked(mark))) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return found
+    left = []
+    for one in found:
+        with suppress(psutil.NoSuchProcess):
+            left.append(f"{one.pid} {one.name()}")
+            one.kill()
+    return left
 
 
 def _marked(mark: str) -> Iterator[psutil.Process]:
