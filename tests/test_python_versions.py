@@ -1,0 +1,56 @@
+"""A service may ask for any supported Python, and is as tidy with the newest as with the oldest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.rendering import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
+
+
+@pytest.fixture(scope="module", name="version", params=VERSIONS)
+def _version(request: pytest.FixtureRequest) -> str:
+    """Each supported Python in turn."""
+    version: str = request.param
+    return version
+
+
+@pytest.fixture(scope="module", name="orders")
+def _orders(template: Path, version: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service with every feature that needs at least this Python."""
+    destination = tmp_path_factory.mktemp(version) / "orders"
+    return render(template, destination, kafka=True, python_version=version)
+
+
+@pytest.mark.parametrize("command", [["format", "--diff"], ["check"]], ids=" ".join)
+def test_ruff_changes_and_finds_nothing(orders: Path, command: list[str]) -> None:
+    """No rule for a newer Python asks for what an older one does not have."""
+    ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "."]
+    ended = subprocess.run(ruff, cwd=orders, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_newer_syntax_is_allowed_where_it_works(orders: Path, version: str) -> None:
+    """The service's own files may use all that its Python has."""
+    (orders / "orders/domain/newer.py").write_text("type Names = list[str]\n")
+    ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "orders/domain/newer.py"]
+    ended = subprocess.run(ruff, cwd=orders, capture_output=True, text=True, check=False)
+    (orders / "orders/domain/newer.py").unlink()
+    assert (ended.returncode == 0) is (version != "3.11"), ended.stdout
+
+
+def test_ci_tries_every_python_from_the_oldest_on(orders: Path, version: str) -> None:
+    """The matrix of the tests starts at the Python that was asked for, and so does the image."""
+    jobs = yaml.safe_load((orders / ".github/workflows/ci.yml").read_text())["jobs"]
+    wanted = VERSIONS[VERSIONS.index(version) :]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == wanted
+    assert (orders / "Dockerfile").read_text().startswith(f"ARG PYTHON_VERSION={version}\n")
