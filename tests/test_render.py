@@ -36,8 +36,8 @@ WORDS = {
 # Docker and Compose give one of these words a meaning of their own.
 OTHER_MEANING = re.compile(r"HEALTHCHECK |\s+healthcheck:$")
 
-JINJA = re.compile(r"(?<!\$)\{\{|\{%|%\}|\{#|#\}")
-"""What is left of a template that was not rendered; `${{ }}` belongs to workflows."""
+JINJA = re.compile(r"(?<!\$)\{\{[ -]|\{%|%\}|\{#|#\}")
+"""What an expression leaves if it is not rendered; `${{ }}` is a workflow's, `{{x` an f-string's."""
 
 
 def texts(service: Path) -> dict[str, str]:
