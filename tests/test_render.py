@@ -37,7 +37,7 @@ WORDS = {
 OTHER_MEANING = re.compile(r"HEALTHCHECK |\s+healthcheck:$")
 
 JINJA = re.compile(r"(?<!\$)\{\{[ -]|\{%|%\}|\{#|#\}")
-"""What an expression leaves if it is not rendered; `${{ }}` is a workflow's, `{{x` an f-string's."""
+"""What an unrendered expression leaves; `${{ }}` is a workflow's and `{{x` an f-string's."""
 
 
 def texts(service: Path) -> dict[str, str]:
