@@ -29,7 +29,8 @@ class EmbeddedPostgres:
 
     `port` is the wished port; without it the server takes last time's if that is free, or any.
     `settings` go to the server as `-c name=value`, `initdb` are further arguments for making the
-    data. The folder of an `ephemeral` server is removed when the server stops.
+    data. The folder of an `ephemeral` server is removed when the server stops, unless
+    a file `keep` in it says otherwise (see `supervisor.py`).
     """
 
     def __init__(  # noqa: PLR0913 - all by name, all with defaults

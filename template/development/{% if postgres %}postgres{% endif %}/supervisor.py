@@ -27,7 +27,11 @@ PR_SET_PDEATHSIG = 1
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 POLL = 0.004
-SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "dynamic_shared_memory_type": "mmap",  # nothing of it outside its folder
+}
 
 
 class SupervisorError(Exception):
@@ -190,19 +194,37 @@ class Supervisor:
             self.stop()
 
     def stop(self) -> None:
-        """End the server: in order, or at once when its data goes too; by force if it hangs."""
+        """End the server: in order, or at once when its data goes too; by force if it hangs.
+
+        An ephemeral server's data stays if there is a file `keep`; a path in it says where to.
+        """
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(name, signal.SIG_IGN if name != signal.SIGCHLD else signal.SIG_DFL)
+        keep = self.folder / "keep"
+        throw_away = self.spec["ephemeral"] and not keep.exists()
         signals = [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL]
-        for request in signals[1:] if self.spec["ephemeral"] else signals:
+        for request in signals[1:] if throw_away else signals:
             if self.server is None or self.server.poll() is not None:
                 break
             self.server.send_signal(request)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.server.wait(STOP_TIMEOUT)
         (self.folder / "server.json").unlink(missing_ok=True)
-        if self.spec["ephemeral"]:
+        place = keep.read_text() if keep.exists() else ""
+        if place:
+            self.move(Path(place))
+        if place or throw_away:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def move(self, place: Path) -> None:
+        """Move what makes the server to another folder, over what is there."""
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        for name in ("data", "password", "port"):
+            shutil.move(self.folder / name, place / name)
+        for folder, _, files in os.walk(place / "data"):
+            for name in ("", *files):
+                self.give(Path(folder, name))
 
 
 def on_signal(_signum: int, _frame: FrameType | None) -> NoReturn:

@@ -1,0 +1,1 @@
+"""The tests of this service; those of the template are in `harness/` and `migration/`."""

@@ -1,0 +1,8 @@
+"""Databases for tests: a test that asks for one gets one of its own.
+
+`databases` finds or starts the server, `template` makes the migrated database that `clones` copies
+ahead of time, `catalogue` tells two schemas apart, and `stairs`, `models`, `offline`, `squawk` and
+`rows` are for migration tests.
+"""
+
+pytest_plugins = ("tests.harness.postgres.hooks", "tests.harness.postgres.fixtures")

@@ -1,0 +1,183 @@
+"""The databases of one process of a test run."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from development.postgres import EmbeddedPostgres
+from development.postgres.system import VERSION
+from tests.harness.postgres import embedded, failures, history, run, shared, template
+from tests.harness.postgres.background import Background
+from tests.harness.postgres.clones import Clones
+from tests.harness.postgres.failures import HarnessError, MigrationError
+from tests.harness.postgres.naming import EMPTY, dsn, kept_name, new_key, with_database
+
+CHOOSABLE = 15
+"""The first version of PostgreSQL that lets one choose how a database is copied."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of a test's own."""
+
+    name: str
+    url: str
+
+
+class Databases:
+    """Opens the server when a database is first asked for, and gives databases on it."""
+
+    def __init__(self, root: Path, run_id: str, sources: Sequence[Path]) -> None:
+        run.sweep()
+        self.folder = run.run_folder(run_id)
+        self._given_url = os.environ.get("TEST_DATABASE_URL")
+        self._root = root
+        self._sources = sources
+        self._key = new_key()
+        self._members = run.Membership(self.folder)
+        self._background = Background()
+        self._once = asyncio.Lock()
+        self._url = ""
+        self._digest = ""
+        self._embedded: EmbeddedPostgres | None = None
+        self._connections: list[asyncpg.Connection] = []
+        self._clones: Clones | None = None
+        self._refusal: HarnessError | None = None
+
+    async def template(self) -> str:
+        """Return the name of the migrated template.
+
+        Raises:
+            HarnessError: there is none, because of the server or because of a migration.
+        """
+        return await self._background.run(self._template())
+
+    async def take(self, source: str = EMPTY) -> Database:
+        """Return a database of the caller's own, a copy of `source`; some are kept ready."""
+        return await self._background.run(self._take(source, ahead=True))
+
+    async def copy(self, source: str) -> Database:
+        """Return a copy of `source` that is made now; none are kept ready."""
+        return await self._background.run(self._take(source, ahead=False))
+
+    def give_back(self, database: Database) -> None:
+        """Drop a database behind the caller's back."""
+        self._background.call(self._opened().give_back, database.name)
+
+    async def keep(self, database: Database) -> None:
+        """Let a database outlive the run, as `kept` has said."""
+        if self._embedded:
+            self._opened().forget(database.name)
+            (self.folder / "keep").write_text(str(self._kept_folder))
+        else:
+            await self._background.run(self._opened().keep(database.name, kept_name(database.name)))
+
+    def kept(self, database: Database) -> str:
+        """Say where a database will be found after the run."""
+        if not self._embedded:
+            return with_database(database.url, kept_name(database.name))
+        folder = self._kept_folder.relative_to(self._root)
+        return f"{database.url} (after `python -m development.postgres --folder {folder}`)"
+
+    def close(self) -> None:
+        """Drop what is left, and leave the server, which stops if nobody else uses it."""
+        try:
+            self._background.submit(self._close()).result()
+        finally:
+            self._background.close()
+            if self._embedded:
+                self._embedded.stop()
+            self._members.leave()
+
+    @property
+    def _kept_folder(self) -> Path:
+        return self._root / ".cache" / "postgres" / "kept"
+
+    async def _template(self) -> str:
+        await self._open()
+        if known := failures.noted(self.folder):
+            raise known
+        connection = await shared.connect(self._url, self._key)
+        try:
+            return await template.ensure(connection, self._url, self._digest, self._key)
+        except MigrationError as error:
+            failures.note(self.folder, error)
+            raise
+        finally:
+            await connection.close()
+
+    async def _take(self, source: str, *, ahead: bool) -> Database:
+        await self._open()
+        clones = self._opened()
+        name = await (clones.take(source) if ahead else clones.copy(source))
+        return Database(name, with_database(self._url, name))
+
+    def _opened(self) -> Clones:
+        if self._clones is None:
+            raise HarnessError("no database was taken yet")
+        return self._clones
+
+    async def _open(self) -> None:
+        async with self._once:
+            if self._refusal:
+                raise self._refusal
+            if self._clones is None:
+                try:
+                    await self._connect()
+                except HarnessError as error:
+                    self._refusal = error
+                    raise
+
+    async def _connect(self) -> None:
+        if self._given_url:
+            self._url = dsn(self._given_url)
+            connection = await self._add_connection()
+            await shared.check(connection)
+            await shared.sweep(connection)
+            self._digest = self._digest_for(str(connection.get_server_version().major))
+        else:
+            self._digest = self._digest_for(f"embedded {VERSION}")
+            cache = self._root / ".cache" / "postgres"
+            self._embedded = await embedded.start(self.folder, cache, self._digest, self._build)
+            self._url = self._embedded.url
+            connection = await self._add_connection()
+        options = await _copy_options(connection)
+        self._clones = Clones(connection, await self._add_connection(), self._key, options)
+
+    async def _build(self, url: str) -> None:
+        connection = await shared.connect(url, self._key)
+        try:
+            await template.ensure(connection, url, self._digest, self._key)
+        finally:
+            await connection.close()
+
+    async def _add_connection(self) -> asyncpg.Connection:
+        connection = await shared.connect(self._url, self._key)
+        self._connections.append(connection)
+        return connection
+
+    def _digest_for(self, server: str) -> str:
+        return history.digest(self._sources, self._root, server)
+
+    async def _close(self) -> None:
+        if self._clones:
+            await self._clones.close()
+        for connection in self._connections:
+            with contextlib.suppress(OSError, asyncpg.PostgresError):
+                await connection.close(timeout=5)
+
+
+async def _copy_options(connection: asyncpg.Connection) -> str:
+    """Return how databases are best copied on this server.
+
+    Copying files beats logging every page, except where the checkpoint that it needs waits for a
+    disk.
+    """
+    choosable = connection.get_server_version().major >= CHOOSABLE
+    fsync = await connection.fetchval("SELECT current_setting('fsync')")
+    return "STRATEGY FILE_COPY" if choosable and fsync == "off" else ""

@@ -1,0 +1,84 @@
+"""The embedded server of a run: one for all its processes, started by whichever comes first."""
+
+import contextlib
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from development.postgres import EmbeddedPostgres, PostgresError
+from development.postgres.locks import is_locked, locked
+from tests.harness.postgres import cache, failures
+from tests.harness.postgres.failures import HarnessError, MigrationError
+
+TIMEOUT = 300.0
+
+SETTINGS = {
+    # Data that nobody needs after a crash.
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    # Nothing that wakes up by itself, or connects to a template while it's being copied.
+    "autovacuum": "off",
+    "checkpoint_timeout": "1h",
+    "log_checkpoints": "off",
+    "bgwriter_lru_maxpages": "0",
+    "max_logical_replication_workers": "0",
+    # Small tables: plans need no compiler, no helpers, and little memory.
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "io_method": "sync",
+    "shared_buffers": "32MB",
+    "max_wal_size": "64MB",
+    "min_wal_size": "2MB",
+    # Room for the pools of many tests at once.
+    "max_connections": "500",
+}
+INITDB = ("--wal-segsize=1", "--no-data-checksums")
+
+Build = Callable[[str], Awaitable[None]]
+"""Makes the migrated template on the server with this URL, or raises MigrationError."""
+
+
+async def start(folder: Path, cached: Path, digest: str, build: Build) -> EmbeddedPostgres:
+    """Join the run's server, or start it with the migrated template in it.
+
+    Where the template cannot be made, `failures.noted` says why.
+
+    Raises:
+        HarnessError: the server cannot be started.
+    """
+    folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - this loop has a thread of its own
+    server = EmbeddedPostgres(folder, settings=SETTINGS, initdb=INITDB, ephemeral=True)
+    try:
+        with locked(folder / "prepare", TIMEOUT):
+            if is_locked(folder / "alive"):
+                server.start()
+            else:
+                await _prepare(server, cached, digest, build)
+    except (PostgresError, TimeoutError) as error:
+        raise HarnessError(str(error)) from error
+    return server
+
+
+async def _prepare(server: EmbeddedPostgres, cached: Path, digest: str, build: Build) -> None:
+    """Start the server with the template in it, or with a note why there is none."""
+    if cache.restore(cached, digest, server.folder):
+        with contextlib.suppress(PostgresError):
+            server.start()
+            return
+        cache.discard(cached, digest)
+        shutil.rmtree(server.folder / "data", ignore_errors=True)
+    server.start()
+    try:
+        await build(server.url)
+    except MigrationError as error:
+        failures.note(server.folder, error)
+        return
+    # Packed at rest: a copy of the files of a running server would be torn.
+    (server.folder / "keep").touch()
+    server.stop()
+    (server.folder / "keep").unlink()
+    cache.store(cached, digest, server.folder)
+    server.start()

@@ -1,0 +1,93 @@
+"""The migration history as files: what it depends on, and in which order its revisions stand."""
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+
+FORMAT = "1"
+DISTRIBUTIONS = ("alembic", "sqlalchemy", "asyncpg", "alembic-postgresql-enum")
+
+
+def sources(root: Path, package: str) -> list[Path]:
+    """Return the files that decide what the migrations make.
+
+    Those are the files below `migrations/`, and the modules of the service that its revisions
+    import, directly or not. Of what `env.py` imports only the part that runs migrations counts: the
+    models have no say in what a revision does.
+    """
+    folder = root / "migrations"
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    runner = root / package / "internal" / "database" / "migrate.py"
+    revisions = [path for path in files if path.suffix == ".py" and path.parent != folder]
+    return sorted({*files, runner, root / "alembic.ini", *_imported(revisions, root, package)})
+
+
+def digest(files: Iterable[Path], root: Path, *others: str) -> str:
+    """Return a name for the content of the files, the tools that apply them, and `others`."""
+    parts = [FORMAT, *others]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in DISTRIBUTIONS]
+    content = hashlib.sha256("\n".join(parts).encode())
+    for file in sorted(files):
+        content.update(f"\n{file.relative_to(root)}\n".encode())
+        content.update(hashlib.sha256(file.read_bytes()).digest())
+    return content.hexdigest()[:20]
+
+
+def revisions(config: Config) -> list[Script]:
+    """Return all revisions, parents before children, in an order that is always the same."""
+    newest_first = ScriptDirectory.from_config(config).walk_revisions()
+    depths: dict[str, int] = {}
+    scripts = list(newest_first)[::-1]
+    for script in scripts:
+        depths[script.revision] = 1 + max((depths[name] for name in parents(script)), default=0)
+    return sorted(scripts, key=lambda script: (depths[script.revision], script.revision))
+
+
+def parents(script: Script) -> list[str]:
+    """Return the revisions that must be applied before this one."""
+    down = script.down_revision or ()
+    needs = script._resolved_dependencies or ()  # noqa: SLF001 - as ids, not as labels
+    return sorted({*([down] if isinstance(down, str) else down), *needs})
+
+
+def _imported(files: Iterable[Path], root: Path, package: str) -> set[Path]:
+    """Return the modules of the package that the files import, and what those import."""
+    found: set[Path] = set()
+    waiting = list(files)
+    while waiting:
+        file = waiting.pop()
+        for module in _names(file, root):
+            path = _module_file(module, root) if module.partition(".")[0] == package else None
+            if path and path not in found:
+                found.add(path)
+                waiting.append(path)
+    return found
+
+
+def _names(file: Path, root: Path) -> Iterator[str]:
+    """Give the names of all modules that a file may import."""
+    here = file.relative_to(root).parts[:-1]
+    try:
+        tree = ast.parse(file.read_bytes())
+    except SyntaxError:
+        return  # running it will say so
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = [*here[: len(here) - node.level + 1]] if node.level else []
+            base += node.module.split(".") if node.module else []
+            yield ".".join(base)
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+def _module_file(module: str, root: Path) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in candidates if file.exists()), None)

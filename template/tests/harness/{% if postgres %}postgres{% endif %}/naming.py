@@ -1,0 +1,35 @@
+"""Names of the databases that the harness makes, by which it knows its own from all others."""
+
+import secrets
+from urllib.parse import urlsplit, urlunsplit
+
+EMPTY = "template1"
+"""What an empty database is a copy of."""
+
+OWNED = "^pytest_[0-9a-f]{12}_[a-z0-9]+$"
+"""A database of one process, which shows that it lives by a connection named `pytest_<key>`."""
+
+
+def new_key() -> str:
+    """Return a name for a process, which no other has."""
+    return f"pytest_{secrets.token_hex(6)}"
+
+
+def template_name(digest: str) -> str:
+    """Return the name of the migrated template for a history."""
+    return f"pytest_template_{digest}"
+
+
+def kept_name(name: str) -> str:
+    """Return the name under which a database stays after the run."""
+    return name.replace("pytest_", "pytest_kept_", 1)
+
+
+def with_database(url: str, database: str) -> str:
+    """Return the URL of another database on the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def dsn(url: str) -> str:
+    """Return the URL as asyncpg reads it; services also take SQLAlchemy's form."""
+    return url.replace("+asyncpg", "", 1)

@@ -1,0 +1,77 @@
+"""What the processes of one test run share: a folder, and the marks and locks in it."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TextIO
+
+from development.postgres.locks import has_other_users, is_locked, lock
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, not a file with a guessable name
+PREFIX = f"pytest-postgres-{os.getuid()}-"
+ROOM = 512 * 1024 * 1024
+"""Bytes that must be free in memory for a run to use it."""
+
+YOUNG = 10.0
+"""Seconds in which a folder may be without locks, because its maker has not come to them yet."""
+
+
+def run_folder(run_id: str) -> Path:
+    """Return where the run with this id keeps its data: in memory if there is room, else on disk.
+
+    Every process of a run must come to the same answer, so what exists already decides.
+    """
+    places = _places()
+    folders = [place / f"{PREFIX}{run_id}" for place in places]
+    existing = next((folder for folder in folders if folder.exists()), None)
+    if existing:
+        return existing
+    return next((folder for folder in folders if _has_room(folder.parent)), folders[-1])
+
+
+def sweep() -> None:
+    """Remove the folders of this account's runs that are dead."""
+    for place in _places():
+        for folder in place.glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if _is_dead(folder):
+                    shutil.rmtree(folder)
+
+
+class Membership:
+    """Holds a run's folder for this process; the last one to leave takes the folder along."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self._lock: TextIO | None = lock(folder / "members", shared=True, timeout=10)
+
+    def leave(self) -> None:
+        """Let go of the folder, and remove it if nobody else holds it."""
+        if self._lock is None:
+            return
+        self._lock.close()
+        self._lock = None
+        if not has_other_users(self.folder / "members") and not self._serves():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _serves(self) -> bool:
+        return is_locked(self.folder / "alive")
+
+
+def _places() -> list[Path]:
+    temporary = Path(tempfile.gettempdir())
+    return [MEMORY, temporary] if os.access(MEMORY, os.W_OK | os.X_OK) else [temporary]
+
+
+def _has_room(place: Path) -> bool:
+    return shutil.disk_usage(place).free >= ROOM
+
+
+def _is_dead(folder: Path) -> bool:
+    if time.time() - folder.stat().st_mtime < YOUNG:
+        return False
+    return not any(is_locked(folder / name) for name in ("members", "users", "alive", "lock"))

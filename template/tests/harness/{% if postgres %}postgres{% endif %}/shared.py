@@ -1,0 +1,69 @@
+"""A server of the developer's own, named by TEST_DATABASE_URL, which may serve others too."""
+
+import contextlib
+
+import asyncpg
+
+from tests.harness.postgres import statements
+from tests.harness.postgres.failures import HarnessError
+from tests.harness.postgres.naming import OWNED
+
+OLDEST = 140000
+
+DEAD = """
+SELECT datname FROM pg_database
+WHERE datname ~ $1 AND pg_get_userbyid(datdba) = current_user
+AND NOT EXISTS (
+    SELECT FROM pg_stat_activity
+    WHERE application_name = substring(datname FROM '^pytest_[0-9a-f]{12}')
+)
+"""
+
+
+async def connect(url: str, key: str) -> asyncpg.Connection:
+    """Return a connection by which others see that this process lives.
+
+    Raises:
+        HarnessError: the server cannot be reached.
+    """
+    try:
+        return await asyncpg.connect(url, server_settings={"application_name": key}, timeout=10)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise HarnessError(
+            f"The server of TEST_DATABASE_URL cannot be used: {str(error) or 'no answer'}. "
+            "Start it, correct the URL, or unset it to get an embedded server."
+        ) from error
+
+
+async def check(connection: asyncpg.Connection) -> None:
+    """See whether the server and the role will do.
+
+    Raises:
+        HarnessError: they will not.
+    """
+    version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
+    if version < OLDEST:
+        raise HarnessError(
+            f"The server of TEST_DATABASE_URL is PostgreSQL {version // 10000}: "
+            "use 14 or newer, or unset it to get an embedded server."
+        )
+    role = await connection.fetchval("SELECT current_user")
+    if not await connection.fetchval(
+        "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+    ):
+        raise HarnessError(
+            f"The role {role} of TEST_DATABASE_URL may not create databases: "
+            f'run `ALTER ROLE "{role}" CREATEDB` as a superuser, or unset TEST_DATABASE_URL '
+            "to get an embedded server."
+        )
+
+
+async def sweep(connection: asyncpg.Connection) -> None:
+    """Drop the databases that dead processes of test runs left, and no other.
+
+    Each process shows in `pg_stat_activity` from before its first database until after its last.
+    """
+    for record in await connection.fetch(DEAD, OWNED):
+        # Another run may be sweeping, too; and what cannot be dropped now is left to the next run.
+        with contextlib.suppress(asyncpg.PostgresError):
+            await statements.drop(connection, record["datname"])

@@ -1,0 +1,157 @@
+"""Databases at any revision, and the way up and down one step."""
+
+from collections import OrderedDict
+
+import asyncpg
+from alembic.config import Config
+from alembic.script import Script
+
+from tests.harness.postgres import catalogue, history, service
+from tests.harness.postgres.databases import Database, Databases
+from tests.harness.postgres.failures import MigrationError, migration_error
+from tests.harness.postgres.naming import EMPTY
+
+LANDINGS_AT_MOST = 6
+"""Databases that stay at the revisions where earlier tests ended, to go on from there."""
+
+IRREVERSIBLE = "irreversible"
+"""The name in a revision's file that says why it cannot be undone."""
+
+
+class Stairway:
+    """Gives databases at any revision, without starting from nothing each time."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+        self._landings: OrderedDict[str, Database] = OrderedDict()
+        self.scripts = {s.revision: s for s in history.revisions(service.alembic_config())}
+
+    def ancestors(self, revision: str) -> set[str]:
+        """Return all revisions that are applied before this one."""
+        found: set[str] = set()
+        waiting = history.parents(self.scripts[revision])
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += history.parents(self.scripts[name])
+        return found
+
+    async def below(self, revision: str) -> Database:
+        """Return a database in which all that the revision needs is applied, and nothing else.
+
+        Raises:
+            HarnessError: there is no server, or an earlier migration fails.
+        """
+        wanted = self.ancestors(revision)
+        landing = self._highest_landing(wanted)
+        database = await self._databases.copy(landing.name if landing else EMPTY)
+        config = service.alembic_config(database.url)
+        for parent in history.parents(self.scripts[revision]):
+            await climb(config, parent)
+        return database
+
+    def _highest_landing(self, wanted: set[str]) -> Database | None:
+        """Return the database that is furthest on the way and has nothing that is not wanted."""
+        applied = {name: {name, *self.ancestors(name)} for name in self._landings}
+        fitting = [name for name, revisions in applied.items() if revisions <= wanted]
+        if not fitting:
+            return None
+        return self._landings[max(fitting, key=lambda name: len(applied[name]))]
+
+    def leave(self, revision: str, database: Database) -> None:
+        """Take back a database that is at the revision, for tests of later ones to start from."""
+        if known := self._landings.pop(revision, None):
+            self._databases.give_back(known)
+        self._landings[revision] = database
+        while len(self._landings) > LANDINGS_AT_MOST:
+            _, oldest = self._landings.popitem(last=False)
+            self._databases.give_back(oldest)
+
+    def discard(self, database: Database) -> None:
+        """Take back a database that nothing more is to be done with."""
+        self._databases.give_back(database)
+
+    async def check(self, revision: str) -> None:
+        """Go up, down and up again, and compare what there is before and after.
+
+        Raises:
+            AssertionError: going down does not restore what was, or going up again fails.
+            HarnessError: an earlier migration fails.
+        """
+        database = await self.below(revision)
+        try:
+            await self._check(self.scripts[revision], database)
+        except BaseException:
+            self.discard(database)
+            raise
+        self.leave(revision, database)
+
+    async def _check(self, script: Script, database: Database) -> None:
+        config = service.alembic_config(database.url)
+        if irreversible(script):
+            await climb(config, script.revision)
+            return
+        before = await read(database)
+        await climb(config, script.revision)
+        after = await read(database)
+        await descend(config, script)
+        left = catalogue.differences(before, await read(database))
+        _refuse(f"downgrade of {script.revision}", left)
+        await climb(config, script.revision)
+        again = catalogue.differences(after, await read(database))
+        _refuse(f"second upgrade to {script.revision}", again)
+
+
+async def read(database: Database) -> catalogue.Catalogue:
+    """Return what is in a database."""
+    connection = await asyncpg.connect(database.url)
+    try:
+        return await catalogue.read(connection)
+    finally:
+        await connection.close()
+
+
+async def climb(config: Config, revision: str) -> None:
+    """Upgrade to a revision.
+
+    Raises:
+        MigrationError: a migration on the way fails.
+    """
+    try:
+        await service.upgrade(config, revision)
+    except Exception as error:
+        raise migration_error(error, service.ROOT / "migrations") from error
+
+
+async def descend(config: Config, script: Script) -> None:
+    """Undo one revision.
+
+    Raises:
+        MigrationError: its downgrade fails.
+    """
+    down = script.down_revision
+    parent = down if isinstance(down, str) or down is None else down[0]
+    if not hasattr(script.module, "downgrade"):
+        raise MigrationError(
+            f"Migration {script.revision} has no downgrade: write one, or say why there is none "
+            f'by `{IRREVERSIBLE} = "..."` in its file.',
+            f"the downgrade of {script.revision}",
+        )
+    try:
+        await service.downgrade(config, parent or f"{script.revision}@base")
+    except Exception as error:
+        raise migration_error(error, service.ROOT / "migrations", "downgrade") from error
+
+
+def irreversible(script: Script) -> str | None:
+    """Return why a revision cannot be undone, if its file says so."""
+    reason: object = getattr(script.module, IRREVERSIBLE, None)
+    if reason is not None and not (isinstance(reason, str) and reason.strip()):
+        raise AssertionError(f"{script.path}: `{IRREVERSIBLE}` must say why, in a few words")
+    return reason
+
+
+def _refuse(what: str, differences: list[str]) -> None:
+    if differences:
+        raise AssertionError("\n".join(f"{what} {difference}" for difference in differences))

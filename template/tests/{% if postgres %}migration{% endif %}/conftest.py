@@ -1,0 +1,12 @@
+"""Runs a test once for each revision."""
+
+import pytest
+
+from tests.harness.postgres import history, service
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every test that asks for `revision` all of them, oldest first."""
+    if "revision" in metafunc.fixturenames:
+        revisions = history.revisions(service.alembic_config())
+        metafunc.parametrize("revision", [script.revision for script in revisions])
