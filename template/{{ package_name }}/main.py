@@ -1,6 +1,7 @@
-"""Puts the application together."""
+"""Puts the application together, and serves it."""
 
 from http import HTTPStatus
+from socket import socket
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -11,9 +12,11 @@ from .domain.common.exception_base import (
     InvalidError,
     NotFoundError,
 )
+from .internal.config.logging import configure_logging
 from .internal.http.middleware import RequestMiddleware
 from .internal.http.openapi import PROBLEM_RESPONSE, Application
 from .internal.http.problems import ProblemKind, install_problems
+from .internal.http.server import Server
 from .internal.lifespan import FEATURES, lifespan
 from .routers import ROUTERS
 from .settings import Settings
@@ -54,6 +57,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for router in feature.routers:
             app.include_router(router)
     return app
+
+
+def serve(sockets: list[socket] | None = None) -> None:
+    """Serve the application with the environment's settings, in this process, on these sockets."""
+    settings = Settings.load()
+    configure_logging(settings)
+    Server(create_app(settings), settings).run(sockets)
 
 
 def _install_problems(app: FastAPI) -> None:

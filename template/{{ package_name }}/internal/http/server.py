@@ -41,7 +41,7 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
-        self._delay = settings.shutdown_delay
+        self._delay = 0.0 if settings.reload else settings.shutdown_delay
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the end: at once on SIGINT, else when load balancers have had time to look away."""
