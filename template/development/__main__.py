@@ -1,7 +1,7 @@
 """Runs something with all that the service needs beside it.
 
     python -m development --serve [--debug]   the service itself
-    python -m development COMMAND...          any command, such as `alembic upgrade head`
+    python -m development COMMAND...          any command of a developer's
 
 Exit code: the command's own; of `--serve`, 0 when it was stopped by Ctrl-C or SIGTERM; 1 when
 something it needs cannot be had; 128 and the signal's number when it was stopped while starting.

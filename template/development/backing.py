@@ -1,4 +1,4 @@
-"""What a service needs beside it, such as a database, as the runner sees it."""
+"""What a service needs beside it, as the runner sees it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager

@@ -1,1 +1,1 @@
-"""The tests of this service; those of the template are in `harness/` and `migration/`."""
+"""The tests of this service, and `harness/`, which they lean on."""

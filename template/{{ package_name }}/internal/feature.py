@@ -17,9 +17,9 @@ Probe = Callable[[FastAPI], Awaitable[str]]
 class Feature:
     """A part of the service that starts and stops with it.
 
-    `start` is entered before the first request and left after the last one. `probes` are what
-    readiness asks, by name; `problems` say how the feature's errors are answered; `middleware`
-    wraps every request, inside the service's own.
+    `start` is entered before the first request and left after the last one. `probes` look at what
+    the feature needs, by name; `problems` say how its errors are answered; `middleware` wraps
+    every request, inside the service's own.
     """
 
     start: Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, m
 
 
 def _without_nul(text: str) -> str:
-    # Some stores, PostgreSQL among them, cannot keep this one character.
+    # Some stores cannot keep this one character, and it ends strings in other languages.
     if "\0" in text:
         raise ValueError("the character NUL is not allowed")
     return text

@@ -10,7 +10,7 @@ from .settings_base import SettingsBase
 
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
 
-QUIET_LOGGERS = ("alembic.runtime.plugins", "uvicorn.error")
+QUIET_LOGGERS = ("uvicorn.error",)
 """Loggers whose news the service's own records tell better: only their warnings are kept."""
 
 

@@ -25,7 +25,7 @@ class PortTakenError(Exception):
 
 
 class Server(uvicorn.Server):
-    """Fails readiness first on SIGTERM, drains what is in flight, and exits with 0."""
+    """Is marked as draining first on SIGTERM, then finishes what is in flight, and exits with 0."""
 
     def __init__(self, app: FastAPI, settings: SettingsBase) -> None:
         super().__init__(

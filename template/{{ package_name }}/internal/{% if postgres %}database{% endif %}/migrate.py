@@ -10,10 +10,13 @@ import alembic_postgresql_enum  # noqa: F401 - importing it teaches Alembic to c
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..config.settings_base import InvalidSettingsError
 from .engine import create_engine
+from .errors import DatabaseUnavailable
 
 ROOT = Path(__file__).parents[3]
 LOCK_TIMEOUT = "5s"
@@ -53,8 +56,11 @@ def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
     else:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
-        url = attributes.get("database_url") or default_url()
-        asyncio.run(_connect_and(lambda sync: _run(metadata, connection=sync), url))
+        try:
+            url = attributes.get("database_url") or default_url()
+            asyncio.run(_connect_and(lambda sync: _run(metadata, connection=sync), url))
+        except (InvalidSettingsError, DatabaseUnavailable) as error:
+            raise CommandError(str(error)) from None
 
 
 async def upgrade(

@@ -13,7 +13,6 @@ from .engine import create_engine
 from .errors import database_errors
 from .settings import DatabaseSettings
 
-
 READING_WORDS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"})
 """What SQL that is written as text begins with when it reads."""
 

@@ -1,0 +1,1 @@
+"""Tests over HTTP, from the request to the store and back."""
