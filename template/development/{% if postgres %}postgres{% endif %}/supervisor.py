@@ -214,7 +214,10 @@ class Supervisor:
         if place:
             self.move(Path(place))
         if place or throw_away:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            # In one step, as others see it: the next user may be about to make the folder anew.
+            gone = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.gone")
+            self.folder.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
     def move(self, place: Path) -> None:
         """Move what makes the server to another folder, over what is there."""

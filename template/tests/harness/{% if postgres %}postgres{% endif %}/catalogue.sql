@@ -55,7 +55,11 @@ LEFT JOIN pg_class c ON c.oid = conrelid LEFT JOIN pg_type t ON t.oid = contypid
 WHERE contype <> 'n' AND contype <> 't' AND {own} AND {free}
 
 -- kind: sequence
-SELECT nspname || '.' || relname, concat_ws(' ', format_type(seqtypid, NULL), 'start', seqstart,
+SELECT nspname || coalesce('.' || (
+        SELECT t.relname FROM pg_depend d JOIN pg_class t ON t.oid = refobjid
+        WHERE d.objid = o.oid AND d.deptype = 'a' AND refclassid = 'pg_class'::regclass
+    ), '') || '.' || o.relname,
+    concat_ws(' ', format_type(seqtypid, NULL), 'start', seqstart,
     'by', seqincrement, 'from', seqmin, 'to', seqmax, 'cache', seqcache,
     CASE WHEN seqcycle THEN 'cycle' END)
 FROM pg_sequence JOIN pg_class o ON o.oid = seqrelid

@@ -11,6 +11,7 @@ from tests.harness.postgres import cache, failures
 from tests.harness.postgres.failures import HarnessError, MigrationError
 
 TIMEOUT = 300.0
+ATTEMPTS = 10
 
 SETTINGS = {
     # Data that nobody needs after a crash.
@@ -49,17 +50,21 @@ async def start(folder: Path, cached: Path, digest: str, build: Build) -> Embedd
     Raises:
         HarnessError: the server cannot be started.
     """
-    folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - this loop has a thread of its own
     server = EmbeddedPostgres(folder, settings=SETTINGS, initdb=INITDB, ephemeral=True)
-    try:
-        with locked(folder / "prepare", TIMEOUT):
-            if is_locked(folder / "alive"):
-                server.start()
-            else:
-                await _prepare(server, cached, digest, build)
-    except (PostgresError, TimeoutError) as error:
-        raise HarnessError(str(error)) from error
-    return server
+    for _ in range(ATTEMPTS):
+        folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - this loop has a thread of its own
+        try:
+            with locked(folder / "prepare", TIMEOUT):
+                if is_locked(folder / "alive"):
+                    server.start()
+                else:
+                    await _prepare(server, cached, digest, build)
+        except FileNotFoundError:
+            continue  # the server's last user has just left, and took the folder along
+        except (PostgresError, TimeoutError) as error:
+            raise HarnessError(str(error)) from error
+        return server
+    raise HarnessError(f"{folder} vanishes as often as it's made: is something cleaning up there?")
 
 
 async def _prepare(server: EmbeddedPostgres, cached: Path, digest: str, build: Build) -> None:

@@ -59,6 +59,7 @@ def noted(folder: Path) -> MigrationError | None:
 
 def claim(folder: Path, error: HarnessError) -> bool:
     """Say whether this process is the first of the run to report the error."""
+    folder.mkdir(exist_ok=True)  # a server that could not start may have taken it along
     name = "reported-" + hashlib.sha256(error.short.encode()).hexdigest()[:16]
     with contextlib.suppress(FileExistsError):
         os.close(os.open(folder / name, os.O_CREAT | os.O_EXCL))

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from development.postgres.locks import has_other_users, is_locked, lock
+from development.postgres.locks import is_locked, lock
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, not a file with a guessable name
 PREFIX = f"pytest-postgres-{os.getuid()}-"
 ROOM = 512 * 1024 * 1024
 """Bytes that must be free in memory for a run to use it."""
 
+TIMEOUT = 10.0
 YOUNG = 10.0
 """Seconds in which a folder may be without locks, because its maker has not come to them yet."""
 
@@ -38,7 +39,7 @@ def sweep() -> None:
         for folder in place.glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError):
                 if _is_dead(folder):
-                    shutil.rmtree(folder)
+                    remove(folder)
 
 
 class Membership:
@@ -46,20 +47,32 @@ class Membership:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(exist_ok=True)
-        self._lock: TextIO | None = lock(folder / "members", shared=True, timeout=10)
+        self._lock = self._join()
 
     def leave(self) -> None:
         """Let go of the folder, and remove it if nobody else holds it."""
-        if self._lock is None:
-            return
-        self._lock.close()
-        self._lock = None
-        if not has_other_users(self.folder / "members") and not self._serves():
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lock:
+            self._lock.close()
+        with contextlib.suppress(FileNotFoundError):
+            alone = lock(self.folder / "members")
+            if alone:
+                with alone:
+                    if not is_locked(self.folder / "alive"):
+                        remove(self.folder)
 
-    def _serves(self) -> bool:
-        return is_locked(self.folder / "alive")
+    def _join(self) -> TextIO | None:
+        while True:
+            self.folder.mkdir(exist_ok=True)
+            # Whoever is just leaving may take the folder along.
+            with contextlib.suppress(FileNotFoundError):
+                return lock(self.folder / "members", shared=True, timeout=TIMEOUT)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, at once as far as others can see: they may be about to make it anew."""
+    gone = folder.with_name(f"{folder.name}.{os.getpid()}.gone")
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _places() -> list[Path]:
