@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orders.internal.config.settings_base import DEVELOPMENT_SECRET, InvalidSettingsError
+from orders.internal.config.errors import InvalidSettingsError
+from orders.internal.config.settings_base import DEVELOPMENT_SECRET
 from orders.settings import Settings
 
 URL = "postgresql://user:planted-password@db:5432/orders"

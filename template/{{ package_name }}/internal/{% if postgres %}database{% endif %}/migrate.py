@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..config.settings_base import InvalidSettingsError
+from ..config.errors import InvalidSettingsError
 from .engine import create_engine
 from .errors import DatabaseUnavailable
 
