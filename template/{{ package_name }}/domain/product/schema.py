@@ -6,12 +6,19 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from ..common.schema_base import ReadSchema, Text, UpdateSchema, WriteSchema
 
-Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
+
+def _in_cents(price: Decimal) -> Decimal:
+    return price.quantize(Decimal("0.01"))
+
+
+Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2), AfterValidator(_in_cents)]
+"""An amount of money with two decimal places."""
+
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$")]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="As the client last read it.")]
 

@@ -44,7 +44,7 @@ def decode_cursor(cursor: str, secret: bytes) -> UUID:
     return UUID(bytes=key)
 
 
-def page_request(
+async def page_request(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=100, description="Items on a page.")] = 20,
     cursor: Annotated[

@@ -39,7 +39,7 @@ class ProducerBase:
         )
 
 
-def application_producer(request: Request) -> ProducerBase:
+async def application_producer(request: Request) -> ProducerBase:
     """Return the producer of the application."""
     producer: ProducerBase = request.app.state.producer
     return producer
