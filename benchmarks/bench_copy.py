@@ -1,0 +1,51 @@
+"""How long a copy of the template takes, next to a copy of as many plain files by the same copier.
+
+Run it with `uv run --group test python -m benchmarks.bench_copy`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.measure import claim, in_turn, seconds
+
+from tests.rendering import files, render, snapshot
+
+ROUNDS = 9
+GOAL = 1.5
+
+
+def main() -> None:
+    """Measure, and print the ratio."""
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        root = Path(folder)
+        template, plain, target = root / "template", root / "plain", root / "copy"
+        template.mkdir()
+        snapshot(template)
+        make_plain(plain, render(template, root / "model"))
+
+        def copy(source: Path) -> float:
+            shutil.rmtree(target, ignore_errors=True)
+            return seconds(lambda: render(source, target))
+
+        found = in_turn({"template": lambda: copy(template), "plain": lambda: copy(plain)}, ROUNDS)
+        count = len(files(root / "model"))
+    for name, series in found.items():
+        print(f"copy of {count} files, {name}: {series.text(3)} s")
+    ratio = found["template"].over(found["plain"])
+    against = f"a copy of {count} plain files"
+    claim("copier copy", ratio, against=against, goal=f"<= {GOAL}", holds=ratio.median <= GOAL)
+
+
+def make_plain(plain: Path, model: Path) -> None:
+    """Make a template without questions whose files are those of a rendered service."""
+    shutil.copytree(model, plain / "template")
+    (plain / "template/.copier-answers.yml").unlink()
+    (plain / "template/answers.txt").write_text("as many files as the service has\n")
+    (plain / "copier.yml").write_text("_subdirectory: template\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""How long the service's main module takes to import, next to its own third-party packages.
+
+Run it with `uv run --group test python -m benchmarks.bench_import`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.installed import installed_service, run
+from benchmarks.measure import claim, in_turn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROUNDS = 15
+GOAL_RATIO = 1.3
+GOAL_SECONDS = 0.6
+
+TIMED = """
+import time
+started = time.perf_counter()
+{imports}
+print(time.perf_counter() - started)
+"""
+LOADED = """
+import sys
+before = set(sys.modules)
+import orders.main
+own = ("orders",)
+print("\\n".join(
+    name for name, module in sys.modules.items()
+    if name not in before and name.partition(".")[0] not in own
+    and "site-packages" in (getattr(module, "__file__", None) or "")
+))
+"""
+
+
+def main() -> None:
+    """Measure in fresh interpreters, compiled code warm for both, and print the ratio."""
+    with installed_service(kafka=True) as service:
+        python = str(service / ".venv/bin/python")
+        run([python, "-m", "compileall", "-q", "."], service)
+        packages = run([python, "-c", LOADED], service).split()
+        imports = "\n".join(f"import {name}" for name in packages)
+
+        def imported(statements: str) -> float:
+            return timed(python, service, statements)
+
+        found = in_turn(
+            {
+                "main": lambda: imported("import orders.main"),
+                "packages": lambda: imported(imports),
+            },
+            ROUNDS,
+        )
+    for name, series in found.items():
+        print(f"import of {name}: {series.text(3)} s")
+    main_module, ratio = found["main"], found["main"].over(found["packages"])
+    claim(
+        "import of orders.main",
+        ratio,
+        against="its own third-party packages",
+        goal=f"<= {GOAL_RATIO} and < {GOAL_SECONDS} s",
+        holds=ratio.median <= GOAL_RATIO and main_module.median < GOAL_SECONDS,
+    )
+
+
+def timed(python: str, service: Path, statements: str) -> float:
+    """Return the seconds that statements take in an interpreter of their own."""
+    return float(run([python, "-c", TIMED.format(imports=statements)], service))
+
+
+if __name__ == "__main__":
+    main()

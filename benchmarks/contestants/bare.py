@@ -1,0 +1,53 @@
+"""The example's reads on bare Starlette and asyncpg: about the least that Python can do."""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+COLUMNS = "id, sku, name, price, status, version, created_at, updated_at"
+ONE = f"SELECT {COLUMNS} FROM products WHERE id = $1"  # noqa: S608 - a constant
+PAGE = f"SELECT {COLUMNS} FROM products ORDER BY id LIMIT $1"  # noqa: S608 - a constant
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Hold the pool."""
+    size = int(os.environ["POOL_SIZE"])
+    async with asyncpg.create_pool(
+        os.environ["DATABASE_URL"], min_size=size, max_size=size
+    ) as pool:
+        app.state.pool = pool
+        yield
+
+
+async def get_product(request: Request) -> Response:
+    """Return one product."""
+    row = await request.app.state.pool.fetchrow(ONE, UUID(request.path_params["product_id"]))
+    return Response(status_code=404) if row is None else _json(dict(row))
+
+
+async def list_products(request: Request) -> Response:
+    """Return a page of products."""
+    rows = await request.app.state.pool.fetch(PAGE, int(request.query_params.get("limit", "20")))
+    return _json([dict(row) for row in rows])
+
+
+def _json(content: object) -> Response:
+    return Response(json.dumps(content, default=str), media_type="application/json")
+
+
+app = Starlette(
+    routes=[
+        Route("/api/v1/products/{product_id}", get_product),
+        Route("/api/v1/products", list_products),
+    ],
+    lifespan=lifespan,
+)
