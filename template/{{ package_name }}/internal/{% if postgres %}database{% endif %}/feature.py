@@ -17,8 +17,8 @@ from .errors import (
     TransactionConflict,
     UniqueViolation,
 )
-from .migrate import alembic_config, current_revision, head_revision, upgrade
 from .retry import TransactionRetryMiddleware
+from .revision import current_revision
 from .session_manager import DatabaseSessionManager
 
 TRY_AGAIN = "The database cannot serve this request just now: try again."
@@ -27,6 +27,9 @@ TRY_AGAIN = "The database cannot serve this request just now: try again."
 @asynccontextmanager
 async def start(app: FastAPI) -> AsyncIterator[None]:
     """Open the database, migrated if the settings say so, and close it at the end."""
+    # Alembic takes a while to import, which only a service that starts has to wait for.
+    from .migrate import alembic_config, head_revision, upgrade  # noqa: PLC0415
+
     settings = app.state.settings
     database = DatabaseSessionManager.from_settings(settings)
     app.state.database = database

@@ -77,15 +77,6 @@ async def downgrade(
     await _command(command.downgrade, config, revision, connection)
 
 
-async def current_revision(connection: AsyncConnection) -> str | None:
-    """Return the revision that the schema is at, or None where no migration has run."""
-    table = await connection.scalar(text("SELECT to_regclass('alembic_version')::text"))
-    if table is None:
-        return None
-    revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
-
-
 def head_revision(config: Config) -> str | None:
     """Return the revision that this code needs, or None where there are no migrations yet."""
     return ScriptDirectory.from_config(config).get_current_head()

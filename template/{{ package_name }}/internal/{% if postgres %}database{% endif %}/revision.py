@@ -1,0 +1,13 @@
+"""Which revision of its history the schema is at."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def current_revision(connection: AsyncConnection) -> str | None:
+    """Return the revision that the schema is at, or None where no migration has run."""
+    table = await connection.scalar(text("SELECT to_regclass('alembic_version')::text"))
+    if table is None:
+        return None
+    revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
