@@ -9,6 +9,10 @@ from itertools import count
 import asyncpg
 
 from tests.harness.postgres import statements
+from tests.harness.postgres.failures import HarnessError
+
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What there is to know when a server is gone: then its databases are of no concern."""
 
 READY_AT_MOST = 4
 """Copies of one database that wait for a test; each takes about 8 MB."""
@@ -90,7 +94,7 @@ class Clones:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for name in sorted(self._made):
-            with contextlib.suppress(asyncpg.PostgresError):
+            with contextlib.suppress(*LOST):
                 await statements.drop(self._dropper, name)
 
     async def _create(self, source: str) -> str:
@@ -109,8 +113,8 @@ class Clones:
             try:
                 async with self._creating:
                     name = await self._create(source)
-            except asyncpg.PostgresError as error:
-                self._refuse(source, error)
+            except Exception as error:  # noqa: BLE001 - those who wait must hear of any
+                self._refuse(source, HarnessError(f"{source} cannot be copied: {error}"))
             else:
                 self._hand_over(source, name)
 
@@ -144,7 +148,7 @@ class Clones:
                 await self._left.wait()
             name = self._leaving.popleft()
             async with self._dropping:
-                with contextlib.suppress(asyncpg.PostgresError):
+                with contextlib.suppress(*LOST):
                     await statements.drop(self._dropper, name)
                     self._made.discard(name)
             self._gone.set()

@@ -13,7 +13,7 @@ from development.postgres import EmbeddedPostgres
 from development.postgres.system import VERSION
 from tests.harness.postgres import embedded, failures, history, run, shared, template
 from tests.harness.postgres.background import Background
-from tests.harness.postgres.clones import Clones
+from tests.harness.postgres.clones import LOST, Clones
 from tests.harness.postgres.failures import HarnessError, MigrationError
 from tests.harness.postgres.naming import EMPTY, dsn, kept_name, new_key, with_database
 
@@ -168,7 +168,7 @@ class Databases:
         if self._clones:
             await self._clones.close()
         for connection in self._connections:
-            with contextlib.suppress(OSError, asyncpg.PostgresError):
+            with contextlib.suppress(*LOST):
                 await connection.close(timeout=5)
 
 

@@ -1,0 +1,80 @@
+"""A service with every feature, rendered and installed once, and copied for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.harness.services import MARK, MEMORY, Service
+from tests.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session", name="installed")
+def _installed(template: Path) -> Iterator[Path]:
+    """A rendered service with its environment."""
+    with folder() as path:
+        service = render(template, path / "orders", postgres=True, kafka=False, healthcheck=True)
+        ours = ("UV_", "VIRTUAL_ENV")
+        env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        subprocess.run(["uv", "sync", "--quiet"], cwd=service, env=env, check=True)
+        yield service
+
+
+@pytest.fixture(name="service")
+def _service(installed: Path) -> Iterator[Service]:
+    """A service of the test's own, with no tests but those of migrations; nothing of it stays."""
+    ignored = shutil.ignore_patterns(".venv", ".cache", "unit", "integration", "__pycache__")
+    with folder() as path:
+        shutil.copytree(installed, path / "orders", ignore=ignored)
+        service = Service.at(path / "orders", installed / ".venv" / "bin" / "python")
+        try:
+            yield service
+        finally:
+            for process in marked(service.mark):
+                process.kill()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's account may pass, if we are root.
+
+    It is none of pytest's: those become private again whenever another pytest starts.
+    """
+    with TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the living processes that carry a test's mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            if alive and process.environ().get(MARK) == mark:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def folders_of_runs() -> set[Path]:
+    """Return what runs keep in memory just now."""
+    return set(MEMORY.glob(f"pytest-postgres-{os.getuid()}-*"))
+
+
+@pytest.fixture(name="name")
+def _name() -> str:
+    """A name that nothing else has."""
+    return f"t{uuid4().hex[:12]}"

@@ -1,0 +1,121 @@
+"""Small services to be tested, and the runs of their tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARK = "STARTED_BY_TEST"
+FIRST = "5f1d3a7c9e20"
+OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON", "UV_", "VIRTUAL_ENV")
+MEMORY = Path("/dev/shm")  # noqa: S108 - where the harness keeps its servers
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a service's tests that has ended."""
+
+    code: int
+    output: str
+
+    def counts(self, what: str) -> int:
+        """Return how many tests `passed`, `failed` and so on."""
+        found = re.search(rf"(\d+) {what}", self.output.splitlines()[-1])
+        return int(found[1]) if found else 0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of one test's own, whose environment it shares with others."""
+
+    folder: Path
+    python: Path
+    mark: str
+
+    @classmethod
+    def at(cls, folder: Path, python: Path) -> Service:
+        """Return the service in a folder."""
+        return cls(folder, python, uuid.uuid4().hex)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file of the service."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dedent(text).lstrip())
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        """Change a file of the service in one place."""
+        file = self.folder / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{old!r} is not once in {path}"
+        file.write_text(text.replace(old, new))
+
+    def add_revision(
+        self,
+        name: str,
+        up: str = "pass",
+        down: str | None = "pass",
+        *,
+        after: str | tuple[str, ...] | None = FIRST,
+        extra: str = "",
+    ) -> None:
+        """Write a revision; `down=None` leaves its downgrade out."""
+        lines = [f'"""{name}."""', "import sqlalchemy as sa", "from alembic import context, op"]
+        lines += [f"revision = {name!r}", f"down_revision = {after!r}"]
+        lines += ["branch_labels = None", "depends_on = None", extra, "def upgrade() -> None:"]
+        lines.append(indent(dedent(up).strip(), "    "))
+        if down is not None:
+            lines += ["def downgrade() -> None:", indent(dedent(down).strip(), "    ")]
+        path = self.folder / "migrations" / "versions" / f"{name}.py"
+        path.write_text("\n".join(lines) + "\n")
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment of the service's commands, with a mark on all they start."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        inherited.pop("TEST_DATABASE_URL", None)
+        return inherited | {MARK: self.mark, "COLUMNS": "200"} | more
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start Python in the service."""
+        return subprocess.Popen(
+            [self.python, *arguments],
+            cwd=self.folder,
+            env=self.environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    @contextlib.contextmanager
+    def server(self, folder: Path | str) -> Iterator[str]:
+        """Run the service's embedded PostgreSQL on a folder and give its URL."""
+        with self.start("-m", "development.postgres", "--folder", str(folder)) as process:
+            assert process.stdout
+            lines = []
+            while not (found := re.search(r"postgresql://\S+", lines[-1] if lines else "")):
+                lines.append(process.stdout.readline())
+                assert lines[-1], "".join(lines)
+            try:
+                yield found[0]
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=30)
+
+    def test(self, *arguments: str, **variables: str) -> Run:
+        """Run the service's tests."""
+        options = ("-m", "pytest", "-q", "-p", "no:randomly")
+        with self.start(*options, *arguments, **variables) as process:
+            output, _ = process.communicate(timeout=300)
+        return Run(process.returncode, output)
