@@ -192,9 +192,10 @@ def test_a_failed_test_can_keep_its_database(service: Service) -> None:
     )
     run = service.test("tests/test_one.py", "--keep-database", "-n", "2")
     (url,) = re.findall(r"(postgresql://\S+) \(after", run.output)
-    (folder,) = re.findall(r"--folder (\S+)\)", run.output)
+    (folder,) = re.findall(r"--folder ([^`]+)`", run.output)
     wait_until_gone(service, set())
-    with service.server(folder):
+    with service.server(folder) as served:
+        assert served.rpartition("/")[0] == url.rpartition("/")[0]
         assert read_answer(service, url) == "42"
 
 

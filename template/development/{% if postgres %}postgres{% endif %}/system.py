@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import os
 import pwd
+import random
 import socket
 import stat
 import subprocess
@@ -15,6 +16,8 @@ from development.postgres.errors import PostgresError
 VERSION = 18
 ACCOUNT = "pgserver"
 HOST = "127.0.0.1"
+PORTS = range(20000, 32000)
+ATTEMPTS = 100
 
 logger = logging.getLogger(__name__)
 
@@ -84,10 +87,15 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on.
+
+    Not one of those that outgoing connections get: it should still be free next time.
+    """
+    for _ in range(ATTEMPTS):
+        port = random.choice(PORTS)  # noqa: S311 - no secret
+        if is_free(port):
+            return port
+    raise PostgresError("No free port was found: name one, such as 5432.")
 
 
 def is_postgres(pid: int) -> bool:

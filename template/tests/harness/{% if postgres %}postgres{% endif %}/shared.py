@@ -11,11 +11,11 @@ from tests.harness.postgres.naming import OWNED
 OLDEST = 140000
 
 DEAD = """
-SELECT datname FROM pg_database
+SELECT datname FROM pg_database AS d
 WHERE datname ~ $1 AND pg_get_userbyid(datdba) = current_user
 AND NOT EXISTS (
     SELECT FROM pg_stat_activity
-    WHERE application_name = substring(datname FROM '^pytest_[0-9a-f]{12}')
+    WHERE application_name = substring(d.datname FROM '^pytest_[0-9a-f]{12}')
 )
 """
 
