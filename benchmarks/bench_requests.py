@@ -97,8 +97,8 @@ def postgres(service: Path) -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            line = process.stdout.readline()
-            yield line.partition(": ")[2].strip()
+            found = re.search(r"postgresql://\S+", process.stdout.readline())
+            yield found[0] if found else sys.exit("the embedded PostgreSQL did not start")
         finally:
             process.terminate()
 
