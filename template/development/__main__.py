@@ -13,7 +13,7 @@ import os
 import sys
 
 from development.backing import BackingError
-from development.project import BACKINGS, PREFIX, InvalidSettingsError
+from development.project import BACKINGS, PREFIX, InvalidSettingsError, PortTakenError
 from development.runner import Child, Stopped, backed, stoppable
 from development.serve import serve
 
@@ -28,7 +28,7 @@ def main() -> int:
                 os.environ.update(environment)
                 return serve(environment, debug=options.debug)
             return Child(options.command, environment).wait(pass_interrupts=False)
-    except (BackingError, InvalidSettingsError) as error:
+    except (BackingError, InvalidSettingsError, PortTakenError) as error:
         print(error, file=sys.stderr)
         return 1
     except Stopped as stopped:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from development.project import PACKAGE, PREFIX, load_address
+from development.project import PACKAGE, PREFIX, free_address
 from development.runner import ENDS, Child, Stopped
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared only
@@ -19,8 +19,9 @@ def serve(environment: Mapping[str, str], *, debug: bool) -> int:
 
     Raises:
         InvalidSettingsError: the environment's settings are missing or wrong.
+        PortTakenError: something else listens on the service's port.
     """
-    host, port = load_address()
+    host, port = free_address()
     further = {"RELOAD": "true", "DEBUG": "true"} if debug else {"SHUTDOWN_DELAY": "0"}
     wished = {PREFIX + name: value for name, value in further.items()}
     child = Child([sys.executable, "-m", PACKAGE], {**wished, **environment})

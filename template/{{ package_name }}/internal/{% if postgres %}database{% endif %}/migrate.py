@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[3]
 LOCK_TIMEOUT = "5s"
 """How long a migration waits for a table before it gives up and lets the traffic go on."""
 
+UNREACHABLE = "The database cannot be used: {}. Start its server, or correct its URL."
+
 MIGRATION_LOCK = 0x6D696772617465
 """Key of the advisory lock that only one migrating replica can hold ("migrate" in ASCII)."""
 
@@ -59,8 +61,10 @@ def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
         try:
             url = attributes.get("database_url") or default_url()
             asyncio.run(_connect_and(lambda sync: _run(metadata, connection=sync), url))
-        except (InvalidSettingsError, DatabaseUnavailable) as error:
+        except InvalidSettingsError as error:
             raise CommandError(str(error)) from None
+        except DatabaseUnavailable as error:
+            raise CommandError(UNREACHABLE.format(error)) from None
 
 
 async def upgrade(

@@ -8,6 +8,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import TransactionConflict
+from .session import SAFE_METHODS
 
 ATTEMPTS: Final = 4
 BACKOFF: Final = 0.02
@@ -20,6 +21,7 @@ class TransactionRetryMiddleware:
     """Repeats requests that ended in a deadlock or a serialization failure.
 
     Nothing of them was committed, and as the commit comes before the response, nothing was sent.
+    Requests that only read have no transaction to lose.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -27,7 +29,7 @@ class TransactionRetryMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, in as many attempts as it takes."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
             await self.app(scope, receive, send)
             return
         body = _Replay(receive)
