@@ -137,7 +137,7 @@ def test_the_cache_is_bounded(service: Service) -> None:
         service.add_revision("a01", f"op.execute('SELECT {number}')")
         assert service.test("tests/test_many.py", "-k", "0").code == 0
     assert len(cached(service)) == 3
-    assert sum(path.stat().st_size for path in cached(service)) < 30_000_000
+    assert sum(path.stat().st_size for path in cached(service)) < 10_000_000
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
@@ -248,7 +248,7 @@ asyncio.run(main())
 
 def cached(service: Service) -> list[Path]:
     """Return the entries of a service's cache."""
-    return sorted((service.folder / ".cache" / "postgres").glob("*.tar.gz"))
+    return sorted((service.folder / ".cache" / "postgres").glob("*.packed"))
 
 
 def start_slow_test(

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.harness.postgres import history, service
+from tests.harness.postgres import revisions, service
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every test that asks for `revision` all of them, oldest first."""
     if "revision" in metafunc.fixturenames:
-        revisions = history.revisions(service.alembic_config())
-        metafunc.parametrize("revision", [script.revision for script in revisions])
+        scripts = revisions.revisions(service.alembic_config())
+        metafunc.parametrize("revision", [script.revision for script in scripts])

@@ -2,7 +2,7 @@
 
 from alembic.script import ScriptDirectory
 
-from tests.harness.postgres import history, offline, service
+from tests.harness.postgres import offline, revisions, service
 
 
 def test_there_is_one_head() -> None:
@@ -17,7 +17,7 @@ def test_there_is_one_head() -> None:
 def test_the_history_is_had_as_sql() -> None:
     """Where nobody may run Alembic, `alembic upgrade head --sql` tells what to run."""
     sql = offline.history()
-    for script in history.revisions(service.alembic_config()):
+    for script in revisions.revisions(service.alembic_config()):
         assert script.revision in sql
 
 

@@ -3,16 +3,15 @@
 import contextlib
 import os
 import shutil
-import tarfile
-import zlib
 from pathlib import Path
 
 from development.postgres.system import account_for
+from tests.harness.postgres.pack import BrokenPackError, pack, unpack
 
 KEPT = 3
-"""Entries to keep, of about 5 MB each: branches that one goes back and forth between."""
+"""Entries to keep, of about 2 MB each: branches that one goes back and forth between."""
 
-BROKEN = (OSError, EOFError, tarfile.TarError, zlib.error)
+SUFFIX = ".packed"
 
 
 def restore(cache: Path, name: str, folder: Path) -> bool:
@@ -20,21 +19,20 @@ def restore(cache: Path, name: str, folder: Path) -> bool:
 
     A broken entry, which its checksum tells, is removed.
     """
-    entry = cache / f"{name}.tar.gz"
+    entry = cache / f"{name}{SUFFIX}"
+    new = folder / "unpacked"
     try:
-        with tarfile.open(entry, "r:gz") as archive:
-            # Not yet `data`: a process that is killed half-way leaves nothing that looks whole.
-            archive.extractall(folder / "unpacked", filter="tar")
-        _give_to_server(folder / "unpacked" / "data")
-        (folder / "unpacked" / "password").replace(folder / "password")
-        (folder / "unpacked" / "data").replace(folder / "data")
+        # Not yet at its place: a process that is killed half-way leaves nothing that looks whole.
+        unpack(entry.read_bytes(), new)
     except FileNotFoundError:
         return False
-    except BROKEN:
+    except BrokenPackError:
         discard(cache, name)
         return False
-    finally:
-        shutil.rmtree(folder / "unpacked", ignore_errors=True)
+    _give_to_server(new / "data")
+    (new / "password").replace(folder / "password")
+    (new / "data").replace(folder / "data")
+    new.rmdir()
     os.utime(entry)
     return True
 
@@ -42,25 +40,30 @@ def restore(cache: Path, name: str, folder: Path) -> bool:
 def store(cache: Path, name: str, folder: Path) -> None:
     """Pack the data of a stopped server, and forget the entries that were not used for longest."""
     cache.mkdir(parents=True, exist_ok=True)
+    staged = folder / "packing"
+    staged.mkdir(mode=0o700)
+    for part in ("data", "password"):
+        (folder / part).rename(staged / part)
     new = cache / f"{name}.{os.getpid()}.new"
     try:
-        with tarfile.open(new, "w:gz", compresslevel=1) as archive:
-            new.chmod(0o600)
-            archive.add(folder / "data", "data")
-            archive.add(folder / "password", "password")
-        new.replace(cache / f"{name}.tar.gz")
+        new.touch(mode=0o600)
+        new.write_bytes(pack(staged))
+        new.replace(cache / f"{name}{SUFFIX}")
     finally:
         new.unlink(missing_ok=True)
+        for part in ("data", "password"):
+            (staged / part).rename(folder / part)
+        staged.rmdir()
     _limit(cache)
 
 
 def discard(cache: Path, name: str) -> None:
     """Forget an entry."""
-    (cache / f"{name}.tar.gz").unlink(missing_ok=True)
+    (cache / f"{name}{SUFFIX}").unlink(missing_ok=True)
 
 
 def _limit(cache: Path) -> None:
-    entries = sorted(cache.glob("*.tar.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    entries = sorted(cache.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
     half_made = [path for path in cache.glob("*.new") if not _runs(path.suffixes[-2][1:])]
     for path in [*entries[KEPT:], *half_made]:
         path.unlink(missing_ok=True)

@@ -30,18 +30,18 @@ def migration_sources() -> list[Path]:
     Found are the files below `migrations/` and the service's modules that revisions import.
     Override this to add others, such as a file of data that a revision reads.
     """
-    from tests.harness.postgres import history, service  # noqa: PLC0415
+    from tests.harness.postgres import history, project  # noqa: PLC0415
 
-    return history.sources(service.ROOT, service.PACKAGE)
+    return history.sources(project.ROOT, project.PACKAGE)
 
 
 @pytest.fixture(scope="session")
 def databases(pytestconfig: pytest.Config, migration_sources: list[Path]) -> Iterator[Databases]:
     """All databases of this process; the server starts with the first."""
-    from tests.harness.postgres import service  # noqa: PLC0415
+    from tests.harness.postgres import project  # noqa: PLC0415
     from tests.harness.postgres.databases import Databases  # noqa: PLC0415
 
-    databases = Databases(service.ROOT, run_id(pytestconfig), migration_sources)
+    databases = Databases(project.ROOT, run_id(pytestconfig), migration_sources)
     pytestconfig.stash[DATABASES] = databases
     try:
         yield databases

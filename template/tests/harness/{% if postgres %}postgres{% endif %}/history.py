@@ -1,4 +1,4 @@
-"""The migration history as files: what it depends on, and in which order its revisions stand."""
+"""The migration history as files, and all that it depends on."""
 
 import ast
 import hashlib
@@ -6,9 +6,6 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-from alembic.config import Config
-from alembic.script import Script, ScriptDirectory
 
 FORMAT = "1"
 DISTRIBUTIONS = ("alembic", "sqlalchemy", "asyncpg", "alembic-postgresql-enum")
@@ -37,23 +34,6 @@ def digest(files: Iterable[Path], root: Path, *others: str) -> str:
         content.update(f"\n{file.relative_to(root)}\n".encode())
         content.update(hashlib.sha256(file.read_bytes()).digest())
     return content.hexdigest()[:20]
-
-
-def revisions(config: Config) -> list[Script]:
-    """Return all revisions, parents before children, in an order that is always the same."""
-    newest_first = ScriptDirectory.from_config(config).walk_revisions()
-    depths: dict[str, int] = {}
-    scripts = list(newest_first)[::-1]
-    for script in scripts:
-        depths[script.revision] = 1 + max((depths[name] for name in parents(script)), default=0)
-    return sorted(scripts, key=lambda script: (depths[script.revision], script.revision))
-
-
-def parents(script: Script) -> list[str]:
-    """Return the revisions that must be applied before this one."""
-    down = script.down_revision or ()
-    needs = script._resolved_dependencies or ()  # noqa: SLF001 - as ids, not as labels
-    return sorted({*([down] if isinstance(down, str) else down), *needs})
 
 
 def _imported(files: Iterable[Path], root: Path, package: str) -> set[Path]:

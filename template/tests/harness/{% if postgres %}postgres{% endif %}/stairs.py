@@ -6,7 +6,7 @@ import asyncpg
 from alembic.config import Config
 from alembic.script import Script
 
-from tests.harness.postgres import catalogue, history, service
+from tests.harness.postgres import catalogue, project, revisions, service
 from tests.harness.postgres.databases import Database, Databases
 from tests.harness.postgres.failures import MigrationError, migration_error
 from tests.harness.postgres.naming import EMPTY
@@ -24,17 +24,17 @@ class Stairway:
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._landings: OrderedDict[str, Database] = OrderedDict()
-        self.scripts = {s.revision: s for s in history.revisions(service.alembic_config())}
+        self.scripts = {s.revision: s for s in revisions.revisions(service.alembic_config())}
 
     def ancestors(self, revision: str) -> set[str]:
         """Return all revisions that are applied before this one."""
         found: set[str] = set()
-        waiting = history.parents(self.scripts[revision])
+        waiting = revisions.parents(self.scripts[revision])
         while waiting:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
-                waiting += history.parents(self.scripts[name])
+                waiting += revisions.parents(self.scripts[name])
         return found
 
     async def below(self, revision: str) -> Database:
@@ -47,14 +47,14 @@ class Stairway:
         landing = self._highest_landing(wanted)
         database = await self._databases.copy(landing.name if landing else EMPTY)
         config = service.alembic_config(database.url)
-        for parent in history.parents(self.scripts[revision]):
+        for parent in revisions.parents(self.scripts[revision]):
             await climb(config, parent)
         return database
 
     def _highest_landing(self, wanted: set[str]) -> Database | None:
         """Return the database that is furthest on the way and has nothing that is not wanted."""
         applied = {name: {name, *self.ancestors(name)} for name in self._landings}
-        fitting = [name for name, revisions in applied.items() if revisions <= wanted]
+        fitting = [name for name, those in applied.items() if those <= wanted]
         if not fitting:
             return None
         return self._landings[max(fitting, key=lambda name: len(applied[name]))]
@@ -121,7 +121,7 @@ async def climb(config: Config, revision: str) -> None:
     try:
         await service.upgrade(config, revision)
     except Exception as error:
-        raise migration_error(error, service.ROOT / "migrations") from error
+        raise migration_error(error, project.ROOT / "migrations") from error
 
 
 async def descend(config: Config, script: Script) -> None:
@@ -141,7 +141,7 @@ async def descend(config: Config, script: Script) -> None:
     try:
         await service.downgrade(config, parent or f"{script.revision}@base")
     except Exception as error:
-        raise migration_error(error, service.ROOT / "migrations", "downgrade") from error
+        raise migration_error(error, project.ROOT / "migrations", "downgrade") from error
 
 
 def irreversible(script: Script) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from tests.harness.postgres import service, statements
+from tests.harness.postgres import project, statements
 from tests.harness.postgres.failures import migration_error
 from tests.harness.postgres.naming import template_name, with_database
 
@@ -52,11 +52,13 @@ async def migrate(url: str) -> None:
     Raises:
         MigrationError: one of them failed.
     """
-    config = service.alembic_config(url)
     try:
-        await service.upgrade(config, "heads")
+        # Not at the top: where the template exists already, this is never needed.
+        from tests.harness.postgres import service  # noqa: PLC0415
+
+        await service.upgrade(service.alembic_config(url), "heads")
     except Exception as error:
-        raise migration_error(error, service.ROOT / "migrations") from error
+        raise migration_error(error, project.ROOT / "migrations") from error
 
 
 async def _exists(connection: asyncpg.Connection, name: str) -> bool:
@@ -68,6 +70,7 @@ async def _make(connection: asyncpg.Connection, url: str, name: str, temporary: 
     await statements.create(connection, temporary, "")
     try:
         await migrate(with_database(url, temporary))
+        await _warm(with_database(url, temporary))
         # Nobody can change it from now on, nor be in the way of its copying.
         await connection.execute(f'ALTER DATABASE "{temporary}" ALLOW_CONNECTIONS false')
         await connection.execute(f'ALTER DATABASE "{temporary}" IS_TEMPLATE true')
@@ -78,6 +81,12 @@ async def _make(connection: asyncpg.Connection, url: str, name: str, temporary: 
     except BaseException:
         await statements.drop(connection, temporary)
         raise
+
+
+async def _warm(url: str) -> None:
+    """Let PostgreSQL write the file by which sessions start faster; every copy has it, too."""
+    connection = await asyncpg.connect(url)
+    await connection.close()
 
 
 async def _forget_old(connection: asyncpg.Connection) -> None:
