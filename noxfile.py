@@ -82,6 +82,13 @@ def internals(session: nox.Session) -> None:
 
 
 @nox.session
+def harness(session: nox.Session) -> None:
+    """Test a service's own test harness, and its runner, on services broken on purpose."""
+    install(session, "test")
+    session.run("pytest", "tests/harness", "-n", "2", *session.posargs)
+
+
+@nox.session
 def services(session: nox.Session) -> None:
     """Install, lint, test and run all eight services, two at a time, in their own environments."""
     install(session, "test")

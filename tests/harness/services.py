@@ -103,7 +103,7 @@ class Service:
         """Run the service's embedded PostgreSQL on a folder and give its URL."""
         with self.start("-m", "development.postgres", "--folder", str(folder)) as process:
             assert process.stdout
-            lines = []
+            lines: list[str] = []
             while not (found := re.search(r"postgresql://\S+", lines[-1] if lines else "")):
                 lines.append(process.stdout.readline())
                 assert lines[-1], "".join(lines)

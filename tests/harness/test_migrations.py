@@ -33,7 +33,7 @@ def leftovers() -> list[tuple[str, str, str]]:
     after_table = f"{TABLE}\n"
     return [
         (
-            'op.execute("CREATE TYPE mood AS ENUM (\'good\', \'bad\')")',
+            "op.execute(\"CREATE TYPE mood AS ENUM ('good', 'bad')\")",
             "pass",
             "leaves type public.mood",
         ),
@@ -49,7 +49,7 @@ def leftovers() -> list[tuple[str, str, str]]:
             "leaves sequence public.counter",
         ),
         (
-            'op.execute("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS \'SELECT 1\'")',
+            "op.execute(\"CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'\")",
             "pass",
             "leaves function public.one()",
         ),
@@ -66,7 +66,7 @@ def leftovers() -> list[tuple[str, str, str]]:
             "leaves grants on public.products",
         ),
         (
-            'op.execute("COMMENT ON COLUMN products.name IS \'shown\'")',
+            "op.execute(\"COMMENT ON COLUMN products.name IS 'shown'\")",
             "pass",
             "leaves comment on public.products.name",
         ),
@@ -81,8 +81,10 @@ def leftovers() -> list[tuple[str, str, str]]:
             "loses constraint public.products.uq_products_sku",
         ),
         (
-            'op.execute("CREATE TRIGGER same BEFORE UPDATE ON products FOR EACH ROW '
-            'EXECUTE FUNCTION suppress_redundant_updates_trigger()")',
+            (
+                'op.execute("CREATE TRIGGER same BEFORE UPDATE ON products FOR EACH ROW '
+                'EXECUTE FUNCTION suppress_redundant_updates_trigger()")'
+            ),
             "pass",
             "leaves trigger public.products.same",
         ),
@@ -121,9 +123,7 @@ def test_a_downgrade_that_is_missing_must_be_declared(service: Service) -> None:
 def test_branches_and_merges_are_handled(service: Service) -> None:
     """Each side of a branch is undone alone, and so is a merge, which undoes neither side."""
     service.add_revision("left1", TABLE, DROP)
-    service.add_revision(
-        "right", TABLE.replace("notes", "tags"), DROP.replace("notes", "tags")
-    )
+    service.add_revision("right", TABLE.replace("notes", "tags"), DROP.replace("notes", "tags"))
     service.add_revision("merge", after=("left1", "right"))
     service.add_revision(
         "after1", TABLE.replace("notes", "ends"), DROP.replace("notes", "ends"), after="merge"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.harness.services import Service
 
-TESTS = '''
+TESTS = """
 import pytest
 from httpx import Request, Response
 from marshmallow import Schema, fields
@@ -96,7 +96,7 @@ def test_bad_answers_are_named(response: Response, many: bool, fault: str) -> No
 def test_bad_problems_are_named(changes: dict, media_type: str, fault: str) -> None:
     with pytest.raises(AssertionError, match=fault):
         check_response(answer(409, {**PROBLEM, **changes}, media_type), 409)
-'''
+"""
 
 
 def test_check_response_names_the_first_difference(service: Service) -> None:

@@ -98,9 +98,7 @@ def test_a_role_that_may_not_create_databases_is_told_so_once(
     query(server, f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
     parts = urlsplit(server)
     url = f"postgresql://{name}:secret@{parts.hostname}:{parts.port}/postgres"
-    service.write(
-        "tests/test_many.py", DATABASE_TESTS + "\n\ndef test_unit() -> None:\n    pass\n"
-    )
+    service.write("tests/test_many.py", DATABASE_TESTS + "\n\ndef test_unit() -> None:\n    pass\n")
     run = service.test("tests/test_many.py", "-n", "2", TEST_DATABASE_URL=url)
     message = f"\nThe role {name} of TEST_DATABASE_URL may not create databases: run `ALTER ROLE"
     assert run.output.count(message) == 1, run.output

@@ -9,7 +9,7 @@ from development.postgres.system import account_for
 from tests.harness.postgres.pack import BrokenPackError, pack, unpack
 
 KEPT = 3
-"""Entries to keep, of about 2 MB each: branches that one goes back and forth between."""
+"""Entries to keep, of about 4 MB each: branches that one goes back and forth between."""
 
 SUFFIX = ".packed"
 

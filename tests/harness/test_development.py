@@ -1,0 +1,153 @@
+"""What a developer runs leaves nothing behind, and says in one line what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness.conftest import marked
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.harness.services import Service
+
+SERVE = ("-m", "development", "--serve")
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def serve(service: Service, port: int) -> subprocess.Popen[str]:
+    """Start the service, and return when it says where it listens."""
+    process = service.start(*SERVE, PORT=str(port))
+    assert process.stdout
+    lines: list[str] = []
+    while f"http://127.0.0.1:{port}/docs" not in "".join(lines):
+        lines.append(process.stdout.readline())
+        assert lines[-1], "".join(lines)
+    return process
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+@pytest.mark.parametrize(
+    ("signum", "code"),
+    [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -9)],
+)
+def test_a_service_that_is_stopped_leaves_nothing(
+    service: Service, signum: signal.Signals, code: int, *, whole_group: bool
+) -> None:
+    """However it is stopped, the service and its database server end; if asked to, with 0."""
+    process = serve(service, free_port())
+    (os.killpg if whole_group else os.kill)(process.pid, signum)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == code, output
+    assert "Traceback" not in output
+    wait_until_nothing_is_left(service)
+
+
+@pytest.mark.parametrize("victim", ["supervisor.py", "bin/postgres", "-m orders"])
+def test_the_next_start_mends_what_was_killed(service: Service, victim: str) -> None:
+    """Killing any of the processes leaves the data whole, and the next start works."""
+    process = serve(service, free_port())
+    for one in marked(service.mark):
+        if victim in " ".join(one.cmdline()) and "--serve" not in one.cmdline():
+            one.kill()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    wait_until_nothing_is_left(service)
+    process = serve(service, free_port())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_note_of_another_process_is_no_hindrance(service: Service) -> None:
+    """A postmaster.pid that names a living program of another kind is forgotten."""
+    with service.server(service.folder / "server"):
+        note = (service.folder / "server/data/postmaster.pid").read_text()
+    stale = note.splitlines()
+    stale[0] = str(os.getpid())
+    (service.folder / "server/data/postmaster.pid").write_text("\n".join(stale) + "\n")
+    with service.server(service.folder / "server") as url:
+        assert url
+
+
+def test_two_who_use_one_server_do_not_stop_it_for_each_other(service: Service) -> None:
+    """`make postgres` beside `make run` is the same server, which stops with the last of them."""
+    with service.server(service.folder / ".postgres") as url:
+        process = serve(service, free_port())
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        with service.server(service.folder / ".postgres") as again:
+            assert again == url
+    wait_until_nothing_is_left(service)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"PORT": "taken"}, "choose another port"),
+        ({"PORT": "abc"}, "ORDERS_PORT: "),
+        ({"DATABASE_URL": "mysql://x/y"}, "correct the URL, or unset it"),
+        ({"DATABASE_URL": "postgresql://a:secret@127.0.0.1:1/x"}, "Start its server, correct"),
+        ({"ORDERS_DATABASE_URL": "postgresql://a:secret@127.0.0.1:1/x"}, "Start its server"),
+    ],
+)
+def test_what_keeps_the_service_from_starting_is_said(
+    service: Service, variables: dict[str, str], message: str
+) -> None:
+    """A message that says what to do, an exit code, no traceback, no password."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        if variables.get("PORT") == "taken":
+            variables = {"PORT": str(taken.getsockname()[1])}
+        process = service.start(*SERVE, **variables)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, output
+    assert message in output
+    assert "Traceback" not in output
+    assert "secret" not in output
+    wait_until_nothing_is_left(service)
+
+
+def test_a_command_gets_the_database_and_gives_its_exit_code(service: Service) -> None:
+    """Any command runs beside what the service needs."""
+    script = 'import os; print(os.environ["DATABASE_URL"]); raise SystemExit(7)'
+    process = service.start("-m", "development", str(service.python), "-c", script)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 7, output
+    assert "postgresql://" in output
+    wait_until_nothing_is_left(service)
+
+
+def test_data_of_another_version_is_refused_and_kept(service: Service) -> None:
+    """A folder of an older PostgreSQL is named, with what to do, and stays."""
+    version = service.folder / "server" / "data" / "PG_VERSION"
+    version.parent.mkdir(parents=True)
+    version.write_text("17\n")
+    process = service.start("-m", "development.postgres", "--folder", "server")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "was written by PostgreSQL 17, the embedded server is 18" in output
+    assert version.read_text() == "17\n"
+
+
+def wait_until_nothing_is_left(service: Service) -> None:
+    """Fail unless all that the service started ends soon."""
+    deadline = time.monotonic() + 15
+    while marked(service.mark) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [one.cmdline() for one in marked(service.mark)] == []
