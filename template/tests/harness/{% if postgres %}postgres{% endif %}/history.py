@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import importlib.metadata
-import importlib.util
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def digest(files: Iterable[Path], root: Path, *others: str) -> str:
     parts += [f"{name} {importlib.metadata.version(name)}" for name in DISTRIBUTIONS]
     content = hashlib.sha256("\n".join(parts).encode())
     for file in sorted(files):
-        content.update(f"\n{file.relative_to(root)}\n".encode())
+        content.update(f"\n{os.path.relpath(file, root)}\n".encode())
         content.update(hashlib.sha256(file.read_bytes()).digest())
     return content.hexdigest()[:20]
 
