@@ -1,0 +1,43 @@
+"""What the documents of a service say of links and commands is so, whatever its features are."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.rendering import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FENCED = re.compile(r"^```.*?^```$", flags=re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#\s]+)")
+MAKE = re.compile(r"(?<![\w/-])make ([a-z][a-z-]*)")
+
+
+def documents(service: Path) -> dict[Path, str]:
+    """Read the documents of a service."""
+    found = [service / path for path in files(service) if path.suffix == ".md"]
+    assert found
+    return {path: path.read_text() for path in found}
+
+
+def test_every_link_leads_to_a_file(service: Path) -> None:
+    """No document of a service links to what this service does not have."""
+    lost = [
+        f"{path.name}: {link}"
+        for path, text in documents(service).items()
+        for link in LINK.findall(FENCED.sub("", text))
+        if not (path.parent / link).exists()
+    ]
+    assert lost == []
+
+
+def test_every_make_target_exists(service: Path) -> None:
+    """No document of a service tells to make what its Makefile cannot."""
+    makefile = (service / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
+    for path, text in documents(service).items():
+        commands = "\n".join([*FENCED.findall(text), *SPAN.findall(FENCED.sub("", text))])
+        assert set(MAKE.findall(commands)) - targets == set(), path.name
