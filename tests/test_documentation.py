@@ -1,0 +1,219 @@
+"""What the documentation names exists, and what it tables is what the code says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.combinations import COMBINATIONS
+from tests.rendering import ROOT, recorded, render
+
+REFERENCE = "docs/reference.md"
+DECISIONS = ROOT / "docs/decisions"
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", flags=re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```$", flags=re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
+TARGET = re.compile(r"^([\w-]+):", flags=re.MULTILINE)
+MAKE = re.compile(r"\bmake(?: -C \S+)? ([a-z][a-z-]*)(?![\w-])")
+NOX = re.compile(r"\bnox -s \"?([a-z_]+)(?:\(([\w-]+)\))?")
+PATH = re.compile(r"[\w.*-]+(?:/[\w.*-]+)*/?")
+CHECK = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+SUFFIXES = {".example", ".ini", ".mako", ".md", ".py", ".sql", ".toml", ".yaml", ".yml"}
+
+MADE_LATER = {".env", ".postgres/", ".venv/", "compose.override.yaml", "service.mk", "uv.lock"}
+"""What no render holds: a service's developers or its commands make these."""
+
+IN_WORDS = {"DATABASE_URL", "SERVICE_NAME"}
+"""Settings whose values in `.env.example` are no defaults of every service."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the documentation."""
+
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return (ROOT / self.path).read_text()
+
+    @property
+    def prose(self) -> str:
+        """It, without what stands between fences."""
+        return FENCED.sub("", self.text)
+
+    @property
+    def commands(self) -> str:
+        """What it says that a reader can type."""
+        return "\n".join([*CODE.findall(self.prose), *FENCED.findall(self.text)])
+
+    @property
+    def paths(self) -> list[str]:
+        """What looks like a path in its prose, but for what comes into being later."""
+        found = [code for code in CODE.findall(self.prose) if PATH.fullmatch(code)]
+        named = [code for code in found if code.endswith("/") or Path(code).suffix in SUFFIXES]
+        return [code for code in named if code not in MADE_LATER]
+
+    def __str__(self) -> str:
+        """Where it is, as pytest shows it."""
+        return str(self.path)
+
+
+PAGES = [
+    Page(path.relative_to(ROOT))
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md", "tests/**/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
+
+
+@pytest.fixture(name="page", params=PAGES, ids=str)
+def _page(request: pytest.FixtureRequest) -> Page:
+    """Each page in turn."""
+    page: Page = request.param
+    return page
+
+
+@pytest.fixture(scope="session", name="orders")
+def _orders(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service called orders with every feature, of which the pages speak."""
+    return render(template, tmp_path_factory.mktemp("documented") / "orders", kafka=True)
+
+
+def anchors(path: Path) -> set[str]:
+    """List a page's headings by the names that links use."""
+    headings = HEADING.findall(FENCED.sub("", path.read_text()))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def table(page: str, first: str) -> dict[str, list[str]]:
+    """Read the one table whose first column is called so: rows by the code in their first cell."""
+    found = re.findall(
+        rf"^\| {first} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", (ROOT / page).read_text(), re.MULTILINE
+    )
+    assert len(found) == 1
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in found[0].splitlines()]
+    return {name: cells for head, *cells in rows for name in CODE.findall(head)}
+
+
+def questions() -> list[str]:
+    """List what copier.yml asks, in its order."""
+    content = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return [name for name, one in content.items() if isinstance(one, dict) and "help" in one]
+
+
+def functions(path: Path) -> set[str]:
+    """List the functions that a module defines at its top."""
+    tree = ast.parse(path.read_text())
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {one.name for one in tree.body if isinstance(one, kinds)}
+
+
+def exists(path: str, service: Path) -> bool:
+    """Say whether this repository has a path, or a service has it in any of its folders."""
+    pattern = path.removeprefix("../").removeprefix("orders/").rstrip("/")
+    return any(
+        next(root.glob(pattern), None)
+        for root in (ROOT, service, *(one for one in service.rglob("*") if one.is_dir()))
+    )
+
+
+def test_every_link_leads_somewhere(page: Page) -> None:
+    """A relative link names a file, and in it the heading that it promises."""
+    lost = []
+    for link in LINK.findall(page.prose):
+        if re.match(r"https?:", link):
+            continue
+        name, _, heading = link.partition("#")
+        target = (ROOT / page.path).parent / name if name else ROOT / page.path
+        if not target.exists() or (heading and heading not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+def test_every_make_target_exists(page: Page, orders: Path) -> None:
+    """What the page tells to make, a service's Makefile can make."""
+    targets = set(TARGET.findall((orders / "Makefile").read_text()))
+    assert set(MAKE.findall(page.commands)) - targets == set()
+
+
+def test_every_nox_session_exists(page: Page) -> None:
+    """What the page tells to run with nox is a session, of a combination that is tested."""
+    named = NOX.findall(page.text)
+    assert {session for session, _ in named} - functions(ROOT / "noxfile.py") == set()
+    assert {service for _, service in named if service} - set(map(str, COMBINATIONS)) == set()
+
+
+def test_every_path_exists(page: Page, orders: Path) -> None:
+    """What looks like a path is one, here or in a service."""
+    assert [path for path in page.paths if not exists(path, orders)] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "first"), [("README.md", "Question"), (REFERENCE, "question")], ids=str
+)
+def test_the_questions_are_those_of_copier(page: str, first: str) -> None:
+    """A table of questions has each of them, in the order in which they are asked."""
+    assert list(table(page, first)) == questions()
+
+
+def test_the_defaults_are_those_that_a_copy_records(template: Path, tmp_path: Path) -> None:
+    """The reference tells what the folder's name and nothing else leads to."""
+    answers = recorded(render(template, tmp_path / "orders"))
+    said = {name: yaml.safe_load(CODE.findall(cells[-1])[0]) for name, cells in asked().items()}
+    assert {name: str(default) for name, default in said.items()} == {
+        name: str(answers[name]) for name in questions()
+    }
+
+
+def asked() -> dict[str, list[str]]:
+    """Read the reference's table of questions."""
+    return table(REFERENCE, "question")
+
+
+def test_the_make_targets_are_those_of_a_service(orders: Path) -> None:
+    """The reference has each target that `make` lists, in its order."""
+    listed = re.findall(r"^([\w-]+):.*## ", (orders / "Makefile").read_text(), re.MULTILINE)
+    assert [MAKE.findall(row)[0] for row in table(REFERENCE, "target") if row != "make"] == listed
+
+
+def test_the_settings_are_those_of_a_service(orders: Path) -> None:
+    """The reference has the settings of `.env.example`, which the code proves, in its order."""
+    example = re.findall(
+        r"^# ORDERS_(\w+)=(.*)$", (orders / ".env.example").read_text(), re.MULTILINE
+    )
+    said = {name: CODE.findall(cells[0]) for name, cells in table(REFERENCE, "setting").items()}
+    assert list(said) == [name for name, _ in example]
+    shown = [(name, "".join(default)) for name, default in said.items() if name not in IN_WORDS]
+    assert shown == [(name, default) for name, default in example if name not in IN_WORDS]
+
+
+def test_every_decision_is_in_the_index_with_its_words() -> None:
+    """The index lists all decisions, each by its title and by the sentence that it is."""
+    rows = re.findall(
+        r"^\| \[(\d{4})\]\(([\w.-]+)\) \| (.+) \| (.+) \|$",
+        (DECISIONS / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    assert [name for _, name, *_ in rows] == [one.name for one in sorted(DECISIONS.glob("0*.md"))]
+    for number, name, title, sentence in rows:
+        text = (DECISIONS / name).read_text()
+        quoted = re.findall(r"^> (.+)$", text, re.MULTILINE)
+        assert text.startswith(f"# {number}. {title}\n")
+        assert " ".join(quoted) == sentence
+        assert HEADING.findall(text)[1:] == ["Context", "Consequences", "Check"]
+
+
+@pytest.mark.parametrize("path", sorted(DECISIONS.glob("0*.md")), ids=lambda path: path.stem)
+def test_the_checks_of_a_decision_exist(path: Path) -> None:
+    """What holds a decision is a test that is there."""
+    checks = CHECK.findall(path.read_text())
+    assert checks
+    assert [f"{file}::{test}" for file, test in checks if test not in functions(ROOT / file)] == []
