@@ -101,14 +101,18 @@ class DatabaseSessionManager:
                 "this manager has a pool already: close it first, or make another manager"
             )
         engine = create_engine(
-            url, connect_timeout=connect_timeout, server_settings=server_settings, **engine_options
+            url,
+            connect_timeout=connect_timeout,
+            server_settings=server_settings,
+            isolation_level="AUTOCOMMIT",
+            **engine_options,
         )
         event.listen(engine.sync_engine, "checkout", _replace_if_closed)
-        reading = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._engine = engine
-        self._writing = async_sessionmaker(engine, expire_on_commit=False)
+        # Switching costs each checkout a little, so it is left to those who write anyway.
+        self._engine = engine.execution_options(isolation_level="READ COMMITTED")
+        self._writing = async_sessionmaker(self._engine, expire_on_commit=False)
         self._reading = async_sessionmaker(
-            reading, expire_on_commit=False, sync_session_class=ReadOnlySession
+            engine, expire_on_commit=False, sync_session_class=ReadOnlySession
         )
 
     async def close(self) -> None:
