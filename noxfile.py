@@ -101,3 +101,11 @@ def service(session: nox.Session, combination: str) -> None:
     """Install, lint, test and run one service, showing all that its commands print."""
     install(session, "test")
     session.run("pytest", "tests/services", "-k", f"[{combination}]", "-rP", *session.posargs)
+
+
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Measure every claim about speed, each beside what it is compared with."""
+    install(session, "test")
+    for script in sorted((ROOT / "benchmarks").glob("bench_*.py")):
+        session.run("python", "-m", f"benchmarks.{script.stem}", success_codes=[0, 1])
