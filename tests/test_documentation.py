@@ -116,13 +116,12 @@ def functions(path: Path) -> set[str]:
     return {one.name for one in tree.body if isinstance(one, kinds)}
 
 
-def exists(path: str, service: Path) -> bool:
-    """Say whether this repository has a path, or a service has it in any of its folders."""
+def exists(path: str, page: Page, service: Path) -> bool:
+    """Say whether a path is here, beside the page, or in any folder of a service."""
     pattern = path.removeprefix("../").removeprefix("orders/").rstrip("/")
-    return any(
-        next(root.glob(pattern), None)
-        for root in (ROOT, service, *(one for one in service.rglob("*") if one.is_dir()))
-    )
+    folders = [one for one in service.rglob("*") if one.is_dir()]
+    places = [ROOT, (ROOT / page.path).parent, service, *folders]
+    return any(next(place.glob(pattern), None) for place in places)
 
 
 def test_every_link_leads_somewhere(page: Page) -> None:
@@ -153,7 +152,7 @@ def test_every_nox_session_exists(page: Page) -> None:
 
 def test_every_path_exists(page: Page, orders: Path) -> None:
     """What looks like a path is one, here or in a service."""
-    assert [path for path in page.paths if not exists(path, orders)] == []
+    assert [path for path in page.paths if not exists(path, page, orders)] == []
 
 
 @pytest.mark.parametrize(

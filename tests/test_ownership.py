@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,8 +13,13 @@ from pathspec import PathSpec
 
 from tests.rendering import files
 
-if TYPE_CHECKING:
-    from pathlib import Path
+NAMES = {
+    "orders.settings.Settings",
+    "orders.routers.ROUTERS",
+    "orders.consumers.CONSUMERS",
+    "orders.db.metadata",
+}
+"""All that the template's code may know of a service's: older services have nothing else."""
 
 
 def lists(service: Path) -> dict[str, list[str]]:
@@ -44,6 +50,40 @@ def test_every_pattern_names_a_file(service: Path) -> None:
     """The lists hold nothing that this service does not have."""
     patterns = [pattern for one in lists(service).values() for pattern in one]
     assert [pattern for pattern in patterns if not matched([pattern], service)] == []
+
+
+def imported(path: Path, service: Path) -> set[str]:
+    """List what a module imports, by absolute names."""
+    package = path.relative_to(service).parent.parts
+    names = set()
+    for one in ast.walk(ast.parse(path.read_text())):
+        if isinstance(one, ast.ImportFrom):
+            above = package[: len(package) - one.level + 1] if one.level else ()
+            module = ".".join([*above, *([one.module] if one.module else [])])
+            names |= {f"{module}.{alias.name}" for alias in one.names}
+        elif isinstance(one, ast.Import):
+            names |= {alias.name for alias in one.names}
+    return names
+
+
+def test_the_templates_code_imports_no_other_name_of_the_services(service: Path) -> None:
+    """A name that is new to the template's code would be missing in every older service."""
+    patterns = lists(service)
+    modules = {
+        ".".join(Path(path).with_suffix("").parts).removesuffix(".__init__")
+        for owner in ("Yours", "Yours, and new with a feature")
+        for path in matched(patterns.get(owner, []), service)
+        if path.endswith(".py")
+    }
+    known = {
+        name
+        for path in matched(patterns["The template's"], service)
+        if path.endswith(".py")
+        for name in imported(service / path, service)
+        if name in modules or name.rpartition(".")[0] in modules
+    }
+    assert known - NAMES == set()
+    assert "orders.settings.Settings" in known
 
 
 @pytest.mark.parametrize("operation", ["copy", "update"])
