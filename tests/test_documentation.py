@@ -183,6 +183,19 @@ def test_the_make_targets_are_those_of_a_service(orders: Path) -> None:
     assert [MAKE.findall(row)[0] for row in table(REFERENCE, "target") if row != "make"] == listed
 
 
+def test_the_sessions_are_those_of_nox() -> None:
+    """The reference has each session, and says which ones `nox` runs by itself."""
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    code = {
+        one.name: "no" if "default=False" in ast.unparse(one) else "yes"
+        for one in tree.body
+        if isinstance(one, ast.FunctionDef)
+        and any("nox.session" in ast.unparse(decorator) for decorator in one.decorator_list)
+    }
+    rows = table(REFERENCE, "session").items()
+    assert {NOX.findall(name)[0][0]: cells[-1].strip("| ") for name, cells in rows} == code
+
+
 def test_the_settings_are_those_of_a_service(orders: Path) -> None:
     """The reference has the settings of `.env.example`, which the code proves, in its order."""
     example = re.findall(
