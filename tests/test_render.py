@@ -36,6 +36,9 @@ WORDS = {
 # Docker and Compose give one of these words a meaning of their own.
 OTHER_MEANING = re.compile(r"HEALTHCHECK |\s+healthcheck:$")
 
+FENCED_CODE = re.compile(r"^```.*?^```$", flags=re.MULTILINE | re.DOTALL)
+"""Code in a page keeps the blank lines of its own language."""
+
 JINJA = re.compile(r"(?<!\$)\{\{[ -]|\{%|%\}|\{#|#\}")
 """What an unrendered expression leaves; `${{ }}` is a workflow's and `{{x` an f-string's."""
 
@@ -48,6 +51,8 @@ def texts(service: Path) -> dict[str, str]:
 def litter(path: str, text: str) -> list[str]:
     """Name the stray white space that templates leave behind."""
     blank_lines = 2 if path.endswith((".py", ".mako")) else 1
+    if path.endswith(".md"):
+        text = FENCED_CODE.sub("", text)
     found = {
         "blank line at the start": text.startswith("\n"),
         "blank line at the end": text.endswith("\n\n"),

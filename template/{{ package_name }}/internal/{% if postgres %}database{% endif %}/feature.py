@@ -1,5 +1,6 @@
 """The database as a feature of the service."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -27,7 +28,9 @@ TRY_AGAIN = "The database cannot serve this request just now: try again."
 @asynccontextmanager
 async def start(app: FastAPI) -> AsyncIterator[None]:
     """Open the database, migrated if the settings say so, and close it at the end."""
-    # Alembic takes a while to import, which only a service that starts has to wait for.
+    # Alembic takes a while to import, which only a service that starts has to wait for. It tells
+    # of each plugin as it does.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     from .migrate import alembic_config, head_revision, upgrade  # noqa: PLC0415
 
     settings = app.state.settings
