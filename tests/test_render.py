@@ -52,7 +52,7 @@ def litter(path: str, text: str) -> list[str]:
     """Name the stray white space that templates leave behind."""
     blank_lines = 2 if path.endswith((".py", ".mako")) else 1
     if path.endswith(".md"):
-        text = FENCED_CODE.sub("", text)
+        text = FENCED_CODE.sub("code", text)
     found = {
         "blank line at the start": text.startswith("\n"),
         "blank line at the end": text.endswith("\n\n"),
