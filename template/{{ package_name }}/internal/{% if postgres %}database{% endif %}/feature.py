@@ -17,6 +17,7 @@ from .errors import (
     TransactionConflict,
     UniqueViolation,
 )
+from .histories import outdated
 from .migrate import alembic_config, current_revision, head_revision, upgrade
 from .retry import TransactionRetryMiddleware
 from .session_manager import DatabaseSessionManager
@@ -54,6 +55,8 @@ async def schema_at_head(app: FastAPI) -> str:
     head: str | None = app.state.schema_head
     async with database.connect() as connection:
         current = await current_revision(connection)
+        if lack := await outdated(connection):
+            raise FeatureOutOfDateError(lack)
     if current != head:
         raise SchemaOutOfDateError(current, head)
     return f"at {head or 'no revision'}"
@@ -64,6 +67,10 @@ class SchemaOutOfDateError(Exception):
 
     def __init__(self, current: str | None, head: str | None) -> None:
         super().__init__(f"the schema is at {current or 'no revision'}, this service needs {head}")
+
+
+class FeatureOutOfDateError(Exception):
+    """The tables of a feature have not been migrated to this version of the service."""
 
 
 FEATURE = Feature(
