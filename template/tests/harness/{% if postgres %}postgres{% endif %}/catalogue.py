@@ -23,7 +23,7 @@ BOOKKEEPING = "alembic_version"
 
 
 async def read(connection: asyncpg.Connection) -> Catalogue:
-    """Return all in the database that neither PostgreSQL, an extension, Alembic nor a feature made."""
+    """Return what neither PostgreSQL, an extension, Alembic nor a feature made."""
     found: dict[tuple[str, str], str] = {}
     # Names come out with their schema, whatever the role's search path is.
     async with connection.transaction(readonly=True):

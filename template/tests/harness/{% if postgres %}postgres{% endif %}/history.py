@@ -17,9 +17,9 @@ DISTRIBUTIONS = ("alembic", "sqlalchemy", "asyncpg", "alembic-postgresql-enum")
 def sources(root: Path, package: str) -> list[Path]:
     """Return the files that decide what the migrations make.
 
-    Those are the files below `migrations/`, and the modules of the service that its revisions
-    import, directly or not, and the histories of features. Of what `env.py` imports only the part that runs migrations counts: the
-    models have no say in what a revision does.
+    Those are the files below `migrations/`, the histories of features, and the modules of the
+    service that its revisions import, directly or not. Of what `env.py` imports only the part that
+    runs migrations counts: the models have no say in what a revision does.
     """
     folder = root / "migrations"
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]

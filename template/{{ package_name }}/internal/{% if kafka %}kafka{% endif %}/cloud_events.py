@@ -18,7 +18,7 @@ class Record(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    headers: list[tuple[str, bytes]]
 
     @property
     def size(self) -> int:
@@ -30,7 +30,7 @@ class Record(NamedTuple):
 def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -> Record:
     """Return the message that carries an event."""
     key = event.key.encode()
-    headers = (
+    headers = [
         ("ce_specversion", b"1.0"),
         ("ce_id", str(event.id).encode()),
         ("ce_source", source.encode()),
@@ -40,7 +40,7 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
         ("ce_partitionkey", key),
         ("ce_traceparent", traceparent.encode()),
         ("content-type", b"application/json"),
-    )
+    ]
     value = event.model_dump_json(exclude=_EXCLUDED).encode()
     return Record(namespace + event.topic, key, value, headers)
 

@@ -1,9 +1,37 @@
 """What every client of the cluster is told."""
 
+import asyncio
 import ssl
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
 from .connection_settings import ConnectionSettings
+
+GRACE = 1.0
+"""Seconds that a client has to come up when nobody wants it any more: half-way it leaks sockets."""
+
+
+async def start_client(
+    client: AIOKafkaProducer | AIOKafkaConsumer,
+    timeout: float | None = None,  # noqa: ASYNC109
+) -> None:
+    """Start a client; close it afterwards, whether that went well or not.
+
+    Raises:
+        TimeoutError: it is not up in time.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.wait((starting,), timeout=timeout)
+        if not starting.done():
+            raise TimeoutError("no broker answers in time")
+        starting.result()
+    finally:
+        if not starting.done():
+            await asyncio.wait((starting,), timeout=GRACE)
+            starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
 
 
 def client_options(settings: ConnectionSettings) -> dict[str, Any]:

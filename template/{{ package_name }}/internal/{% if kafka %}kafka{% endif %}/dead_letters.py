@@ -30,7 +30,7 @@ def dead_letter(message: Any, error: Exception, attempts: int, group: str) -> Re
     }
     headers = [(name, value) for name, value in message.headers if name != MEANT_FOR]
     headers += [(PREFIX + name, value.encode()) for name, value in about.items()]
-    return Record(message.topic + SUFFIX, message.key, message.value or b"", tuple(headers))
+    return Record(message.topic + SUFFIX, message.key, message.value or b"", headers)
 
 
 def stack_digest(error: Exception) -> str:
@@ -53,4 +53,4 @@ def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
     if not topic or not group:
         raise ValueError("it has no headers of a dead letter")
     headers = [(name, value) for name, value in message.headers if not name.startswith(PREFIX)]
-    return Record(topic, message.key, message.value, (*headers, (MEANT_FOR, group.encode())))
+    return Record(topic, message.key, message.value, [*headers, (MEANT_FOR, group.encode())])

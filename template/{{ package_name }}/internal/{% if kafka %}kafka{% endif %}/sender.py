@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from .cloud_events import Record
-from .connection import client_options
+from .connection import client_options, start_client
 from .connection_settings import ConnectionSettings
 from .errors import BrokersUnavailable, EventRefusedError, ProducerBufferFull
 
@@ -29,6 +29,7 @@ class Sender:
         self._limit = settings.kafka_buffer_size
         self._producer: AIOKafkaProducer | None = None
         self._lost = asyncio.Event()
+        self._tried = asyncio.Event()
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -72,7 +73,7 @@ class Sender:
         """
         if self._waiting >= self._limit:
             raise ProducerBufferFull(self._limit)
-        producer = self.connected()
+        producer = await self._soon_connected()
         self._waiting += 1
         try:
             topic, key, value, headers = record
@@ -95,6 +96,7 @@ class Sender:
         """Get a new producer in the place of this one, whose numbering of messages is broken."""
         if self._producer is producer:
             self._producer = None
+            self._tried.clear()
             self._lost.set()
             task = asyncio.create_task(self._close(producer))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -108,6 +110,14 @@ class Sender:
         if not await self.connected().client.force_metadata_update():
             raise BrokersUnavailable("no broker answers")
         return f"answers, {self._waiting} events wait"
+
+    async def _soon_connected(self) -> AIOKafkaProducer:
+        """Wait for an attempt to connect that is under way, but not for a second one."""
+        if self._producer is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    await self._tried.wait()
+        return self.connected()
 
     def _settle(self, future: "asyncio.Future[Any]") -> None:
         self._waiting -= 1
@@ -125,6 +135,7 @@ class Sender:
         while True:
             await self._lost.wait()
             self._producer = await self._connect()
+            self._tried.set()
             self._lost.clear()
 
     async def _connect(self) -> AIOKafkaProducer:
@@ -132,10 +143,10 @@ class Sender:
         while True:
             producer = AIOKafkaProducer(**self._options())
             try:
-                async with asyncio.timeout(self._timeout):
-                    await producer.start()
+                await start_client(producer, self._timeout)
             except (KafkaError, OSError, TimeoutError) as error:
                 failures += 1
+                self._tried.set()
                 if failures == 1:
                     logger.warning("kafka unavailable", reason=str(error) or repr(error))
                 await self._close(producer)

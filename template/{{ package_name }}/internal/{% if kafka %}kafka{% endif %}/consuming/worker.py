@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
-from ..connection import client_options
+from ..connection import client_options, start_client
 from ..consumer_base import ConsumerBase
 from .attempt import Attempts
 from .lanes import Delivery, Lanes
@@ -99,19 +99,23 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _consume(self) -> None:
         concurrency = self._settings.kafka_consumer_concurrency
+        self.failure = self.failure or "it joins its group"
         lanes = Lanes(self._attempts, concurrency, concurrency * CAPACITY_FACTOR)
         client = AIOKafkaConsumer(**self._options())
         client.subscribe([self.topic], listener=self)
         self._lanes, self._client = lanes, client
         committing = asyncio.create_task(self._commit_regularly())
         try:
-            await client.start()
+            await start_client(client)
             await self._poll(client, lanes)
         finally:
             committing.cancel()
             await self.on_partitions_revoked(list(self._progress))
             self._client = self._lanes = None
             await lanes.close()
+            if self.failure:
+                # aiokafka would wait for its place in the group first, in order to leave it.
+                _give_up_joining(client)
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(self._settings.kafka_request_timeout):
                     await client.stop()
@@ -182,3 +186,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             "max_poll_interval_ms": MAX_POLL_INTERVAL * 1000,
             "rebalance_timeout_ms": round((drain + 20) * 1000),
         }
+
+
+def _give_up_joining(client: AIOKafkaConsumer) -> None:
+    task = getattr(client._coordinator, "_coordination_task", None)  # noqa: SLF001
+    if task:
+        task.cancel()

@@ -35,7 +35,7 @@ class Saved:
     def of(cls, row: Any) -> "Saved":  # noqa: ANN401 - a Record of asyncpg
         """Return what a row holds."""
         headers = json.loads(row["headers"]).items()
-        sent = tuple((name, value.encode()) for name, value in headers)
+        sent = [(name, value.encode()) for name, value in headers]
         return cls(row["id"], Record(row["topic"], row["key"], row["value"], sent))
 
 

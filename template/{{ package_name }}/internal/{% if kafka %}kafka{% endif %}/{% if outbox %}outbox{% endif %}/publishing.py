@@ -61,5 +61,5 @@ class OutboxProducer(ProducerBase):
             await self._session.execute(select(func.pg_notify(CHANNEL, "")).select_from(saved))
 
 
-def _texts(headers: tuple[tuple[str, bytes], ...]) -> dict[str, str]:
+def _texts(headers: list[tuple[str, bytes]]) -> dict[str, str]:
     return {name: value.decode() for name, value in headers}
