@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from .connection_settings import ConnectionSettings
+from .settings_base import ConnectionSettings
 
 GRACE = 1.0
 """Seconds that a client has to come up when nobody wants it any more: half-way it leaks sockets."""

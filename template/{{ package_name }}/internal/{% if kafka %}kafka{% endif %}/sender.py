@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from .cloud_events import Record
 from .connection import client_options, start_client
-from .connection_settings import ConnectionSettings
+from .settings_base import ConnectionSettings
 from .errors import BrokersUnavailable, EventRefusedError, ProducerBufferFull
 
 BATCH_SIZE = 128 * 1024

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from .cloud_events import header_texts
 from .connection import client_options
-from .connection_settings import ConnectionSettings
+from .settings_base import ConnectionSettings
 from .dead_letters import SUFFIX, sent_back
 from .errors import BrokersUnavailable
 

@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI
 
 from ..cloud_events import decode, header_texts
-from ..connection_settings import ConsumerSettings
+from ..settings_base import ConsumerSettings
 from ..consumer_base import ConsumerBase
 from ..dead_letters import MEANT_FOR, dead_letter
 from ..delivery import TRANSIENT, open_scope

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from fastapi import FastAPI
 from sqlalchemy import func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ...config.settings_base import SettingsBase
 from ...database import database_errors
 from ..cloud_events import encode
 from ..event_base import EventBase
@@ -23,19 +23,18 @@ KEY_LOCKS_AT_MOST: Final = 4096
 class OutboxProducer(ProducerBase):
     """Saves events in the caller's transaction: they are sent if, and only if, it commits."""
 
-    def __init__(
-        self, session: AsyncSession, settings: SettingsBase, trace: str | None = None
-    ) -> None:
+    def __init__(self, session: AsyncSession, app: FastAPI, trace: str | None = None) -> None:
         self._session = session
-        self._settings = settings
+        self._source: str = app.state.settings.service_name
+        self._namespace: str = app.state.settings.kafka_namespace
         self._trace = trace
 
     async def publish(self, event: EventBase) -> None:
         """Save an event, which will be sent after those of the same key that were saved before."""
         record = encode(
             event,
-            source=self._settings.service_name,
-            namespace=self._settings.kafka_namespace,
+            source=self._source,
+            namespace=self._namespace,
             traceparent=traceparent(self._trace),
         )
         # Until this transaction ends, no other one numbers an event of this key: the order of the

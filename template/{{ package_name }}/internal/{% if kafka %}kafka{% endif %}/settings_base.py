@@ -25,7 +25,7 @@ class ConnectionSettings(BaseModel):
     kafka_request_timeout: Seconds = 10
     kafka_compression: Literal["none", "gzip", "lz4", "zstd"] = "lz4"
     kafka_buffer_size: Annotated[int, Field(ge=1, description="events")] = 10_000
-    kafka_max_event_size: Annotated[int, Field(ge=1000, description="bytes")] = 1_000_000
+    kafka_max_event_size: Annotated[int, Field(ge=1000, description="bytes")] = 900_000
 
     @model_validator(mode="after")
     def _has_credentials(self) -> Self:
