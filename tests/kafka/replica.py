@@ -22,6 +22,7 @@ class Replicas:
             "DATABASE_URL": database,
             "KAFKA_BOOTSTRAP_SERVERS": brokers,
             "ORDERS_KAFKA_NAMESPACE": namespace,
+            "ORDERS_KAFKA_SESSION_TIMEOUT": "2",
             "ORDERS_SHUTDOWN_DELAY": "0",
             "ORDERS_LOG_LEVEL": "warning",
         }

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 from tests.kafka.broker import Broker
 from tests.kafka.load import Load, account, settle
@@ -18,12 +19,15 @@ async def under_load(
 ) -> None:
     """Make trouble in a load, and count at the end."""
     load = Load(replicas, database)
+    started = monotonic()
     async with asyncio.TaskGroup() as group:
         group.create_task(load.run())
         group.create_task(trouble(load))  # type: ignore[arg-type]
+    written = monotonic()
     await settle(database)
+    settled = monotonic()
     found = await account(database, broker.address, f"{namespace}products")
-    print(found)  # noqa: T201 - figures for the report
+    print(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {found}")  # noqa: T201
     found.check()
 
 

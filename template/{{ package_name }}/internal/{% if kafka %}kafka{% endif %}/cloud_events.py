@@ -47,7 +47,7 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
 
 def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """Return headers as text; of several with one name, the last."""
-    return {name: (value or b"").decode(errors="replace") for name, value in headers}
+    return {name: str(value or b"", "utf-8", "replace") for name, value in headers}
 
 
 def decode(
@@ -74,8 +74,8 @@ def decode(
         raise UnreadableMessageError(f"version {version} of {kind} is not known here")
     try:
         body = from_json(value or b"")
-        attributes = {"id": headers.get("ce_id"), "time": headers.get("ce_time")}
-        event: EventBase = cls.model_validate({**body, **attributes})
+        body["id"], body["time"] = headers.get("ce_id"), headers.get("ce_time")
+        event: EventBase = cls.model_validate(body)
     except (ValidationError, ValueError, TypeError) as error:
         raise UnreadableMessageError(f"it is no {kind}: {error}") from error
     return event

@@ -21,7 +21,8 @@ TRY_AGAIN = "Events cannot be sent just now: try again."
 @asynccontextmanager
 async def start(app: FastAPI) -> AsyncIterator[None]:
     """Begin to send and to consume, whether brokers answer yet or not; drain at the end."""
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    # What matters of its news is told better here, and once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     app.state.producer = Sender(app.state.settings)
     app.state.workers = [Worker(app, consumer(app)) for consumer in app.state.consumers]
     async with AsyncExitStack() as stack:

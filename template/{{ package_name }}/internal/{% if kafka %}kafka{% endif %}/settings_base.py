@@ -42,5 +42,6 @@ class ConsumerSettings(BaseModel):
     kafka_consumer_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     kafka_consumer_backoff: Seconds = 0.2
     kafka_consumer_backoff_limit: Seconds = 30
+    kafka_session_timeout: Annotated[float, Field(ge=1, le=600, description="seconds")] = 10
     kafka_drain_timeout: Seconds = 10
     kafka_report_interval: Annotated[float, Field(gt=0, le=86400, description="seconds")] = 60

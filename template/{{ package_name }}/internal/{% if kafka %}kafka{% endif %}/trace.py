@@ -1,8 +1,6 @@
 """The trace that the present work belongs to (W3C Trace Context), carried by events."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 from ..utils import new_id
@@ -16,14 +14,12 @@ def traceparent(given: str | None = None) -> str:
     """Return the given trace when it is valid, else the present one, else a new one."""
     if given and VALID.match(given):
         return given
-    return _current.get() or f"00-{new_id().hex}-{new_id().hex[-16:]}-01"
+    if present := _current.get():
+        return present
+    new = new_id().hex
+    return f"00-{new}-{new[16:]}-01"
 
 
-@contextmanager
-def continued(given: str | None) -> Iterator[None]:
-    """Let what the block publishes belong to a trace."""
-    token = _current.set(traceparent(given))
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def continue_trace(given: str | None) -> None:
+    """Let what this task publishes from now on belong to a trace, or to a new one each."""
+    _current.set(given if given and VALID.match(given) else None)

@@ -13,7 +13,7 @@ from ..consumer_base import ConsumerBase
 from ..dead_letters import MEANT_FOR, dead_letter
 from ..delivery import TRANSIENT, open_scope
 from ..errors import EventError, UnreadableMessageError
-from ..trace import continued
+from ..trace import continue_trace
 from .counters import Counters
 from .lanes import Delivery
 
@@ -63,10 +63,10 @@ class Attempts:
         if event is None:
             self.counters.skipped += 1
             return
-        with continued(headers.get("ce_traceparent")):
-            async with open_scope(self._app, self._group, _message_id(message, headers)) as scope:
-                if scope is not None:
-                    await self._consumer.handle(event, scope)
+        continue_trace(headers.get("ce_traceparent"))
+        async with open_scope(self._app, self._group, _message_id(message, headers)) as scope:
+            if scope is not None:
+                await self._consumer.handle(event, scope)
         if scope is None:
             self.counters.duplicates += 1
         else:

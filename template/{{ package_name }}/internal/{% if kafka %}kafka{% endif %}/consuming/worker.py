@@ -178,11 +178,14 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     def _options(self) -> dict[str, Any]:
         drain = self._settings.kafka_drain_timeout
+        session = self._settings.kafka_session_timeout
         return {
             **client_options(self._settings),
             "group_id": self.group,
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
+            "session_timeout_ms": round(session * 1000),
+            "heartbeat_interval_ms": round(session * 1000 / 4),
             "max_poll_interval_ms": MAX_POLL_INTERVAL * 1000,
             "rebalance_timeout_ms": round((drain + 20) * 1000),
         }
