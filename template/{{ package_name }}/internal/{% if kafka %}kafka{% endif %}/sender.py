@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from .cloud_events import Record
 from .connection import client_options, start_client
-from .settings_base import ConnectionSettings
 from .errors import BrokersUnavailable, EventRefusedError, ProducerBufferFull
+from .settings_base import ConnectionSettings
 
 BATCH_SIZE = 128 * 1024
 """Bytes that are sent in one piece, at the most, unless one event is larger."""

@@ -10,9 +10,9 @@ from aiokafka.errors import KafkaError
 
 from .cloud_events import header_texts
 from .connection import client_options
-from .settings_base import ConnectionSettings
 from .dead_letters import SUFFIX, sent_back
 from .errors import BrokersUnavailable
+from .settings_base import ConnectionSettings
 
 REPLAY_GROUP_SUFFIX = ".replay"
 

@@ -8,11 +8,11 @@ import structlog
 from fastapi import FastAPI
 
 from ..cloud_events import decode, header_texts
-from ..settings_base import ConsumerSettings
 from ..consumer_base import ConsumerBase
 from ..dead_letters import MEANT_FOR, dead_letter
 from ..delivery import TRANSIENT, open_scope
 from ..errors import EventError, UnreadableMessageError
+from ..settings_base import ConsumerSettings
 from ..trace import continue_trace
 from .counters import Counters
 from .lanes import Delivery

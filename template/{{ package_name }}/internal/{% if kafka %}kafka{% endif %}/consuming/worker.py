@@ -110,15 +110,22 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._poll(client, lanes)
         finally:
             committing.cancel()
-            await self.on_partitions_revoked(list(self._progress))
-            self._client = self._lanes = None
-            await lanes.close()
-            if self.failure:
-                # aiokafka would wait for its place in the group first, in order to leave it.
-                _give_up_joining(client)
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(self._settings.kafka_request_timeout):
-                    await client.stop()
+            try:
+                await self.on_partitions_revoked(list(self._progress))
+                await lanes.close()
+            finally:
+                self._client = self._lanes = None
+                await self._leave(client)
+
+    async def _leave(self, client: AIOKafkaConsumer) -> None:
+        joining = getattr(client._coordinator, "_coordination_task", None)  # noqa: SLF001
+        if self.failure and joining:
+            # aiokafka would wait for its place in the group first, in order to leave it.
+            joining.cancel()
+            await asyncio.gather(joining, return_exceptions=True)
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(self._settings.kafka_request_timeout):
+                await client.stop()
 
     async def _poll(self, client: AIOKafkaConsumer, lanes: Lanes) -> None:
         while True:
@@ -189,9 +196,3 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             "max_poll_interval_ms": MAX_POLL_INTERVAL * 1000,
             "rebalance_timeout_ms": round((drain + 20) * 1000),
         }
-
-
-def _give_up_joining(client: AIOKafkaConsumer) -> None:
-    task = getattr(client._coordinator, "_coordination_task", None)  # noqa: SLF001
-    if task:
-        task.cancel()
