@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from runpy import run_path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -101,6 +103,25 @@ def service(session: nox.Session, combination: str) -> None:
     """Install, lint, test and run one service, showing all that its commands print."""
     install(session, "test")
     session.run("pytest", "tests/services", "-k", f"[{combination}]", "-rP", *session.posargs)
+
+
+@nox.session
+def kafka(session: nox.Session) -> None:
+    """Test events on Apache Kafka itself, killed and started again, in a service of its own."""
+    broker = run_path(str(ROOT / "tests/kafka/broker.py"))
+    lacking = broker["missing"]()
+    if lacking and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        session.skip(
+            f"{lacking}: install Java 17 or newer and Maven, or set KAFKA_BOOTSTRAP_SERVERS"
+        )
+    install(session, "test")
+    with rendered(session) as service, session.chdir(service):
+        shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
+        for command in (
+            ["uv", "sync", "--quiet"],
+            ["uv", "run", "pytest", "tests/kafka", "-p", "no:randomly", "-s", *session.posargs],
+        ):
+            session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
 
 
 @nox.session(default=False)

@@ -9,7 +9,8 @@ import asyncpg
 
 QUERIES = Path(__file__).with_name("catalogue.sql")
 
-OWN = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+# The schema `internal` holds tables of the template's features, with a history of their own.
+OWN = "nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'internal')"
 FREE = (
     "NOT EXISTS (SELECT FROM pg_depend d "
     "WHERE d.classid = o.tableoid AND d.objid = o.oid AND d.deptype = 'e')"
@@ -22,7 +23,7 @@ BOOKKEEPING = "alembic_version"
 
 
 async def read(connection: asyncpg.Connection) -> Catalogue:
-    """Return everything in the database but what PostgreSQL, an extension or Alembic made."""
+    """Return what neither PostgreSQL, an extension, Alembic nor a feature made."""
     found: dict[tuple[str, str], str] = {}
     # Names come out with their schema, whatever the role's search path is.
     async with connection.transaction(readonly=True):

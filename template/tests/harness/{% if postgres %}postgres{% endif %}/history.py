@@ -14,15 +14,18 @@ DISTRIBUTIONS = ("alembic", "sqlalchemy", "asyncpg", "alembic-postgresql-enum")
 def sources(root: Path, package: str) -> list[Path]:
     """Return the files that decide what the migrations make.
 
-    Those are the files below `migrations/`, and the modules of the service that its revisions
-    import, directly or not. Of what `env.py` imports only the part that runs migrations counts: the
-    models have no say in what a revision does.
+    Those are the files below `migrations/`, the histories of features, and the modules of the
+    service that its revisions import, directly or not. Of what `env.py` imports only the part that
+    runs migrations counts: the models have no say in what a revision does.
     """
     folder = root / "migrations"
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    runner = root / package / "internal" / "database" / "migrate.py"
+    internal = root / package / "internal"
+    runner = [internal / "database" / name for name in ("migrate.py", "histories.py")]
+    features = internal.glob("*/*/history/*.py")
     revisions = [path for path in files if path.suffix == ".py" and path.parent != folder]
-    return sorted({*files, runner, root / "alembic.ini", *_imported(revisions, root, package)})
+    imported = _imported(revisions, root, package)
+    return sorted({*files, *runner, *features, root / "alembic.ini", *imported})
 
 
 def digest(files: Iterable[Path], root: Path, *others: str) -> str:

@@ -45,5 +45,5 @@ class RepositoryBase(ABC, Generic[Model]):
         """
 
     @abstractmethod
-    async def delete(self, key: UUID) -> bool:
-        """Forget the model with this key; return whether there was one."""
+    async def delete(self, key: UUID) -> Model | None:
+        """Forget the model with this key; return it as it was, if there was one."""

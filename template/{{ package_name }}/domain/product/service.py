@@ -62,14 +62,16 @@ class ProductService(ServiceBase[ProductRepository]):
         except StaleModelError:
             raise StaleProductError(product_id, data.version) from None
 
-    async def delete(self, product_id: UUID) -> None:
-        """Delete a product.
+    async def delete(self, product_id: UUID) -> Product:
+        """Delete a product, and return it as it was.
 
         Raises:
             ProductNotFoundError: there is none with this id.
         """
-        if not await self._repository.delete(product_id):
+        product = await self._repository.delete(product_id)
+        if product is None:
             raise ProductNotFoundError(product_id)
+        return product
 
 
 def check_transition(old: ProductStatus, new: ProductStatus | None) -> None:

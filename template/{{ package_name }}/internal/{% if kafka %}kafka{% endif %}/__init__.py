@@ -1,7 +1,21 @@
-"""Kafka: events, and what sends them."""
+"""Kafka: events, what publishes them, and what handles them."""
 
+from .consumer_base import ConsumerBase
+from .delivery import MessageScope, Producer
+from .errors import BrokersUnavailable, EventError, EventRefusedError, ProducerBufferFull
 from .event_base import EventBase
 from .feature import FEATURE
-from .producer_base import Producer, ProducerBase
+from .producer_base import ProducerBase
 
-__all__ = ["FEATURE", "EventBase", "Producer", "ProducerBase"]
+__all__ = [
+    "FEATURE",
+    "BrokersUnavailable",
+    "ConsumerBase",
+    "EventBase",
+    "EventError",
+    "EventRefusedError",
+    "MessageScope",
+    "Producer",
+    "ProducerBase",
+    "ProducerBufferFull",
+]

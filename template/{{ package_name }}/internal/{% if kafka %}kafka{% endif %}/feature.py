@@ -1,24 +1,44 @@
 """Kafka as a feature of the service."""
 
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI
 
 from ..feature import Feature
-from .producer_base import ProducerBase
+from ..http.problems import ProblemKind
+from .consuming import Worker
+from .delivery import PROBES, background
+from .errors import BrokersUnavailable, ProducerBufferFull
+from .probes import brokers_answer, consumers_run, reports
+from .sender import Sender
+
+TRY_AGAIN = "Events cannot be sent just now: try again."
 
 
 @asynccontextmanager
 async def start(app: FastAPI) -> AsyncIterator[None]:
-    """Start the producer, and drain it at the end."""
-    producer = ProducerBase(app.state.settings)
-    try:
-        await producer.start()
-        app.state.producer = producer
+    """Begin to send and to consume, whether brokers answer yet or not; drain at the end."""
+    # What matters of its news is told better here, and once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    app.state.producer = Sender(app.state.settings)
+    app.state.workers = [Worker(app, consumer(app)) for consumer in app.state.consumers]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.state.producer)
+        await stack.enter_async_context(background(app))
+        for worker in app.state.workers:
+            await stack.enter_async_context(worker)
+        await stack.enter_async_context(reports(app))
         yield
-    finally:
-        await producer.stop()
 
 
-FEATURE = Feature(start=start)
+FEATURE = Feature(
+    start=start,
+    probes={"kafka": brokers_answer, "consumers": consumers_run, **PROBES},
+    problems={
+        BrokersUnavailable: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
+        ProducerBufferFull: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
+    },
+)

@@ -56,10 +56,14 @@ async def answers(app: FastAPI) -> str:
 
 async def schema_at_head(app: FastAPI) -> str:
     """Compare the schema's revision with the one that this version of the service needs."""
+    from .histories import outdated  # noqa: PLC0415 - as in `start`
+
     database: DatabaseSessionManager = app.state.database
     head: str | None = app.state.schema_head
     async with database.connect() as connection:
         current = await current_revision(connection)
+        if lack := await outdated(connection):
+            raise FeatureOutOfDateError(lack)
     if current != head:
         raise SchemaOutOfDateError(current, head)
     return f"at {head or 'no revision'}"
@@ -70,6 +74,10 @@ class SchemaOutOfDateError(Exception):
 
     def __init__(self, current: str | None, head: str | None) -> None:
         super().__init__(f"the schema is at {current or 'no revision'}, this service needs {head}")
+
+
+class FeatureOutOfDateError(Exception):
+    """The tables of a feature have not been migrated to this version of the service."""
 
 
 FEATURE = Feature(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..config.errors import InvalidSettingsError
 from .engine import create_engine
 from .errors import DatabaseUnavailable
+from .histories import print_all, upgrade_all
 
 ROOT = Path(__file__).parents[3]
 LOCK_TIMEOUT = "5s"
@@ -52,6 +54,8 @@ def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
     attributes = context.config.attributes
     connection: Connection | None = attributes.get("connection")
     if context.is_offline_mode():
+        if _goes_up():
+            print_all(context.config.output_buffer or sys.stdout)
         _run(metadata, dialect_name="postgresql", literal_binds=True)
     elif connection is not None:
         _run(metadata, connection=connection)
@@ -71,7 +75,11 @@ async def upgrade(
     config: Config, revision: str = "head", *, connection: AsyncConnection | None = None
 ) -> None:
     """Bring the schema to `revision`; replicas that start together do it one after another."""
-    await _command(command.upgrade, config, revision, connection)
+    config.attributes["goes_up"] = True
+    try:
+        await _command(command.upgrade, config, revision, connection)
+    finally:
+        del config.attributes["goes_up"]
 
 
 async def downgrade(
@@ -86,7 +94,20 @@ def head_revision(config: Config) -> str | None:
     return ScriptDirectory.from_config(config).get_current_head()
 
 
+def _goes_up() -> bool:
+    """Say whether this is an upgrade: only that touches the tables of features."""
+    options = context.config.cmd_opts
+    chosen = getattr(options, "cmd", (None,))[0]
+    return chosen is command.upgrade or bool(context.config.attributes.get("goes_up"))
+
+
 def _run(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - those of context.configure
+    connection: Connection | None = options.get("connection")
+    if connection is not None and _goes_up():
+        is_callers = connection.in_transaction()
+        upgrade_all(connection)
+        if not is_callers:
+            connection.commit()
     context.configure(
         target_metadata=metadata,
         compare_server_default=True,

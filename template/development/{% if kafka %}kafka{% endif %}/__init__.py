@@ -6,13 +6,13 @@ It speaks the real protocol and lives in this process, in memory: nothing is kep
 import contextlib
 import socket
 from collections.abc import Iterator
-
-from confluent_kafka import KafkaException, Producer
+from pathlib import Path
 
 from development.backing import Backing, BackingError
 
-START_TIMEOUT = 10.0
 CHECK_TIMEOUT = 5.0
+ADDRESS = Path(".cache/kafka-bootstrap-servers")
+"""Where the mock of `make run` listens, for the other commands of the Makefile."""
 
 
 @contextlib.contextmanager
@@ -22,21 +22,29 @@ def mock_kafka(brokers: int = 1) -> Iterator[str]:
     Raises:
         BackingError: it cannot start.
     """
-    try:
-        # The mock says at level 5 that it ignores bootstrap.servers: of no interest to anybody.
-        cluster = Producer({"test.mock.num.brokers": brokers, "log_level": 4})
-        found = cluster.list_topics(timeout=START_TIMEOUT).brokers.values()
-    except KafkaException as error:
-        raise BackingError(
-            f"The mock Kafka broker cannot start: {error}. "
-            "Try again, or set KAFKA_BOOTSTRAP_SERVERS to a broker of your own."
-        ) from error
-    try:
-        yield ",".join(f"{broker.host}:{broker.port}" for broker in found)
-    finally:
-        # The cluster ends with the object; no undelivered message is waited for.
-        cluster.purge()
-        del cluster
+    from development.kafka import mock  # noqa: PLC0415 - not needed where there is a broker
+
+    with contextlib.ExitStack() as stack:
+        try:
+            servers = stack.enter_context(mock.cluster(brokers))
+        except (mock.MockError, OSError) as error:
+            raise BackingError(
+                f"The mock Kafka broker cannot start: {error}. "
+                "Try again, or set KAFKA_BOOTSTRAP_SERVERS to a broker of your own."
+            ) from error
+        yield servers
+
+
+@contextlib.contextmanager
+def announced_kafka() -> Iterator[str]:
+    """Run a mock cluster as `mock_kafka` does, and write down where it is."""
+    with mock_kafka() as servers:
+        ADDRESS.parent.mkdir(exist_ok=True)
+        ADDRESS.write_text(servers)
+        try:
+            yield servers
+        finally:
+            ADDRESS.unlink(missing_ok=True)
 
 
 def check(bootstrap_servers: str) -> None:
@@ -56,4 +64,4 @@ def check(bootstrap_servers: str) -> None:
     )
 
 
-BACKING = Backing("Kafka", "KAFKA_BOOTSTRAP_SERVERS", mock_kafka, check)
+BACKING = Backing("Kafka", "KAFKA_BOOTSTRAP_SERVERS", announced_kafka, check)

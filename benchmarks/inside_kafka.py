@@ -1,0 +1,289 @@
+"""The measurements of bench_kafka.py; runs inside a rendered service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from development.kafka import mock_kafka
+from orders.domain.product.events import ProductCreated
+from orders.internal.database import DatabaseSessionManager
+from orders.internal.database.migrate import alembic_config, upgrade
+from orders.internal.kafka import ConsumerBase
+from orders.internal.kafka.cloud_events import encode
+from orders.internal.kafka.connection import client_options
+from orders.internal.kafka.consuming import Worker
+from orders.internal.kafka.consuming import attempt as attempts
+from orders.internal.kafka.outbox.dispatch import Dispatch, Saved
+from orders.internal.kafka.outbox.publishing import OutboxProducer
+from orders.internal.kafka.outbox.relay import Relay
+from orders.internal.kafka.sender import BATCH_SIZE, Sender
+from orders.internal.kafka.trace import traceparent
+from orders.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+QUICK = "--quick" in sys.argv
+EVENTS = 5_000 if QUICK else 20_000
+ROUNDS = 3
+TASKS = 200
+
+
+def event(number: int) -> ProductCreated:
+    return ProductCreated(
+        product_id=uuid.UUID(int=number % 1000),
+        product_version=1,
+        status="draft",
+        sku=f"SKU-{number}",
+        name="Lamp",
+        price="12.50",
+    )
+
+
+async def spread(work: Any, number: int) -> float:
+    """Do something many times in a number of tasks; return how often a second."""
+    numbers = iter(range(number))
+
+    async def one() -> None:
+        for value in numbers:
+            await work(value)
+
+    started = perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(TASKS):
+            group.create_task(one())
+    return number / (perf_counter() - started)
+
+
+async def produce(settings: Settings) -> None:
+    """Publish without an outbox, beside send and its acknowledgment on a bare producer."""
+    bare = AIOKafkaProducer(
+        **client_options(settings),
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        max_batch_size=BATCH_SIZE,
+    )
+    await bare.start()
+
+    async with Sender(settings) as sender:
+
+        async def publish(number: int) -> None:
+            record = encode(event(number), source="s", namespace="", traceparent=traceparent())
+            await sender.send(record._replace(topic=topic))
+
+        async def send(number: int) -> None:
+            told = event(number)
+            value = told.model_dump_json().encode()
+            key = told.key.encode()
+            headers = [
+                ("ce_specversion", b"1.0"),
+                ("ce_id", str(told.id).encode()),
+                ("ce_source", b"s"),
+                ("ce_type", told.type.encode()),
+                ("ce_typeversion", b"1"),
+                ("ce_time", told.time.isoformat().encode()),
+                ("ce_partitionkey", key),
+                ("ce_traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+                ("content-type", b"application/json"),
+            ]
+            future = await bare.send(topic, value, key=key, headers=headers)
+            await future
+
+        topic = f"produce-{uuid.uuid4().hex}"
+        await sender._soon_connected()
+        ours, theirs = [], []
+        await spread(send, 500)
+        await spread(publish, 500)
+        for _ in range(ROUNDS):
+            theirs.append(await spread(send, EVENTS))
+            ours.append(await spread(publish, EVENTS))
+    await bare.stop()
+    report("produce, events/s", median(ours), median(theirs), 0.8)
+
+
+async def fill(settings: Settings, topic: str, number: int) -> None:
+    async with Sender(settings) as sender:
+
+        async def send(value: int) -> None:
+            record = encode(event(value), source="s", namespace="", traceparent=traceparent())
+            await sender.send(record._replace(topic=topic))
+
+        await sender._soon_connected()
+        await spread(send, number)
+
+
+@contextlib.asynccontextmanager
+async def no_scope(*_: object) -> AsyncIterator[object]:
+    """What a handler gets in a service without a database: no inbox is asked."""
+    yield object()
+
+
+async def consume(settings: Settings, number: int) -> tuple[float, float]:
+    """Consume with a handler that does nothing, beside getmany with commits as often."""
+    topic = f"consume-{uuid.uuid4().hex}"
+    await fill(settings, topic, number)
+    theirs = await consume_bare(settings, topic, number)
+    done = asyncio.Event()
+    count = 0
+
+    class Nothing(ConsumerBase[ProductCreated]):
+        name = uuid.uuid4().hex
+        events = (ProductCreated,)
+
+        async def handle(self, event: ProductCreated, scope: Any) -> None:
+            nonlocal count
+            count += 1
+            if count == 1:
+                self.started = perf_counter()
+            if count == number:
+                self.ended = perf_counter()
+                done.set()
+
+    Nothing.topic = topic
+    app: Any = SimpleNamespace(state=SimpleNamespace(settings=settings, producer=None))
+    attempts.open_scope = no_scope
+    consumer = Nothing(app)
+    async with Worker(app, consumer):
+        await done.wait()
+    return number / (consumer.ended - consumer.started), theirs
+
+
+async def consume_bare(settings: Settings, topic: str, number: int) -> float:
+    client = AIOKafkaConsumer(
+        topic,
+        **client_options(settings),
+        group_id=uuid.uuid4().hex,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await client.start()
+    count, started, committed = 0, 0.0, perf_counter()
+    while count < number:
+        for batch in (await client.getmany(timeout_ms=500, max_records=500)).values():
+            started = started or perf_counter()
+            count += len(batch)
+        if perf_counter() - committed > 0.5:
+            await client.commit()
+            committed = perf_counter()
+    rate = number / (perf_counter() - started)
+    await client.stop()
+    return rate
+
+
+async def relay(settings: Settings) -> None:
+    """Send what is in the outbox: as fast as it goes, and at 200 events a second."""
+    await upgrade(alembic_config(settings.database_url))
+    database = DatabaseSessionManager.from_settings(settings)
+    app: Any = SimpleNamespace(state=SimpleNamespace(settings=settings))
+    number = EVENTS // 2
+    async with database.session() as session:
+        producer = OutboxProducer(session, app)
+        for value in range(number):
+            await producer.publish(event(value))
+    async with Sender(settings) as sender:
+        await sender._soon_connected()
+        started = perf_counter()
+        async with Relay(settings, sender):
+            await emptied(settings.database_url)
+            rate = number / (perf_counter() - started)
+            print(f"relay, events/s: {rate:.0f} (at least 2000)")
+            await delays(settings, database, app)
+    await database.close()
+
+
+async def delays(settings: Settings, database: DatabaseSessionManager, app: Any) -> None:
+    """Publish 200 events a second, and measure from each commit to its acknowledgment."""
+    committed: dict[str, float] = {}
+    acknowledged: dict[str, float] = {}
+    send = Dispatch._try
+
+    async def noted(self: Any, topic: str, partition: int, events: list[Saved]) -> Any:
+        error = await send(self, topic, partition, events)
+        for one in events:
+            acknowledged[dict(one.record.headers)["ce_id"].decode()] = perf_counter()
+        return error
+
+    Dispatch._try = noted
+
+    async def publish(value: int) -> None:
+        told = event(value)
+        async with database.session() as session:
+            await OutboxProducer(session, app).publish(told)
+        committed[str(told.id)] = perf_counter()
+
+    number = 400 if QUICK else 2000
+    started = perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for value in range(number):
+            await asyncio.sleep(max(0, started + value / 200 - perf_counter()))
+            group.create_task(publish(value))
+    await emptied(settings.database_url)
+    Dispatch._try = send
+    delay = median(acknowledged[one] - committed[one] for one in committed) * 1000
+    print(f"delay from commit to acknowledgment, median of {number}: {delay:.1f} ms (under 50)")
+
+
+async def emptied(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    while await connection.fetchval("SELECT EXISTS (SELECT FROM internal.outbox)"):
+        await asyncio.sleep(0.01)
+    await connection.close()
+
+
+def memory() -> float:
+    """Return this process's resident memory in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def report(name: str, ours: float, theirs: float, least: float) -> None:
+    ratio = ours / theirs
+    print(f"{name}: {ours:.0f}, bare {theirs:.0f}, ratio {ratio:.2f} (at least {least})", flush=True)
+
+
+async def measure(settings: Settings) -> None:
+    await relay(settings)
+    await produce(settings)
+    pairs = [await consume(settings, EVENTS) for _ in range(ROUNDS)]
+    report("consume, events/s", *(median(values) for values in zip(*pairs, strict=True)), 0.5)
+    total, before = 0, 0.0
+    while total < 100_000:
+        await consume(settings, EVENTS)
+        total += EVENTS
+        before = before or memory()
+        if QUICK and total >= 20_000:
+            break
+    print(f"memory over {total} messages: {before:.0f} MB at first, {memory():.0f} MB at the end")
+
+
+def main() -> None:
+    with contextlib.ExitStack() as stack:
+        servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or stack.enter_context(mock_kafka())
+        command = [sys.executable, "-u", "-m", "development.postgres"]
+        server = stack.enter_context(
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        )
+        stack.callback(server.terminate)
+        url = next(word for line in server.stdout or () for word in line.split() if "://" in word)
+        settings = Settings(
+            _env_file=None, kafka_bootstrap_servers=servers, database_url=url, log_level="error"
+        )
+        asyncio.run(measure(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Runs the tools for events against the brokers that `make run` uses just now.
+
+python -m development.kafka (tail|replay) ...
+"""
+
+import os
+import sys
+
+from dotenv import dotenv_values
+
+from development.kafka import ADDRESS
+from development.project import PACKAGE, PREFIX
+
+VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+
+given = {**dotenv_values(".env"), **os.environ}
+if not (given.get(VARIABLE) or given.get(PREFIX + VARIABLE)):
+    if not ADDRESS.exists():
+        sys.exit(f"No broker runs: `make run` starts one, or set {VARIABLE} to one of your own.")
+    os.environ[VARIABLE] = ADDRESS.read_text()
+os.execv(sys.executable, [sys.executable, "-m", f"{PACKAGE}.events", *sys.argv[1:]])  # noqa: S606

@@ -1,0 +1,198 @@
+"""Keeps one consumer going."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Collection
+from time import monotonic
+from typing import Any, Self
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+
+from ..connection import client_options, start_client
+from ..consumer_base import ConsumerBase
+from .attempt import Attempts
+from .lanes import Delivery, Lanes
+from .progress import Progress
+
+POLL = 0.5
+COMMIT_INTERVAL = 0.5
+MAX_POLL_INTERVAL = 300
+CAPACITY_FACTOR = 50
+"""Messages that wait for each one that is being handled, at the most."""
+
+logger = structlog.get_logger(__name__)
+
+
+class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Polls a topic, has its messages handled, and commits how far that has come."""
+
+    def __init__(self, app: FastAPI, consumer: ConsumerBase[Any]) -> None:
+        self._settings = settings = app.state.settings
+        self.group = f"{settings.kafka_namespace}{settings.kafka_consumer_group}.{consumer.name}"
+        if not settings.kafka_consumer_group:
+            self.group = f"{settings.kafka_namespace}{settings.service_name}.{consumer.name}"
+        self.topic = settings.kafka_namespace + consumer.topic
+        self._attempts = Attempts(app, consumer, self.group, settings)
+        self._client: AIOKafkaConsumer | None = None
+        self._lanes: Lanes | None = None
+        self._progress: dict[TopicPartition, Progress] = {}
+        self._committing = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self.failure: str | None = "it has not joined its group yet"
+
+    async def __aenter__(self) -> Self:
+        """Begin to consume; nobody waits for it."""
+        self._task = asyncio.create_task(self._keep_consuming(), name=f"kafka-{self.group}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Finish what is being handled, commit, and leave the group."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Take messages of these from now on."""
+        self._progress |= {partition: Progress() for partition in assigned}
+        self.failure = None
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Finish what is being handled of these and commit it; the rest is the next owner's."""
+        given_up = [self._progress[one] for one in revoked if one in self._progress]
+        for progress in given_up:
+            progress.is_revoked = True
+        if self._lanes and given_up:
+            await self._lanes.hand_back(given_up, self._settings.kafka_drain_timeout)
+        await self._commit()
+        for partition in revoked:
+            self._progress.pop(partition, None)
+
+    def state(self) -> dict[str, int]:
+        """Return numbers for logs and probes."""
+        return {
+            "lag": self._lag(),
+            "waiting": self._lanes.size if self._lanes else 0,
+            "in_flight": self._lanes.in_flight if self._lanes else 0,
+            **self._attempts.counters.as_dict(),
+        }
+
+    async def _keep_consuming(self) -> None:
+        failures = 0
+        while True:
+            started = monotonic()
+            try:
+                await self._consume()
+            except (KafkaError, OSError, TimeoutError) as error:
+                failures = 1 if monotonic() - started > 60 else failures + 1  # noqa: PLR2004
+                self.failure = str(error) or repr(error)
+                if failures == 1:
+                    logger.warning("consumer interrupted", consumer=self.group, reason=self.failure)
+            except Exception:
+                failures += 1
+                self.failure = "it failed, see the log"
+                logger.exception("consumer failed", consumer=self.group)
+            await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * failures, 5))  # noqa: S311
+
+    async def _consume(self) -> None:
+        concurrency = self._settings.kafka_consumer_concurrency
+        self.failure = self.failure or "it joins its group"
+        lanes = Lanes(self._attempts, concurrency, concurrency * CAPACITY_FACTOR)
+        client = AIOKafkaConsumer(**self._options())
+        client.subscribe([self.topic], listener=self)
+        self._lanes, self._client = lanes, client
+        committing = asyncio.create_task(self._commit_regularly())
+        try:
+            await start_client(client)
+            await self._poll(client, lanes)
+        finally:
+            committing.cancel()
+            try:
+                await self.on_partitions_revoked(list(self._progress))
+                await lanes.close()
+            finally:
+                self._client = self._lanes = None
+                await self._leave(client)
+
+    async def _leave(self, client: AIOKafkaConsumer) -> None:
+        joining = getattr(client._coordinator, "_coordination_task", None)  # noqa: SLF001
+        if self.failure and joining:
+            # aiokafka would wait for its place in the group first, in order to leave it.
+            joining.cancel()
+            await asyncio.gather(joining, return_exceptions=True)
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(self._settings.kafka_request_timeout):
+                await client.stop()
+
+    async def _poll(self, client: AIOKafkaConsumer, lanes: Lanes) -> None:
+        while True:
+            batches = await client.getmany(timeout_ms=round(POLL * 1000), max_records=500)
+            for partition, messages in batches.items():
+                # What came for a partition that was taken away meanwhile is the next owner's.
+                progress = self._progress.get(partition)
+                if progress is None or progress.is_revoked:
+                    continue
+                for message in messages:
+                    progress.begin(message.offset)
+                    lanes.add(Delivery(message, progress))
+            while lanes.full and not await lanes.wait_for_room(MAX_POLL_INTERVAL / 10):
+                await self._poll_nothing(client)
+
+    async def _poll_nothing(self, client: AIOKafkaConsumer) -> None:
+        # Slow handlers keep their place in the group: it takes whoever does not poll for dead.
+        partitions = client.assignment()
+        client.pause(*partitions)
+        await client.getmany(timeout_ms=0)
+        client.resume(*(partitions & client.assignment()))
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL)
+            await self._commit()
+
+    async def _commit(self) -> None:
+        async with self._committing:
+            offsets = {
+                partition: offset
+                for partition, progress in self._progress.items()
+                if (offset := progress.to_commit) is not None
+            }
+            if not offsets or self._client is None:
+                return
+            try:
+                async with asyncio.timeout(self._settings.kafka_request_timeout):
+                    await self._client.commit(offsets)
+            except (KafkaError, TimeoutError) as error:
+                # What is not committed comes again: to whoever has the partition then.
+                logger.warning("offsets not committed", consumer=self.group, reason=repr(error))
+                return
+            for partition, offset in offsets.items():
+                if partition in self._progress:
+                    self._progress[partition].committed(offset)
+
+    def _lag(self) -> int:
+        if self._client is None:
+            return 0
+        ends = {one: self._client.highwater(one) for one in self._progress}
+        return sum(
+            max(0, end - position)
+            for one, end in ends.items()
+            if end is not None and (position := self._progress[one].position) is not None
+        )
+
+    def _options(self) -> dict[str, Any]:
+        drain = self._settings.kafka_drain_timeout
+        session = self._settings.kafka_session_timeout
+        return {
+            **client_options(self._settings),
+            "group_id": self.group,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "session_timeout_ms": round(session * 1000),
+            "heartbeat_interval_ms": round(session * 1000 / 4),
+            "max_poll_interval_ms": MAX_POLL_INTERVAL * 1000,
+            "rebalance_timeout_ms": round((drain + 20) * 1000),
+        }

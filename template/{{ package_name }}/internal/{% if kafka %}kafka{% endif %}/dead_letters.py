@@ -1,0 +1,56 @@
+"""Messages that could not be handled, kept on a topic of their own until somebody has a look."""
+
+import hashlib
+import traceback
+from typing import Any
+
+from .cloud_events import Record
+
+SUFFIX = ".dead-letters"
+PREFIX = "dead_letter_"
+MEANT_FOR = "replay_for"
+"""The header of a message that was sent back: only this group handles it again."""
+
+TEXT_LIMIT = 1000
+
+
+def dead_letter(message: Any, error: Exception, attempts: int, group: str) -> Record:  # noqa: ANN401
+    """Return the dead letter of a message: the message itself, and why it is one in headers.
+
+    The digest is the same for failures at the same place in the code.
+    """
+    about = {
+        "error": f"{type(error).__name__}: {error}"[:TEXT_LIMIT],
+        "stack_digest": stack_digest(error),
+        "topic": message.topic,
+        "partition": str(message.partition),
+        "offset": str(message.offset),
+        "attempts": str(attempts),
+        "group": group,
+    }
+    headers = [(name, value) for name, value in message.headers if name != MEANT_FOR]
+    headers += [(PREFIX + name, value.encode()) for name, value in about.items()]
+    return Record(message.topic + SUFFIX, message.key, message.value or b"", headers)
+
+
+def stack_digest(error: Exception) -> str:
+    """Return a short name for where an error came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}:{frame.name}:{frame.lineno}" for frame in frames]
+    return hashlib.sha256("\n".join([type(error).__name__, *places]).encode()).hexdigest()[:16]
+
+
+def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
+    """Return a dead letter as it is sent back to the topic that it came from.
+
+    Raises:
+        ValueError: it is no dead letter.
+    """
+    about = {
+        name: value.decode() for name, value in message.headers if name.startswith(PREFIX) and value
+    }
+    topic, group = about.get(f"{PREFIX}topic"), about.get(f"{PREFIX}group")
+    if not topic or not group:
+        raise ValueError("it has no headers of a dead letter")
+    headers = [(name, value) for name, value in message.headers if not name.startswith(PREFIX)]
+    return Record(topic, message.key, message.value, [*headers, (MEANT_FOR, group.encode())])

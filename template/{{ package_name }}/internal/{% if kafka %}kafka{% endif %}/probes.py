@@ -1,0 +1,54 @@
+"""What the service says of its brokers and its consumers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from .consuming import Worker
+from .sender import Sender
+
+logger = structlog.get_logger(__name__)
+
+
+class ConsumersStoppedError(Exception):
+    """Consumers do not get any messages."""
+
+
+async def brokers_answer(app: FastAPI) -> str:
+    """Ask a broker for an answer."""
+    sender: Sender = app.state.producer
+    return await sender.check()
+
+
+async def consumers_run(app: FastAPI) -> str:
+    """Say how far each consumer is, and fail when one of them is out of its group."""
+    workers: list[Worker] = app.state.workers
+    stopped = [f"{one.group}: {one.failure}" for one in workers if one.failure]
+    if stopped:
+        raise ConsumersStoppedError("; ".join(stopped))
+    return "; ".join(
+        " ".join([one.group, *(f"{name}={number}" for name, number in one.state().items())])
+        for one in workers
+    )
+
+
+@asynccontextmanager
+async def reports(app: FastAPI) -> AsyncIterator[None]:
+    """Log the numbers of every consumer now and then."""
+    task = asyncio.create_task(_report(app), name="kafka-reports")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _report(app: FastAPI) -> None:
+    while True:
+        await asyncio.sleep(app.state.settings.kafka_report_interval)
+        for worker in app.state.workers:
+            logger.info("consumer report", consumer=worker.group, **worker.state())
+        logger.info("producer report", waiting=app.state.producer.waiting)

@@ -1,0 +1,198 @@
+"""The service's one connection for sending: it comes up by itself, and is never waited for."""
+
+import asyncio
+import contextlib
+import random
+from typing import Any, Self
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from .cloud_events import Record
+from .connection import client_options, start_client
+from .errors import BrokersUnavailable, EventRefusedError, ProducerBufferFull
+from .settings_base import ConnectionSettings
+
+BATCH_SIZE = 128 * 1024
+"""Bytes that are sent in one piece, at the most, unless one event is larger."""
+
+logger = structlog.get_logger(__name__)
+
+
+class Sender:
+    """Sends messages on one idempotent producer, which waits for every in-sync replica."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._settings = settings
+        self._timeout = settings.kafka_request_timeout
+        self._limit = settings.kafka_buffer_size
+        self._producer: AIOKafkaProducer | None = None
+        self._lost = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._waiting = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to connect."""
+        self._lost.set()
+        self._task = asyncio.create_task(self._keep_connected(), name="kafka-sender")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Send what is waiting, and disconnect."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._producer:
+            await self._close(self._producer)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages the brokers have not acknowledged yet."""
+        return self._waiting
+
+    def connected(self) -> AIOKafkaProducer:
+        """Return the producer.
+
+        Raises:
+            BrokersUnavailable: it is not connected yet, or no longer.
+        """
+        if self._producer is None:
+            servers = self._settings.kafka_bootstrap_servers
+            raise BrokersUnavailable(f"not connected to Kafka at {servers}")
+        return self._producer
+
+    async def send(self, record: Record) -> None:
+        """Send a message, and return when every in-sync replica has it.
+
+        Raises:
+            BrokersUnavailable: they do not answer in time.
+            ProducerBufferFull: too many messages wait already.
+            EventRefusedError: brokers will never take this one.
+        """
+        if self._waiting >= self._limit:
+            raise ProducerBufferFull(self._limit)
+        producer = await self._soon_connected()
+        self._waiting += 1
+        try:
+            topic, key, value, headers = record
+            future = await producer.send(topic, value, key=key, headers=headers)
+        except BaseException as error:
+            self._waiting -= 1
+            if isinstance(error, KafkaError):
+                self._refuse(producer, error)
+            raise
+        failure = await self._settled(future)
+        if failure:
+            self._refuse(producer, failure)
+
+    def replace(self, producer: AIOKafkaProducer) -> None:
+        """Get a new producer in the place of this one, whose numbering of messages is broken."""
+        if self._producer is producer:
+            self._producer = None
+            self._tried.clear()
+            self._lost.set()
+            task = asyncio.create_task(self._close(producer))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def check(self) -> str:
+        """Ask a broker for an answer, and say how many messages wait.
+
+        Raises:
+            BrokersUnavailable: none answers.
+        """
+        if not await self.connected().client.force_metadata_update():
+            raise BrokersUnavailable("no broker answers")
+        return f"answers, {self._waiting} events wait"
+
+    async def _soon_connected(self) -> AIOKafkaProducer:
+        """Wait for an attempt to connect that is under way, but not for a second one."""
+        if self._producer is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    await self._tried.wait()
+        return self.connected()
+
+    async def _settled(self, future: "asyncio.Future[Any]") -> BaseException | None:
+        """Wait until a message is acknowledged or refused, for a limited time.
+
+        It counts until it is settled, not only for as long as somebody waits. This does what
+        `asyncio.wait` does, in half of the time, and it is done for every event.
+        """
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
+
+        def settle(future: "asyncio.Future[Any]") -> None:
+            self._waiting -= 1
+            failure = None if future.cancelled() else future.exception()
+            if not told.done():
+                told.set_result(failure)
+
+        def expire() -> None:
+            if not told.done():
+                what = f"no broker took the event within {self._timeout:g} s"
+                told.set_exception(BrokersUnavailable(what))
+
+        future.add_done_callback(settle)
+        expiry = loop.call_later(self._timeout, expire)
+        try:
+            failure: BaseException | None = await told
+        finally:
+            expiry.cancel()
+        return failure
+
+    def _refuse(self, producer: AIOKafkaProducer, error: BaseException) -> None:
+        # aiokafka counts a failed message, brokers do not: all that followed would be refused.
+        self.replace(producer)
+        if isinstance(error, MessageSizeTooLargeError):
+            raise EventRefusedError(f"the event is too large: {error}") from error
+        raise BrokersUnavailable(f"the event was not sent: {error!r}") from error
+
+    async def _keep_connected(self) -> None:
+        while True:
+            await self._lost.wait()
+            self._producer = await self._connect()
+            self._tried.set()
+            self._lost.clear()
+
+    async def _connect(self) -> AIOKafkaProducer:
+        failures = 0
+        while True:
+            producer = AIOKafkaProducer(**self._options())
+            try:
+                await start_client(producer, self._timeout)
+            except (KafkaError, OSError, TimeoutError) as error:
+                failures += 1
+                self._tried.set()
+                if failures == 1:
+                    logger.warning("kafka unavailable", reason=str(error) or repr(error))
+                await self._close(producer)
+                await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * failures, 2))  # noqa: S311
+            except BaseException:
+                await self._close(producer)
+                raise
+            else:
+                logger.info("kafka connected", servers=self._settings.kafka_bootstrap_servers)
+                return producer
+
+    def _options(self) -> dict[str, Any]:
+        compression = self._settings.kafka_compression
+        return {
+            **client_options(self._settings),
+            "acks": "all",
+            "enable_idempotence": True,
+            "compression_type": None if compression == "none" else compression,
+            "max_batch_size": BATCH_SIZE,
+            "max_request_size": self._settings.kafka_max_event_size,
+        }
+
+    async def _close(self, producer: AIOKafkaProducer) -> None:
+        # Without a broker aiokafka would wait for ever for what it still has to send.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout / 2):
+                await producer.flush()
+        producer._message_accumulator.fail_all(BrokersUnavailable("the service stops"))  # noqa: SLF001
+        with contextlib.suppress(TimeoutError, KafkaError, OSError):
+            async with asyncio.timeout(self._timeout / 2):
+                await producer.stop()

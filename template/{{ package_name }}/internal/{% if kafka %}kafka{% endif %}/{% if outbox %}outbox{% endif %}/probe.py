@@ -1,0 +1,52 @@
+"""Looks whether the outbox moves."""
+
+from fastapi import FastAPI
+from sqlalchemy import func, select
+
+from ...database import DatabaseSessionManager, database_errors
+from .tables import outbox
+
+COUNTED = 10_000
+"""Counting goes this far, so that a look is cheap however many wait."""
+
+
+class OutboxStuckError(Exception):
+    """Events wait for longer than they should."""
+
+    def __init__(self, depth: str, age: float) -> None:
+        super().__init__(f"{depth} events wait, the oldest for {age:.0f} s")
+
+
+async def measure(database: DatabaseSessionManager) -> tuple[int, float, int]:
+    """Return how many events wait, for how many seconds the oldest has, how many are set aside."""
+    waiting = outbox.c.error.is_(None)
+    some = select(outbox.c.id).where(waiting).limit(COUNTED + 1).subquery()
+    oldest = (
+        select(func.extract("epoch", func.now() - outbox.c.saved_at))
+        .where(waiting)
+        .order_by(outbox.c.id)
+        .limit(1)
+    )
+    aside = select(func.count()).select_from(outbox).where(~waiting)
+    query = select(
+        select(func.count()).select_from(some).scalar_subquery(),
+        func.coalesce(oldest.scalar_subquery(), 0),
+        aside.scalar_subquery(),
+    )
+    async with database.session(read_only=True) as session:
+        with database_errors():
+            depth, age, set_aside = (await session.execute(query)).one()
+    return int(depth), float(age), int(set_aside)
+
+
+async def outbox_moves(app: FastAPI) -> str:
+    """Say how many events wait to be sent, and for how long the oldest has.
+
+    Raises:
+        OutboxStuckError: it has waited for longer than the settings allow.
+    """
+    depth, age, set_aside = await measure(app.state.database)
+    counted = str(depth) if depth <= COUNTED else f"over {COUNTED}"
+    if age > app.state.settings.kafka_outbox_max_age:
+        raise OutboxStuckError(counted, age)
+    return f"{counted} events wait, the oldest for {age:.1f} s; {set_aside} are set aside"

@@ -1,0 +1,208 @@
+"""What the event layer promises when handlers, messages and brokers fail."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+
+from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
+from orders.internal.kafka.outbox.publishing import OutboxProducer
+from orders.internal.kafka.tools import replay
+from orders.main import create_app
+from orders.settings import Settings
+
+from tests.harness.kafka.messages import Messages, eventually
+from tests.harness.lifespan import running
+
+
+class Happened(EventBase):
+    """An event of these tests."""
+
+    topic: ClassVar[str] = "inside"
+    type: ClassVar[str] = "inside.happened"
+
+    about: str
+    number: int
+
+    @property
+    def key(self) -> str:
+        """What it is about."""
+        return self.about
+
+
+class Unlucky(Happened):
+    """An event that ends the transaction in which it is published."""
+
+    about: str = "a"
+    number: int = 0
+
+    @property
+    def key(self) -> str:
+        """Fail."""
+        raise ZeroDivisionError
+
+
+class Recorder(ConsumerBase[Happened]):
+    """Records what it handles, and fails as it is told to."""
+
+    topic = "inside"
+    name = "recorder"
+    events = (Happened,)
+    luckless: ClassVar[Callable[[int], bool]] = staticmethod(lambda _: False)
+    handled: ClassVar[list[tuple[str, int]]] = []
+    slow: ClassVar[float] = 0
+
+    async def handle(self, event: Happened, scope: MessageScope) -> None:  # noqa: ARG002
+        """Record the event, unless it is one that fails."""
+        await asyncio.sleep(self.slow)
+        if type(self).luckless(event.number):
+            raise ValueError(f"no luck with {event.number}")
+        self.handled.append((event.about, event.number))
+
+
+@pytest.fixture
+def recorder(settings: Settings) -> type[Recorder]:
+    """A consumer of the test's own."""
+
+    class Own(Recorder):
+        handled: ClassVar[list[tuple[str, int]]] = []
+
+    return Own
+
+
+@asynccontextmanager
+async def started(settings: Settings, *consumers: type[Any]) -> AsyncIterator[FastAPI]:
+    """Run the application with these consumers."""
+    app = create_app(settings)
+    app.state.consumers = consumers
+    async with running(app):
+        yield app
+
+
+async def publish(app: FastAPI, *events: EventBase) -> None:
+    """Publish events in one transaction."""
+    async with app.state.database.session() as session:
+        for event in events:
+            await OutboxProducer(session, app).publish(event)
+
+
+async def test_a_failing_event_is_tried_again_and_holds_up_its_key_alone(
+    settings: Settings, recorder: type[Recorder]
+) -> None:
+    """Events of a key wait for the one before them, others do not."""
+    attempts: list[int] = []
+
+    def luckless(number: int) -> bool:
+        attempts.append(number)
+        return number == 1 and attempts.count(1) < 3
+
+    recorder.luckless = luckless
+    async with started(settings, recorder) as app:
+        first, second = Happened(about="a", number=1), Happened(about="a", number=2)
+        await publish(app, first, second, Happened(about="b", number=3))
+
+        async def number() -> int:
+            return len(recorder.handled)
+
+        await eventually(number, 3)
+    assert [one for one in recorder.handled if one[0] == "a"] == [("a", 1), ("a", 2)]
+    assert attempts.count(1) == 3
+
+
+async def test_a_dead_letter_is_replayed_after_a_fix(
+    settings: Settings, recorder: type[Recorder], messages: Messages
+) -> None:
+    """What failed too often is put aside, and handled once it is sent back."""
+    recorder.luckless = lambda number: number == 1
+    async with started(settings, recorder) as app:
+        await publish(app, Happened(about="a", number=1), Happened(about="a", number=2))
+        (letter,) = await messages.read("inside.dead-letters", 1)
+        found = {name: value.decode() for name, value in letter.headers}
+        assert found["dead_letter_error"] == "ValueError: no luck with 1"
+        assert found["dead_letter_attempts"] == str(settings.kafka_consumer_attempts)
+        recorder.luckless = lambda _: False
+        options: dict[str, Any] = {"since": None, "key": None}
+        dry = [line async for line in replay(settings, "inside", dry_run=True, **options)]
+        assert dry[-1].startswith("1 dead letters would be sent")
+        lines = [line async for line in replay(settings, "inside", dry_run=False, **options)]
+        assert lines[-1].startswith("1 dead letters sent")
+
+        async def handled() -> list[tuple[str, int]]:
+            return recorder.handled
+
+        await eventually(handled, [("a", 2), ("a", 1)])
+        again = [line async for line in replay(settings, "inside", dry_run=False, **options)]
+        assert again[-1].startswith("0 dead letters")
+
+
+async def test_what_can_never_be_sent_is_set_aside(
+    settings: Settings, recorder: type[Recorder], migrated_postgres: str
+) -> None:
+    """An event that is too large keeps its reason and does not hold up the next one."""
+    async with started(settings, recorder) as app:
+        large = Happened(about="a" * (settings.kafka_max_event_size + 1), number=1)
+        await publish(app, large, Happened(about="b", number=2))
+
+        async def handled() -> list[tuple[str, int]]:
+            return recorder.handled
+
+        await eventually(handled, [("b", 2)])
+    connection = await asyncpg.connect(migrated_postgres)
+    error = await connection.fetchval("SELECT error FROM internal.outbox")
+    await connection.close()
+    assert "bytes" in error
+
+
+async def test_writes_are_taken_without_a_broker(
+    settings_values: dict[str, object], recorder: type[Recorder], migrated_postgres: str
+) -> None:
+    """The service starts, publishes and stops while nothing listens where brokers should be."""
+    values = {**settings_values, "kafka_bootstrap_servers": "127.0.0.1:1"}
+    away = Settings(**{"_env_file": None, **values})  # type: ignore[arg-type]
+    async with asyncio.timeout(15):
+        async with started(away, recorder) as app:
+            await publish(app, Happened(about="a", number=1))
+    connection = await asyncpg.connect(migrated_postgres)
+    assert await connection.fetchval("SELECT count(*) FROM internal.outbox") == 1
+    await connection.close()
+
+
+async def test_a_transaction_that_fails_sends_nothing(
+    settings: Settings, recorder: type[Recorder]
+) -> None:
+    """An event of a transaction that was rolled back is never heard of."""
+    async with started(settings, recorder) as app:
+        with pytest.raises(ZeroDivisionError):
+            await publish(app, Happened(about="a", number=1), Unlucky())
+        await publish(app, Happened(about="a", number=2))
+
+        async def handled() -> list[tuple[str, int]]:
+            return recorder.handled
+
+        await eventually(handled, [("a", 2)])
+
+
+async def test_stopping_finishes_what_was_begun(
+    settings: Settings, recorder: type[Recorder]
+) -> None:
+    """A handler that runs when the service stops comes to its end, and is not run again."""
+    recorder.slow = 0.3
+    async with started(settings, recorder) as app:
+        await publish(app, Happened(about="a", number=1))
+
+        async def in_flight() -> int:
+            return int(app.state.workers[0].state()["in_flight"])
+
+        await eventually(in_flight, 1)
+    assert recorder.handled == [("a", 1)]
+    async with started(settings, recorder) as app:
+        await publish(app, Happened(about="a", number=2))
+
+        async def handled() -> list[tuple[str, int]]:
+            return recorder.handled
+
+        await eventually(handled, [("a", 1), ("a", 2)])

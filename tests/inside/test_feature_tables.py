@@ -1,0 +1,50 @@
+"""Tables of features: made by an upgrade, whatever the service's own history looks like."""
+
+import asyncpg
+from alembic.config import Config
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from orders.internal.database.histories import histories
+from orders.internal.database.migrate import downgrade, upgrade
+from orders.internal.kafka.outbox.tables import metadata
+
+COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
+WHERE table_schema = 'internal' AND table_name NOT LIKE '%_version' ORDER BY 1, 2
+"""
+
+
+async def test_they_come_with_an_upgrade_of_an_older_service(
+    alembic_config: Config, postgres: str
+) -> None:
+    """A database at the service's own head, made before the feature, gets the tables."""
+    await upgrade(alembic_config)
+    connection = await asyncpg.connect(postgres)
+    await connection.execute("DROP SCHEMA internal CASCADE")
+    await upgrade(alembic_config)
+    assert await connection.fetchval("SELECT to_regclass('internal.outbox')::text")
+    await connection.close()
+
+
+async def test_going_down_leaves_them(alembic_config: Config, postgres: str) -> None:
+    """Undoing the service's revisions touches no table of a feature."""
+    await upgrade(alembic_config)
+    await downgrade(alembic_config, "base")
+    connection = await asyncpg.connect(postgres)
+    assert await connection.fetchval("SELECT to_regclass('internal.inbox')::text")
+    await connection.close()
+
+
+async def test_their_revisions_and_the_code_agree(alembic_config: Config, postgres: str) -> None:
+    """The revisions make the tables that the code describes."""
+    await upgrade(alembic_config)
+    connection = await asyncpg.connect(postgres)
+    migrated = [tuple(row) for row in await connection.fetch(COLUMNS)]
+    await connection.execute("DROP SCHEMA internal CASCADE; CREATE SCHEMA internal")
+    engine = create_async_engine(postgres.replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.begin() as described:
+        await described.run_sync(metadata.create_all)
+    await engine.dispose()
+    assert [tuple(row) for row in await connection.fetch(COLUMNS)] == migrated
+    await connection.close()
+    assert [history.version_table for history in histories()] == ["outbox_version"]

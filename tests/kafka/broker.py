@@ -1,0 +1,124 @@
+"""Apache Kafka itself, in KRaft mode, from jars that Maven fetches into a cache."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+POM = Path(__file__).with_name("pom.xml")
+CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
+JAVA = ("-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+START_TIMEOUT = 40
+
+PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={protocol}://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,{protocol}:{protocol}
+inter.broker.listener.name={protocol}
+log.dirs={folder}/data
+num.partitions=4
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.retention.check.interval.ms=1000
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=300
+"""
+
+
+def missing() -> str | None:
+    """Say what keeps a broker from being run here, or return None."""
+    lacking = [name for name in ("java", "mvn") if not shutil.which(name)]
+    return f"there is no {' and no '.join(lacking)}" if lacking else None
+
+
+def jars() -> Path:
+    """Return the folder of the broker's jars, fetched when they are not there yet."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hash_of(POM)
+    folder = home / "python-microservice-template" / "kafka" / digest
+    if not folder.exists():
+        new = folder.with_name(f"{digest}.{os.getpid()}.new")
+        command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
+        subprocess.run([*command, f"-DoutputDirectory={new}"], check=True, timeout=300)
+        with contextlib.suppress(OSError):  # another run was first
+            new.rename(folder)
+        shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def hash_of(file: Path) -> str:
+    """Return a short name for a file's content."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def free_port() -> int:
+    """Find a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Broker:
+    """One broker with its log in a folder: it can be killed and started again."""
+
+    def __init__(self, folder: Path, more: str = "", protocol: str = "PLAINTEXT") -> None:
+        self._folder = folder
+        self._class_path = f"{jars()}/*"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self._properties = folder / "server.properties"
+        folder.mkdir(parents=True, exist_ok=True)
+        text = PROPERTIES.format(
+            port=self.port, controller=free_port(), folder=folder, protocol=protocol
+        )
+        self._properties.write_text(text + more)
+        arguments = ["format", "-t", CLUSTER_ID, "-c", str(self._properties)]
+        self._run("kafka.tools.StorageTool", *arguments).wait(START_TIMEOUT)
+
+    @property
+    def address(self) -> str:
+        """Its bootstrap servers."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and return when it listens."""
+        self._process = self._run("kafka.Kafka", str(self._properties))
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            time.sleep(0.1)
+        raise RuntimeError((self._folder / "log").read_text()[-3000:])
+
+    def kill(self) -> None:
+        """End it at once, as a power cut does."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _run(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("a") as log:
+            return subprocess.Popen(
+                ["java", *JAVA, "-cp", self._class_path, main, *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )

@@ -1,0 +1,188 @@
+"""A load of writes, and the account of what became of them."""
+
+import asyncio
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer
+
+from tests.kafka.replica import Replicas
+
+PRODUCTS = 1000
+CHANGES = 4
+CLIENTS = 16
+WRITES = PRODUCTS * (1 + CHANGES)
+SETTLE_TIMEOUT = 90.0
+
+
+class Load:
+    """Creates products and changes each a few times, whatever fails on the way."""
+
+    def __init__(self, replicas: Replicas, database: str) -> None:
+        self._replicas = replicas
+        self._database = database
+        self.done = 0
+
+    async def run(self) -> None:
+        """Write until everything is written."""
+        self._pool = await asyncpg.create_pool(self._database, min_size=1, max_size=4)
+        numbers = iter(range(PRODUCTS))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(CLIENTS):
+                    group.create_task(self._client(numbers))
+        finally:
+            await self._pool.close()
+
+    async def until(self, share: float) -> None:
+        """Return when this share of the writes is done."""
+        while self.done < share * WRITES:
+            await asyncio.sleep(0.01)
+
+    async def _client(self, numbers: Any) -> None:  # noqa: ANN401 - shared by the clients
+        for number in numbers:
+            sku = f"LOAD-{number}"
+            body = {"sku": sku, "name": "Lamp", "price": "1"}
+            product = await self._write("POST", "", body, sku, 1)
+            for version in range(1, 1 + CHANGES):
+                body = {"version": version, "name": f"Lamp {version}"}
+                if version == CHANGES:
+                    body["status"] = random.choice(["active", "retired"])
+                await self._write("PATCH", f"/{product}", body, sku, version + 1)
+
+    async def _write(
+        self, method: str, path: str, body: dict[str, Any], sku: str, version: int
+    ) -> str:
+        """Write until it is known to be written: a killed service may have, and not say so."""
+        while True:
+            try:
+                port = random.choice(self._replicas.ports or [1])
+                url = f"http://127.0.0.1:{port}/api/v1/products{path}"
+                response = await self._replicas.client.request(method, url, json=body)
+                if response.is_success:
+                    self.done += 1
+                    return str(response.json()["data"]["id"])
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            query = "SELECT id FROM products WHERE sku = $1 AND version >= $2"
+            if known := await self._pool.fetchval(query, sku, version):
+                self.done += 1
+                return str(known)
+
+
+@dataclass
+class Account:
+    """What was counted at the end."""
+
+    expected: int
+    sent: int
+    lost: int
+    repeated_sends: int
+    effects_missing: int
+    effects_duplicated: int
+    disorder_on_the_topic: int
+    disorder_in_effects: int
+    counts_differ: bool
+
+    def check(self) -> None:
+        """Hold what was promised: nothing lost, nothing twice, nothing out of order."""
+        wrong = (
+            self.lost,
+            self.effects_missing,
+            self.effects_duplicated,
+            self.disorder_on_the_topic,
+            self.disorder_in_effects,
+            self.counts_differ,
+        )
+        assert wrong == (0, 0, 0, 0, 0, False), self
+
+
+async def settle(database: str) -> None:
+    """Wait until the outbox is empty and everything has been handled."""
+    connection = await asyncpg.connect(database)
+    try:
+        async with asyncio.timeout(SETTLE_TIMEOUT):
+            while True:
+                waiting = await connection.fetchval("SELECT count(*) FROM internal.outbox")
+                wanted = await connection.fetchval("SELECT sum(version) FROM products")
+                handled = await connection.fetchval("SELECT count(*) FROM internal.inbox")
+                if waiting == 0 and handled >= wanted:
+                    return
+                await asyncio.sleep(0.2)
+    finally:
+        await connection.close()
+
+
+async def account(database: str, brokers: str, topic: str) -> Account:
+    """Compare the database, the topic and the effects."""
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch("SELECT id::text, version, status::text FROM products")
+    inbox = await connection.fetch("SELECT message_id, handled_at FROM internal.inbox")
+    counts = dict(await connection.fetch("SELECT status::text, count FROM product_status_counts"))
+    await connection.close()
+    messages = await read(brokers, topic)
+    expected = {(row["id"], version) for row in rows for version in range(1, row["version"] + 1)}
+    sent = [(one.key.decode(), version_of(one)) for one in messages]
+    by_id = {event_id(one): (one.key.decode(), version_of(one)) for one in messages}
+    effects = [(by_id.get(row["message_id"].rpartition("#")[2]), row["handled_at"]) for row in inbox]
+    real = defaultdict(int)
+    for row in rows:
+        real[row["status"]] += 1
+    handled = [one for one, _ in effects]
+    return Account(
+        expected=len(expected),
+        sent=len(sent),
+        lost=len(expected - set(sent)),
+        repeated_sends=len(sent) - len(set(sent)),
+        effects_missing=len(expected - set(handled)),
+        effects_duplicated=len(handled) - len(set(handled)),
+        disorder_on_the_topic=disorder(dict.fromkeys(sent)),
+        disorder_in_effects=disorder(
+            one for one, _ in sorted(effects, key=lambda effect: effect[1]) if one
+        ),
+        counts_differ=dict(real) != {name: number for name, number in counts.items() if number},
+    )
+
+
+def disorder(events: Any) -> int:  # noqa: ANN401 - an iterable of keys and versions
+    """Count how often the next event of a key is not the next version."""
+    last: dict[str, int] = defaultdict(int)
+    wrong = 0
+    for key, version in events:
+        wrong += version != last[key] + 1
+        last[key] = version
+    return wrong
+
+
+def version_of(message: Any) -> int:  # noqa: ANN401 - a ConsumerRecord
+    """Return the version of the product that an event tells of."""
+    import json  # noqa: PLC0415
+
+    version: int = json.loads(message.value)["product_version"]
+    return version
+
+
+def event_id(message: Any) -> str:  # noqa: ANN401 - a ConsumerRecord
+    """Return an event's id."""
+    return str(dict(message.headers)["ce_id"].decode())
+
+
+async def read(brokers: str, topic: str) -> list[Any]:
+    """Return all that is on a topic."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest")
+    await consumer.start()
+    found: list[Any] = []
+    try:
+        while not consumer.assignment():
+            await asyncio.sleep(0.05)
+        ends = await consumer.end_offsets(consumer.assignment())
+        while any([await consumer.position(one) < end for one, end in ends.items()]):
+            for batch in (await consumer.getmany(timeout_ms=500)).values():
+                found += batch
+    finally:
+        await consumer.stop()
+    return found

@@ -1,0 +1,73 @@
+"""Replicas of the service, as processes that can be killed."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import Self
+
+import httpx
+
+from tests.kafka.broker import free_port
+
+PATIENCE = 30.0
+
+
+class Replicas:
+    """Starts, kills and stops replicas on one database and one broker."""
+
+    def __init__(self, database: str, brokers: str, namespace: str) -> None:
+        self._environment = {
+            **os.environ,
+            "DATABASE_URL": database,
+            "KAFKA_BOOTSTRAP_SERVERS": brokers,
+            "ORDERS_KAFKA_NAMESPACE": namespace,
+            "ORDERS_KAFKA_SESSION_TIMEOUT": "2",
+            "ORDERS_SHUTDOWN_DELAY": "0",
+            "ORDERS_LOG_LEVEL": "warning",
+        }
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.client = httpx.AsyncClient(timeout=10)
+
+    async def __aenter__(self) -> Self:
+        """Nothing runs yet."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End all of them."""
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+        await self.client.aclose()
+
+    @property
+    def ports(self) -> list[int]:
+        """Where replicas listen."""
+        return list(self._processes)
+
+    async def start(self, port: int | None = None) -> int:
+        """Start a replica, and return its port once it answers."""
+        port = port or free_port()
+        environment = {**self._environment, "PORT": str(port)}
+        command = [sys.executable, "-m", "orders"]
+        self._processes[port] = subprocess.Popen(command, env=environment)  # noqa: ASYNC220
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await self.client.get(f"http://127.0.0.1:{port}/healthcheck/live")
+                except httpx.TransportError:
+                    await asyncio.sleep(0.05)
+                else:
+                    return port
+
+    def kill(self, port: int) -> None:
+        """End a replica at once."""
+        process = self._processes.pop(port)
+        process.kill()
+        process.wait()
+
+    async def stop(self, port: int) -> None:
+        """Ask a replica to end, and wait for it."""
+        process = self._processes.pop(port)
+        process.terminate()
+        await asyncio.to_thread(process.wait, PATIENCE)

@@ -1,0 +1,102 @@
+"""What the mock cannot show: a broker that refuses, secures and forgets."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from orders.internal.kafka.cloud_events import Record
+from orders.internal.kafka.errors import BrokersUnavailable
+from orders.internal.kafka.sender import Sender
+from orders.internal.kafka.settings import KafkaSettings
+
+from tests.kafka.broker import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PASSWORD = "password-of-tests"
+JAAS = (
+    "org.apache.kafka.common.security.plain.PlainLoginModule required "
+    f'username="service" password="{PASSWORD}" user_service="{PASSWORD}";'
+)
+
+
+@pytest.fixture(scope="module")
+def secure(
+    tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap_servers: str
+) -> Iterator[tuple[Broker, Path]]:
+    """A broker that speaks SASL over TLS, and the certificate that it shows."""
+    folder = tmp_path_factory.mktemp("secure")
+    store, certificate = folder / "broker.p12", folder / "ca.pem"
+    secret = ["-keystore", str(store), "-storepass", PASSWORD, "-alias", "broker"]
+    more = ["-keyalg", "EC", "-dname", "CN=127.0.0.1", "-ext", "SAN=IP:127.0.0.1"]
+    more += ["-ext", "bc:c=ca:true", "-validity", "2", "-storetype", "PKCS12"]
+    for command in (["-genkeypair", *more], ["-exportcert", "-rfc", "-file", str(certificate)]):
+        subprocess.run(["keytool", *command, *secret], check=True, capture_output=True)
+    properties = "\n".join(
+        [
+            f"ssl.keystore.location={store}",
+            f"ssl.keystore.password={PASSWORD}",
+            "ssl.truststore.type=PEM",
+            f"ssl.truststore.location={certificate}",
+            "sasl.enabled.mechanisms=PLAIN",
+            "sasl.mechanism.inter.broker.protocol=PLAIN",
+            f"listener.name.sasl_ssl.plain.sasl.jaas.config={JAAS}",
+        ]
+    )
+    broker = Broker(folder / "broker", properties, "SASL_SSL")
+    try:
+        broker.start()
+        yield broker, certificate
+    finally:
+        broker.kill()
+
+
+def settings(broker: Broker, certificate: Path | None, password: str) -> KafkaSettings:
+    return KafkaSettings(
+        kafka_bootstrap_servers=broker.address,
+        kafka_security_protocol="SASL_SSL",
+        kafka_sasl_username="service",
+        kafka_sasl_password=password,
+        kafka_ssl_ca_file=certificate,
+        kafka_request_timeout=5,
+    )
+
+
+async def test_events_are_sent_with_a_password_over_tls(secure: tuple[Broker, Path]) -> None:
+    """The settings for SASL and TLS are all that a secured broker needs."""
+    async with Sender(settings(*secure, PASSWORD)) as sender:
+        await sender.send(Record("secured", b"key", b"{}", []))
+        assert "answers" in await sender.check()
+
+
+@pytest.mark.parametrize("wrong", ["password", "certificate"])
+async def test_what_is_not_trusted_is_not_spoken_to(
+    secure: tuple[Broker, Path], wrong: str
+) -> None:
+    """A wrong password, and a broker that nobody vouches for, are no connection."""
+    broker, certificate = secure
+    password = "wrong" if wrong == "password" else PASSWORD
+    trusted = None if wrong == "certificate" else certificate
+    async with Sender(settings(broker, trusted, password)) as sender:
+        with pytest.raises(BrokersUnavailable):
+            await sender.send(Record("secured", b"key", b"{}", []))
+
+
+async def test_a_restart_keeps_the_log(broker: Broker) -> None:
+    """What was acknowledged is there after kill -9, and the same connection goes on."""
+    here = KafkaSettings(kafka_bootstrap_servers=broker.address, kafka_request_timeout=30)
+    async with Sender(here) as sender:
+        await sender.send(Record("kept", b"key", b"1", []))
+        broker.kill()
+        late = asyncio.create_task(sender.send(Record("kept", b"key", b"2", [])))
+        await asyncio.to_thread(broker.start)
+        await late
+        producer: AIOKafkaProducer = sender.connected()
+        metadata = await producer.send_and_wait("kept", b"3", key=b"key")
+        assert metadata.offset == 2

@@ -1,0 +1,86 @@
+"""Whatever is killed: no event is lost, no effect happens twice, each key keeps its order."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+from tests.kafka.broker import Broker
+from tests.kafka.load import Load, account, settle
+from tests.kafka.replica import Replicas
+
+
+async def under_load(
+    replicas: Replicas,
+    database: str,
+    broker: Broker,
+    namespace: str,
+    trouble: Callable[[Load], Awaitable[None]],
+) -> None:
+    """Make trouble in a load, and count at the end."""
+    load = Load(replicas, database)
+    started = monotonic()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        group.create_task(trouble(load))  # type: ignore[arg-type]
+    written = monotonic()
+    await settle(database)
+    settled = monotonic()
+    found = await account(database, broker.address, f"{namespace}products")
+    print(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {found}")  # noqa: T201
+    found.check()
+
+
+async def test_the_service_is_killed_three_times(
+    replicas: Replicas, migrated_postgres: str, broker: Broker, kafka_namespace: str
+) -> None:
+    """kill -9 at random moments in 5,000 writes."""
+    port = await replicas.start()
+
+    async def trouble(load: Load) -> None:
+        for third in range(3):
+            await load.until((third + random.random()) / 3)  # noqa: S311
+            replicas.kill(port)
+            await replicas.start(port)
+
+    await under_load(replicas, migrated_postgres, broker, kafka_namespace, trouble)
+
+
+async def test_the_broker_is_killed_and_comes_back(
+    replicas: Replicas, migrated_postgres: str, broker: Broker, kafka_namespace: str
+) -> None:
+    """Writes are taken without a broker, and told of when it is back."""
+    port = await replicas.start()
+
+    async def trouble(load: Load) -> None:
+        await load.until(0.3)
+        broker.kill()
+        before = load.done
+        await asyncio.sleep(2)
+        assert load.done > before, "no write was taken while the broker was away"
+        url = f"http://127.0.0.1:{port}/healthcheck/ready"
+        ready = await replicas.client.get(url)
+        assert ready.status_code == 503, ready.text
+        assert "kafka" in ready.json()["detail"]
+        await asyncio.to_thread(broker.start)
+
+    await under_load(replicas, migrated_postgres, broker, kafka_namespace, trouble)
+
+
+async def test_replicas_come_and_go(
+    replicas: Replicas, migrated_postgres: str, broker: Broker, kafka_namespace: str
+) -> None:
+    """A second replica joins, the first is killed, a third joins, the second stops."""
+    first = await replicas.start()
+
+    async def trouble(load: Load) -> None:
+        await load.until(0.2)
+        second = await replicas.start()
+        await load.until(0.45)
+        replicas.kill(first)
+        await load.until(0.6)
+        await replicas.start()
+        await load.until(0.8)
+        await replicas.stop(second)
+
+    await under_load(replicas, migrated_postgres, broker, kafka_namespace, trouble)
