@@ -84,6 +84,8 @@ class Service:
         """Return the environment of the service's commands, with a mark on all they start."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         inherited.pop("TEST_DATABASE_URL", None)
+        # With it, pytest's closing summary repeats every message in full.
+        inherited.pop("CI", None)
         return inherited | {MARK: self.mark, "COLUMNS": "200"} | more
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:

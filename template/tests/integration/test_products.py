@@ -132,7 +132,9 @@ async def test_a_deleted_product_is_gone(api_client: AsyncClient) -> None:
     """Deleting answers with nothing, once; then there is no such product."""
     product = await create(api_client, "LAMP-1")
     address = f"{PRODUCTS}/{product['id']}"
-    check_response(await api_client.delete(address), 204)
+    response = await api_client.delete(address)
+    check_response(response, 204)
+    assert "Content-Type" not in response.headers
     check_response(await api_client.get(address), 404)
     check_response(await api_client.delete(address), 404)
 

@@ -63,6 +63,7 @@ async def update_product(
 @router.delete(
     "/{product_id}",
     status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
     summary="Delete a product",
     responses=problem_responses(404),
 )
