@@ -37,8 +37,8 @@ def install(session: nox.Session, group: str) -> None:
 
 
 @contextmanager
-def rendered(session: nox.Session, *, kafka: bool = True) -> Iterator[Path]:
-    """Give a service with every feature, outside the check-out and its list of ignored files."""
+def rendered(session: nox.Session, *, kafka: str = "yes") -> Iterator[Path]:
+    """Give a service with all features, or but for Kafka, outside the check-out and its ignores."""
     with TemporaryDirectory(prefix="template-") as folder:
         service = Path(folder) / "orders"
         data = ("--defaults", f"--data=kafka={kafka}")
@@ -69,18 +69,20 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def internals(session: nox.Session) -> None:
-    """Test the template's part of a service from within one that needs no broker to start."""
+    """Test the template's part of a service from within one: most of it with no broker about."""
     install(session, "test")
-    with rendered(session, kafka=False) as service, session.chdir(service):
-        shutil.copytree(ROOT / "tests/inside", "tests/inside")
-        for command in (
-            ["uv", "sync", "--quiet"],
-            ["uv", "run", "ruff", "check", "tests/inside"],
-            ["uv", "run", "ruff", "format", "--check", "tests/inside"],
-            ["uv", "run", "mypy"],
-            ["uv", "run", "pytest", "tests/inside", "-n", "auto", *session.posargs],
-        ):
-            session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
+    for kafka, folder in {"no": "tests/inside", "yes": "tests/inside/events"}.items():
+        ignored = shutil.ignore_patterns("events" if kafka == "no" else "")
+        with rendered(session, kafka=kafka) as service, session.chdir(service):
+            shutil.copytree(ROOT / "tests/inside", "tests/inside", ignore=ignored)
+            for command in (
+                ["uv", "sync", "--quiet"],
+                ["uv", "run", "ruff", "check", "tests/inside"],
+                ["uv", "run", "ruff", "format", "--check", "tests/inside"],
+                ["uv", "run", "mypy"],
+                ["uv", "run", "pytest", folder, "-n", "auto", *session.posargs],
+            ):
+                session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
 
 
 @nox.session

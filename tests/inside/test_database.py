@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -177,6 +178,41 @@ async def test_a_slow_statement_is_cut_off(postgres: str) -> None:
         async with manager.session() as session:
             await session.execute(text("SELECT pg_sleep(10)"))
     await manager.close()
+
+
+async def test_a_server_that_goes_silent_is_given_up(postgres: str) -> None:
+    """A network that swallows everything costs a request the statement's time and a second."""
+    address = urlsplit(str(postgres))
+    silent = asyncio.Event()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if not silent.is_set():
+                writer.write(data)
+        writer.close()
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(address.hostname, address.port)
+        await asyncio.gather(pass_on(reader, there[1]), pass_on(there[0], writer))
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = str(postgres).replace(f":{address.port}/", f":{port}/")
+    manager = DatabaseSessionManager.from_settings(
+        settings(database_url=url, database_statement_timeout=0.2)
+    )
+    async with manager.session() as session:
+        await session.execute(text("SELECT 1"))
+    silent.set()
+    async with asyncio.timeout(8):
+        with pytest.raises(DatabaseUnavailable):
+            async with manager.session() as session:
+                await session.execute(text("SELECT 1"))
+    silent.clear()
+    async with manager.session() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+    await manager.close()
+    server.close()
 
 
 async def test_lost_connections_are_replaced_without_an_error(migrated_postgres: str) -> None:

@@ -187,6 +187,23 @@ async def test_an_origin_can_be_let_in() -> None:
             assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
 
 
+async def test_an_origin_that_is_let_in_may_read_errors() -> None:
+    """Problems of every kind are for the page to see: the domain's, the database's, bugs."""
+    app = create_app(settings(cors_origins="https://a.example", max_body_size=10))
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    async with serve(app) as client:
+        for path, content in {"/broken": b"", "/api/v1/products": b"", "/echo": b"x" * 11}.items():
+            response = await client.request(
+                "GET", path, content=content, headers={"Origin": "https://a.example"}
+            )
+            assert response.status_code >= 413
+            assert response.headers["Access-Control-Allow-Origin"] == "https://a.example"
+
+
 async def test_the_docs_can_be_switched_off() -> None:
     """Then neither pages nor the document are there."""
     async with serve(create_app(settings(docs_enabled=False))) as client:

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import asyncpg
 import pytest
 from fastapi import FastAPI
 
 from orders.internal import lifespan as module
-from orders.internal.feature import Feature
+from orders.internal.feature import Feature, NotReadyError
 from orders.internal.healthcheck.probes import run_probes
 from orders.main import create_app
 
@@ -66,18 +67,22 @@ async def test_probes_run_at_once_and_each_within_its_time() -> None:
         return "never"
 
     async def raises(_: FastAPI) -> str:
-        raise ValueError("the disk is full")
+        raise NotReadyError("the disk is full")
+
+    async def breaks(_: FastAPI) -> str:
+        raise ValueError("planted-secret")
 
     async def fine(_: FastAPI) -> str:
         return "answers"
 
     app = create_app(settings())
-    probes = {"hangs": hangs, "raises": raises, "fine": fine}
+    probes = {"hangs": hangs, "raises": raises, "breaks": breaks, "fine": fine}
     app.state.features = (Feature(start=recording("one", []), probes=probes),)
     checks = await run_probes(app, 0.1)
     assert {name: (check.status, check.detail) for name, check in checks.items()} == {
         "hangs": ("failed", "no answer within 0.1 s"),
         "raises": ("failed", "the disk is full"),
+        "breaks": ("failed", "does not answer"),
         "fine": ("ok", "answers"),
     }
 
@@ -88,6 +93,17 @@ async def test_readiness_names_what_fails() -> None:
         problem = check_response(await client.get("/healthcheck/ready"), 503)
         assert {"database", "schema"} <= {error["location"] for error in problem["errors"]}
         assert (await client.get("/healthcheck/live")).status_code == 200
+
+
+async def test_a_schema_that_is_ahead_is_served_from(migrated_postgres: str) -> None:
+    """The next version migrates first: until it is there, this one goes on."""
+    async with serve(create_app(settings(database_url=str(migrated_postgres)))) as client:
+        connection = await asyncpg.connect(str(migrated_postgres))
+        await connection.execute("UPDATE alembic_version SET version_num = 'newer'")
+        await connection.close()
+        response = await client.get("/healthcheck/ready")
+        assert response.status_code == 200
+        assert "newer" in response.json()["data"]["checks"]["schema"]["detail"]
 
 
 async def test_readiness_says_whether_the_schema_is_at_head(postgres: str) -> None:

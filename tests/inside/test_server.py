@@ -10,9 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 from httpx import AsyncClient, ConnectError
 
+from orders.internal.database.migrate import MIGRATION_LOCK
+
 ROOT = Path(__file__).parents[2]
+CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -104,6 +108,22 @@ async def test_sigint_ends_at_once(migrated_postgres: str) -> None:
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(10):
             assert await process.wait() == 0
+
+
+async def test_a_start_can_be_given_up(postgres: str) -> None:
+    """A replica that waits for another one's migration ends when it is told to."""
+    other = await asyncpg.connect(str(postgres))
+    await other.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+    process = await start(
+        DATABASE_URL=str(postgres), PORT=str(free_port()), ORDERS_MIGRATE_ON_START="true"
+    )
+    async with asyncio.timeout(20):
+        while await other.fetchval(CONNECTIONS) < 2:  # noqa: ASYNC110 - another process's state
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    await process.communicate()
+    await other.close()
 
 
 async def test_replicas_that_start_together_migrate_once(postgres: str) -> None:

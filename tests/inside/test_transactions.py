@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import BackgroundTasks, FastAPI, Request
 from httpx import AsyncClient
 from sqlalchemy import delete, text
 
 from orders.db import metadata
-from orders.internal.database import DatabaseSessionManager, Session
+from orders.internal.database import DatabaseSessionManager, Session, TransactionConflict
 from orders.internal.database.retry import ATTEMPTS
 from orders.internal.database.session_manager import ReadOnlyError
 from orders.main import create_app
@@ -56,6 +56,14 @@ async def _app(migrated_postgres: str) -> FastAPI:
             )
             await asyncio.sleep(0.1)
         return body
+
+    @app.post("/background")
+    async def background(tasks: BackgroundTasks, request: Request) -> None:
+        request.app.state.attempts += 1
+        tasks.add_task(lose)
+
+    async def lose() -> None:
+        raise TransactionConflict("of another transaction")
 
     @app.post("/serialization-failure")
     async def serialization_failure(session: Session, request: Request) -> None:
@@ -121,6 +129,12 @@ async def test_a_conflict_without_end_is_503(app: FastAPI, client: AsyncClient) 
     check_response(response, 503)
     assert response.headers["Retry-After"] == "1"
     assert app.state.attempts == ATTEMPTS
+
+
+async def test_what_was_answered_is_not_repeated(app: FastAPI, client: AsyncClient) -> None:
+    """A conflict of a task that runs after the answer is not the request's own."""
+    assert (await client.post("/background")).status_code == 200
+    assert app.state.attempts == 1
 
 
 async def test_reading_sends_no_begin(app: FastAPI, client: AsyncClient) -> None:

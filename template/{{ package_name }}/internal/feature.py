@@ -13,6 +13,10 @@ Probe = Callable[[FastAPI], Awaitable[str]]
 """Looks at one thing the service depends on: returns a word on it, or raises what is wrong."""
 
 
+class NotReadyError(Exception):
+    """Base of what a probe raises whose message anybody may see; of others only the log tells."""
+
+
 @dataclass(frozen=True)
 class Feature:
     """A part of the service that starts and stops with it.

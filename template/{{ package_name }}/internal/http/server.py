@@ -1,6 +1,7 @@
 """The uvicorn server, with a graceful end."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 from types import FrameType
@@ -41,14 +42,25 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._start: asyncio.Task[None] | None = None
         self._delay = 0.0 if settings.reload else settings.shutdown_delay
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal; one that comes while the service starts gives the start up."""
+        self._start = asyncio.current_task()
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the end: at once on SIGINT, else when load balancers have had time to look away."""
         del frame
+        if not self.started and self._start is not None:
+            self.should_exit = True
+            self._start.get_loop().call_soon_threadsafe(self._start.cancel)
+            return
         already_draining = self._app.state.draining
         self._app.state.draining = True
-        if sig == signal.SIGINT or already_draining or not self.started:
+        if sig == signal.SIGINT or already_draining:
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
             return

@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from ..feature import Probe
+from ..feature import NotReadyError, Probe
 
 logger = structlog.get_logger(__name__)
 
@@ -39,9 +39,10 @@ async def _run(app: FastAPI, name: str, probe: Probe, seconds: float) -> Check:
             status, detail = "ok", await probe(app)
     except TimeoutError:
         status, detail = "failed", f"no answer within {seconds:g} s"
+    except NotReadyError as error:
+        status, detail = "failed", str(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
-        status, detail = "failed", str(error) or type(error).__name__
-    if status == "failed":
-        logger.warning("probe failed", probe=name, reason=detail)
+        status, detail = "failed", "does not answer"
+        logger.warning("probe failed", probe=name, error=type(error).__name__, reason=str(error))
     duration = round((perf_counter() - started) * 1000, 2)
     return Check.model_validate({"status": status, "detail": detail, "duration_ms": duration})

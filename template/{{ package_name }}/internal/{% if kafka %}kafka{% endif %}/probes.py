@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
+from ..feature import NotReadyError
 from .consuming import Worker
 from .sender import Sender
 
 logger = structlog.get_logger(__name__)
 
 
-class ConsumersStoppedError(Exception):
+class ConsumersStoppedError(NotReadyError):
     """Consumers do not get any messages."""
 
 

@@ -51,7 +51,9 @@ KINDS: dict[type[Exception], type[DatabaseError]] = {
     asyncpg.RestrictViolationError: ForeignKeyViolation,
     asyncpg.CheckViolationError: CheckViolation,
     asyncpg.NotNullViolationError: NotNullViolation,
-    asyncpg.TransactionRollbackError: TransactionConflict,
+    asyncpg.SerializationError: TransactionConflict,
+    asyncpg.DeadlockDetectedError: TransactionConflict,
+    asyncpg.InvalidCachedStatementError: TransactionConflict,  # a migration has changed a type
     asyncpg.PostgresConnectionError: DatabaseUnavailable,
     asyncpg.InsufficientResourcesError: DatabaseUnavailable,
     asyncpg.OperatorInterventionError: DatabaseUnavailable,

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from ..feature import Feature
+from ..feature import Feature, NotReadyError
 from ..http.problems import ProblemKind
 from .errors import (
     CheckViolation,
@@ -31,13 +31,13 @@ async def start(app: FastAPI) -> AsyncIterator[None]:
     # Alembic takes a while to import, which only a service that starts has to wait for. It tells
     # of each plugin as it does.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
-    from .migrate import alembic_config, head_revision, upgrade  # noqa: PLC0415
+    from .migrate import alembic_config, known_revisions, upgrade  # noqa: PLC0415
 
     settings = app.state.settings
     database = DatabaseSessionManager.from_settings(settings)
     app.state.database = database
     migrations = alembic_config(settings.database_url)
-    app.state.schema_head = head_revision(migrations)
+    app.state.revisions = known_revisions(migrations)
     try:
         if settings.migrate_on_start:
             await upgrade(migrations)
@@ -59,24 +59,28 @@ async def schema_at_head(app: FastAPI) -> str:
     from .histories import outdated  # noqa: PLC0415 - as in `start`
 
     database: DatabaseSessionManager = app.state.database
-    head: str | None = app.state.schema_head
+    revisions: list[str] = app.state.revisions
+    head = revisions[0] if revisions else None
     async with database.connect() as connection:
         current = await current_revision(connection)
         if lack := await outdated(connection):
             raise FeatureOutOfDateError(lack)
+    if current is not None and current not in revisions:
+        # The next version's migration has run, and this one serves until it is replaced.
+        return f"ahead of this version, at {current}"
     if current != head:
         raise SchemaOutOfDateError(current, head)
     return f"at {head or 'no revision'}"
 
 
-class SchemaOutOfDateError(Exception):
-    """The database has not been migrated to this version of the service, or is ahead of it."""
+class SchemaOutOfDateError(NotReadyError):
+    """The database has not been migrated to this version of the service."""
 
     def __init__(self, current: str | None, head: str | None) -> None:
         super().__init__(f"the schema is at {current or 'no revision'}, this service needs {head}")
 
 
-class FeatureOutOfDateError(Exception):
+class FeatureOutOfDateError(NotReadyError):
     """The tables of a feature have not been migrated to this version of the service."""
 
 

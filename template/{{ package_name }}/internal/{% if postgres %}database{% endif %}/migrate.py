@@ -29,6 +29,10 @@ UNREACHABLE = "The database cannot be used: {}. Start its server, or correct its
 MIGRATION_LOCK = 0x6D696772617465
 """Key of the advisory lock that only one migrating replica can hold ("migrate" in ASCII)."""
 
+LOCK = text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})")
+LOCK_POLL = 0.2
+"""Seconds between two attempts to get the lock."""
+
 
 def alembic_config(database_url: str | None = None, *, directory: Path | None = None) -> Config:
     """Return Alembic's configuration for this service.
@@ -89,9 +93,10 @@ async def downgrade(
     await _command(command.downgrade, config, revision, connection)
 
 
-def head_revision(config: Config) -> str | None:
-    """Return the revision that this code needs, or None where there are no migrations yet."""
-    return ScriptDirectory.from_config(config).get_current_head()
+def known_revisions(config: Config) -> list[str]:
+    """Return the revisions that this code knows, the newest first."""
+    scripts = ScriptDirectory.from_config(config)
+    return [script.revision for script in scripts.walk_revisions()]
 
 
 def _goes_up() -> bool:
@@ -141,8 +146,11 @@ async def _connect_and(work: Callable[[Connection], None], url: str) -> None:
     engine = create_engine(url, poolclass=pool.NullPool)
     try:
         async with engine.connect() as connection:
-            # The lock is waited for as long as it takes; only then do waits become short.
-            await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
+            # The lock is waited for as long as it takes; only then do waits become short. Asking
+            # for it in turns holds no snapshot, which CREATE INDEX CONCURRENTLY would wait for.
+            while not await connection.scalar(LOCK):
+                await connection.rollback()
+                await asyncio.sleep(LOCK_POLL)
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
             await connection.commit()
             await connection.run_sync(work)

@@ -32,11 +32,19 @@ class TransactionRetryMiddleware:
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
             await self.app(scope, receive, send)
             return
-        body = _Replay(receive)
+        body, answered = _Replay(receive), False
+
+        async def answer(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
         for attempt in range(1, ATTEMPTS):
             try:
-                await self.app({**scope, "state": dict(scope["state"])}, body.receive, send)
+                await self.app({**scope, "state": dict(scope["state"])}, body.receive, answer)
             except TransactionConflict as error:
+                if answered:  # by then its transaction was committed: this is another one's error
+                    raise
                 logger.info("transaction repeated", attempt=attempt, reason=str(error))
                 await asyncio.sleep(random.uniform(0, BACKOFF * 2**attempt))  # noqa: S311 - no secret
                 body.rewind()

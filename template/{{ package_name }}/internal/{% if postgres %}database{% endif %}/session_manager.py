@@ -13,8 +13,8 @@ from .engine import create_engine
 from .errors import database_errors
 from .settings import DatabaseSettings
 
-READING_WORDS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"})
-"""What SQL that is written as text begins with when it reads."""
+READING_WORDS = frozenset({"SELECT", "VALUES", "TABLE", "SHOW"})
+"""What SQL that is written as text begins with when it reads. A guard against slips, no more."""
 
 
 class ReadOnlyError(RuntimeError):
@@ -44,7 +44,7 @@ def _refuse_statement(state: ORMExecuteState) -> None:
 def _reads(statement: Executable) -> bool:
     if not isinstance(statement, TextClause):
         return False
-    return statement.text.strip().split(maxsplit=1)[0].upper() in READING_WORDS
+    return statement.text.strip().partition(" ")[0].upper() in READING_WORDS
 
 
 class DatabaseSessionManager:
@@ -66,6 +66,8 @@ class DatabaseSessionManager:
         manager.init(
             settings.database_url,
             connect_timeout=settings.database_connect_timeout,
+            # The server's own timeout comes first; this one is for a server that went silent.
+            command_timeout=settings.database_statement_timeout + 1,
             server_settings={
                 "statement_timeout": _milliseconds(settings.database_statement_timeout),
                 "lock_timeout": _milliseconds(settings.database_lock_timeout),
@@ -82,6 +84,7 @@ class DatabaseSessionManager:
         url: str,
         *,
         connect_timeout: float = 5,
+        command_timeout: float | None = None,
         server_settings: dict[str, str] | None = None,
         **engine_options: Any,  # noqa: ANN401 - those of create_async_engine
     ) -> None:
@@ -90,6 +93,7 @@ class DatabaseSessionManager:
         Args:
             url: `postgresql://user:password@host:port/database`, as libpq knows it (sslmode too).
             connect_timeout: seconds until the server is given up.
+            command_timeout: seconds until a statement is; for ever when left out.
             server_settings: run-time parameters for every connection.
             **engine_options: passed on to SQLAlchemy's `create_async_engine`.
 
@@ -103,6 +107,7 @@ class DatabaseSessionManager:
         engine = create_engine(
             url,
             connect_timeout=connect_timeout,
+            command_timeout=command_timeout,
             server_settings=server_settings,
             isolation_level="AUTOCOMMIT",
             **engine_options,

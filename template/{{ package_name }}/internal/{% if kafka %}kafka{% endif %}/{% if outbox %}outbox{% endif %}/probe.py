@@ -4,13 +4,14 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from ...database import DatabaseSessionManager, database_errors
+from ...feature import NotReadyError
 from .tables import outbox
 
 COUNTED = 10_000
 """Counting goes this far, so that a look is cheap however many wait."""
 
 
-class OutboxStuckError(Exception):
+class OutboxStuckError(NotReadyError):
     """Events wait for longer than they should."""
 
     def __init__(self, depth: str, age: float) -> None:
