@@ -58,6 +58,7 @@ def litter(path: str, text: str) -> list[str]:
         "blank line at the end": text.endswith("\n\n"),
         "no newline at the end": text != "" and not text.endswith("\n"),
         "too many blank lines": "\n" * (blank_lines + 2) in text,
+        "blank line below a key": re.search(r"^( *)[\w-]+:\n\n\1 +\S", text, flags=re.MULTILINE),
         "white space at a line's end": re.search(r"[ \t\r]$", text, flags=re.MULTILINE),
     }
     return [name for name, there in found.items() if there]

@@ -96,6 +96,8 @@ def test_a_kubernetes_link_is_no_port(environment: pytest.MonkeyPatch) -> None:
     """A Service called "orders" makes Kubernetes set ORDERS_PORT to an address."""
     environment.setenv("ORDERS_PORT", "tcp://10.0.0.7:80")
     assert Settings.load().port == 8000
+    environment.setenv("PORT", "9000")
+    assert Settings.load().port == 9000
 
 
 @pytest.mark.parametrize(

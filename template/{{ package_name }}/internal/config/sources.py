@@ -1,9 +1,21 @@
-"""Where settings are read from beside the variables with the service's prefix."""
+"""Where settings are read from."""
 
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
+
+
+class PrefixedEnvSource(EnvSettingsSource):
+    """Reads variables with the service's prefix, but for those that Kubernetes sets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the variable's value, and no value for the address of a Service."""
+        value, key, is_complex = super().get_field_value(field, field_name)
+        # Each pod gets <SERVICE>_PORT=tcp://... for every Service about, which has the name of a
+        # setting when the Service is called as the package.
+        is_link = isinstance(value, str) and value.startswith("tcp://")
+        return (None, key, False) if is_link else (value, key, is_complex)
 
 
 class Unprefixed:
