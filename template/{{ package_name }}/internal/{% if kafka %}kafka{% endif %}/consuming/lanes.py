@@ -32,7 +32,7 @@ class Lanes:
         self._handle = handle
         self._capacity = capacity
         self._lanes: dict[Hashable, deque[Delivery]] = {}
-        self._ready: asyncio.Queue[Hashable] = asyncio.Queue()
+        self._ready: asyncio.Queue[tuple[Hashable, deque[Delivery]]] = asyncio.Queue()
         self._running: dict[Hashable, tuple[Delivery, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
         self._size = 0
@@ -63,8 +63,8 @@ class Lanes:
         if lane := self._lanes.get(key):
             lane.append(delivery)
         else:
-            self._lanes[key] = deque((delivery,))
-            self._ready.put_nowait(key)
+            lane = self._lanes[key] = deque((delivery,))
+            self._ready.put_nowait((key, lane))
 
     async def wait_for_room(self, timeout: float) -> bool:  # noqa: ASYNC109 - its purpose
         """Return whether at least half of the room is free before time is up."""
@@ -125,8 +125,9 @@ class Lanes:
         if me is None:
             raise RuntimeError("lanes are worked on by tasks")
         while True:
-            key = await self._ready.get()
-            if lane := self._lanes.get(key):
+            key, lane = await self._ready.get()
+            # After a rebalance the key may have another lane, which nothing of this one may touch.
+            if lane is self._lanes.get(key) and key not in self._running:
                 self._running[key] = (lane[0], me)
                 try:
                     delay = await self._handle(lane[0])
@@ -148,7 +149,7 @@ class Lanes:
         if not lane:
             del self._lanes[key]
         elif delay is None:
-            self._ready.put_nowait(key)
+            self._ready.put_nowait((key, lane))
         else:
             # Others are handled meanwhile. A lane that is gone by then is passed over.
-            asyncio.get_running_loop().call_later(delay, self._ready.put_nowait, key)
+            asyncio.get_running_loop().call_later(delay, self._ready.put_nowait, (key, lane))

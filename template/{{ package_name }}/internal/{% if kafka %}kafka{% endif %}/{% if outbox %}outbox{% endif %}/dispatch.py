@@ -48,6 +48,7 @@ class Outcome:
     suspects: set[int] = field(default_factory=set)
     """Events that were refused together: sent alone, they show which one it is."""
 
+    known_topics: set[str] = field(default_factory=set)
     unknown_topics: set[str] = field(default_factory=set)
     failure: BaseException | None = None
     """What kept the rest from being sent just now."""
@@ -84,6 +85,7 @@ class Dispatch:
         except (TimeoutError, KafkaError):
             self.outcome.unknown_topics.add(topic)
             return
+        self.outcome.known_topics.add(topic)
         by_partition: dict[int, list[Saved]] = {}
         for event in events:
             partition = self._partitioner(event.record.key, partitions, partitions)

@@ -121,6 +121,8 @@ class Relay:
         for event_id, error in outcome.refused.items():
             logger.error("event set aside", outbox_id=event_id, error=error)
             await connection.execute(REFUSED, event_id, error)
+        for topic in outcome.known_topics:
+            self._missing_since.pop(topic, None)
         if outcome.unknown_topics and await self._brokers_answer():
             await self._note_missing(connection, outcome.unknown_topics)
 
