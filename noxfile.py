@@ -107,7 +107,7 @@ def service(session: nox.Session, combination: str) -> None:
     session.run("pytest", "tests/services", "-k", f"[{combination}]", "-rP", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def kafka(session: nox.Session) -> None:
     """Test events on Apache Kafka itself, killed and started again, in a service of its own."""
     broker = run_path(str(ROOT / "tests/kafka/broker.py"))
