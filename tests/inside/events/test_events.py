@@ -206,3 +206,30 @@ async def test_stopping_finishes_what_was_begun(
             return recorder.handled
 
         await eventually(handled, [("a", 1), ("a", 2)])
+
+
+async def test_a_message_over_the_limit_is_buried_without_its_value(
+    settings: Settings, recorder: type[Recorder], messages: Messages
+) -> None:
+    """A message of somebody else's that is too large for a dead letter stops nothing."""
+    async with started(settings, recorder) as app:
+        await publish(app, Happened(about="a", number=1))
+
+        async def handled() -> list[tuple[str, int]]:
+            return recorder.handled
+
+        await eventually(handled, [("a", 1)])
+        producer = app.state.producer.connected()
+        size = settings.kafka_max_event_size + 50_000
+        await messages.send("inside", b"{" * size, b"a", ce_type="inside.happened", ce_id="1")
+        (letter,) = await messages.read("inside.dead-letters", 1)
+        await publish(app, Happened(about="a", number=2))
+        await eventually(handled, [("a", 1), ("a", 2)])
+        found = {name: value.decode() for name, value in letter.headers}
+        assert (letter.value, found["dead_letter_left_out_bytes"]) == (b"", str(size))
+        assert (found["ce_id"], found["dead_letter_attempts"]) == ("1", "1")
+        assert app.state.producer.connected() is producer
+        options: dict[str, Any] = {"since": None, "key": None}
+        lines = [line async for line in replay(settings, "inside", dry_run=False, **options)]
+        assert "too large to be kept" in lines[0]
+        assert lines[-1].startswith("0 dead letters")

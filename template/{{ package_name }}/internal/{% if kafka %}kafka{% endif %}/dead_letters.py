@@ -11,6 +11,9 @@ PREFIX = "dead_letter_"
 MEANT_FOR = "replay_for"
 """The header of a message that was sent back: only this group handles it again."""
 
+LEFT_OUT = f"{PREFIX}left_out_bytes"
+"""The header of a dead letter whose value was too large to be kept: how large it was."""
+
 TEXT_LIMIT = 1000
 
 
@@ -33,6 +36,13 @@ def dead_letter(message: Any, error: Exception, attempts: int, group: str) -> Re
     return Record(message.topic + SUFFIX, message.key, message.value or b"", headers)
 
 
+def without_value(letter: Record) -> Record:
+    """Return a dead letter as small as it can be, for one that brokers or the limit refuse."""
+    headers = [(name, value) for name, value in letter.headers if len(value or b"") <= TEXT_LIMIT]
+    size = b"%d" % len(letter.value)
+    return Record(letter.topic, letter.key, b"", [*headers, (LEFT_OUT, size)])
+
+
 def stack_digest(error: Exception) -> str:
     """Return a short name for where an error came from."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -44,7 +54,7 @@ def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
     """Return a dead letter as it is sent back to the topic that it came from.
 
     Raises:
-        ValueError: it is no dead letter.
+        ValueError: it is no dead letter, or one without the message's value.
     """
     about = {
         name: value.decode() for name, value in message.headers if name.startswith(PREFIX) and value
@@ -52,5 +62,7 @@ def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
     topic, group = about.get(f"{PREFIX}topic"), about.get(f"{PREFIX}group")
     if not topic or not group:
         raise ValueError("it has no headers of a dead letter")
+    if LEFT_OUT in about:
+        raise ValueError(f"its value of {about[LEFT_OUT]} bytes was too large to be kept")
     headers = [(name, value) for name, value in message.headers if not name.startswith(PREFIX)]
     return Record(topic, message.key, message.value, [*headers, (MEANT_FOR, group.encode())])

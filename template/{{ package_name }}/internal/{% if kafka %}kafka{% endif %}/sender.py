@@ -7,7 +7,12 @@ from typing import Any, Self
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    UnknownTopicOrPartitionError,
+)
 
 from .cloud_events import Record
 from .connection import client_options, start_client
@@ -16,6 +21,9 @@ from .settings_base import ConnectionSettings
 
 BATCH_SIZE = 128 * 1024
 """Bytes that are sent in one piece, at the most, unless one event is larger."""
+
+NOT_QUEUED = (KafkaTimeoutError, MessageSizeTooLargeError, UnknownTopicOrPartitionError)
+"""What aiokafka raises before it has counted a message."""
 
 logger = structlog.get_logger(__name__)
 
@@ -81,11 +89,15 @@ class Sender:
         except BaseException as error:
             self._waiting -= 1
             if isinstance(error, KafkaError):
-                self._refuse(producer, error)
+                if not isinstance(error, NOT_QUEUED):
+                    self.replace(producer)
+                raise _refusal(error) from error
             raise
         failure = await self._settled(future)
         if failure:
-            self._refuse(producer, failure)
+            # aiokafka counts a failed message, brokers do not: all that followed would be refused.
+            self.replace(producer)
+            raise _refusal(failure) from failure
 
     def replace(self, producer: AIOKafkaProducer) -> None:
         """Get a new producer in the place of this one, whose numbering of messages is broken."""
@@ -142,13 +154,6 @@ class Sender:
             expiry.cancel()
         return failure
 
-    def _refuse(self, producer: AIOKafkaProducer, error: BaseException) -> None:
-        # aiokafka counts a failed message, brokers do not: all that followed would be refused.
-        self.replace(producer)
-        if isinstance(error, MessageSizeTooLargeError):
-            raise EventRefusedError(f"the event is too large: {error}") from error
-        raise BrokersUnavailable(f"the event was not sent: {error!r}") from error
-
     async def _keep_connected(self) -> None:
         while True:
             await self._lost.wait()
@@ -196,3 +201,9 @@ class Sender:
         with contextlib.suppress(TimeoutError, KafkaError, OSError):
             async with asyncio.timeout(self._timeout / 2):
                 await producer.stop()
+
+
+def _refusal(error: BaseException) -> EventRefusedError | BrokersUnavailable:
+    if isinstance(error, MessageSizeTooLargeError):
+        return EventRefusedError(f"the event is too large: {error}")
+    return BrokersUnavailable(f"the event was not sent: {error!r}")

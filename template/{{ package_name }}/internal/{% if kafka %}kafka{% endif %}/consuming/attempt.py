@@ -9,9 +9,9 @@ from fastapi import FastAPI
 
 from ..cloud_events import decode, header_texts
 from ..consumer_base import ConsumerBase
-from ..dead_letters import MEANT_FOR, dead_letter
+from ..dead_letters import MEANT_FOR, dead_letter, without_value
 from ..delivery import TRANSIENT, open_scope
-from ..errors import EventError, UnreadableMessageError
+from ..errors import EventError, EventRefusedError, UnreadableMessageError
 from ..settings_base import ConsumerSettings
 from ..trace import continue_trace
 from .counters import Counters
@@ -91,7 +91,10 @@ class Attempts:
         error = delivery.dead or UnreadableMessageError("unknown")
         record = dead_letter(delivery.message, error, delivery.attempts, self._group)
         try:
-            await self._app.state.producer.send(record)
+            try:
+                await self._app.state.producer.send(record)
+            except EventRefusedError:
+                await self._app.state.producer.send(without_value(record))
         except EventError as failure:
             return self._again(delivery, failure)
         self.counters.dead_letters += 1
