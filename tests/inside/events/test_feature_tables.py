@@ -1,7 +1,9 @@
 """Tables of features: made by an upgrade, whatever the service's own history looks like."""
 
 import asyncpg
+from alembic import command
 from alembic.config import Config
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from orders.internal.database.histories import histories
@@ -23,6 +25,24 @@ async def test_they_come_with_an_upgrade_of_an_older_service(
     await connection.execute("DROP SCHEMA internal CASCADE")
     await upgrade(alembic_config)
     assert await connection.fetchval("SELECT to_regclass('internal.outbox')::text")
+    await connection.close()
+
+
+async def test_they_come_with_alembics_own_upgrade(alembic_config: Config, postgres: str) -> None:
+    """Whoever runs Alembic's command on a connection gets the tables too."""
+
+    def upgrade_on(connection: Connection) -> None:
+        alembic_config.attributes["connection"] = connection
+        command.upgrade(alembic_config, "head")
+
+    engine = create_async_engine(postgres.replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.connect() as migrating:
+        await migrating.run_sync(upgrade_on)
+        await migrating.commit()
+    await engine.dispose()
+    connection = await asyncpg.connect(postgres)
+    assert await connection.fetchval("SELECT to_regclass('internal.outbox')::text")
+    assert await connection.fetchval("SELECT to_regclass('products')::text")
     await connection.close()
 
 

@@ -58,8 +58,6 @@ def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
     attributes = context.config.attributes
     connection: Connection | None = attributes.get("connection")
     if context.is_offline_mode():
-        if _goes_up():
-            print_all(context.config.output_buffer or sys.stdout)
         _run(metadata, dialect_name="postgresql", literal_binds=True)
     elif connection is not None:
         _run(metadata, connection=connection)
@@ -79,11 +77,7 @@ async def upgrade(
     config: Config, revision: str = "head", *, connection: AsyncConnection | None = None
 ) -> None:
     """Bring the schema to `revision`; replicas that start together do it one after another."""
-    config.attributes["goes_up"] = True
-    try:
-        await _command(command.upgrade, config, revision, connection)
-    finally:
-        del config.attributes["goes_up"]
+    await _command(command.upgrade, config, revision, connection)
 
 
 async def downgrade(
@@ -100,27 +94,35 @@ def known_revisions(config: Config) -> list[str]:
 
 
 def _goes_up() -> bool:
-    """Say whether this is an upgrade: only that touches the tables of features."""
-    options = context.config.cmd_opts
-    chosen = getattr(options, "cmd", (None,))[0]
-    return chosen is command.upgrade or bool(context.config.attributes.get("goes_up"))
+    """Say whether this is an upgrade: only that touches the tables of features.
+
+    Whatever called `command.upgrade`, it is a function within that one which Alembic runs here.
+    """
+    steps = context.get_context().opts.get("fn")
+    return getattr(steps, "__qualname__", "").startswith(f"{command.upgrade.__qualname__}.")
 
 
 def _run(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - those of context.configure
-    connection: Connection | None = options.get("connection")
-    if connection is not None and _goes_up():
-        is_callers = connection.in_transaction()
-        upgrade_all(connection)
-        if not is_callers:
-            connection.commit()
     context.configure(
         target_metadata=metadata,
         compare_server_default=True,
         transaction_per_migration=True,
         **options,
     )
+    if _goes_up():
+        _upgrade_features(options.get("connection"))
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _upgrade_features(connection: Connection | None) -> None:
+    if connection is None:
+        print_all(context.config.output_buffer or sys.stdout)
+        return
+    is_callers = connection.in_transaction()
+    upgrade_all(connection)
+    if not is_callers:
+        connection.commit()
 
 
 async def _command(
