@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
+from orders.internal.database import DatabaseUnavailable
 from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
 from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.internal.kafka.tools import replay
@@ -233,3 +234,33 @@ async def test_a_message_over_the_limit_is_buried_without_its_value(
         lines = [line async for line in replay(settings, "inside", dry_run=False, **options)]
         assert "too large to be kept" in lines[0]
         assert lines[-1].startswith("0 dead letters")
+
+
+async def test_an_outage_uses_up_no_attempts(
+    settings: Settings, recorder: type[Recorder], messages: Messages
+) -> None:
+    """An event is given up for its own failures, not for those of a database that was away."""
+    calls: list[int] = []
+    outage = settings.kafka_consumer_attempts + 1
+
+    def luckless(number: int) -> bool:
+        if number == 1:
+            calls.append(number)
+            if len(calls) <= outage:
+                raise DatabaseUnavailable("away")
+        return number == 1 and len(calls) < outage + settings.kafka_consumer_attempts
+
+    recorder.luckless = luckless
+    async with started(settings, recorder) as app:
+        await publish(app, Happened(about="a", number=1))
+
+        async def handled() -> list[tuple[str, int]]:
+            return recorder.handled
+
+        await eventually(handled, [("a", 1)])
+        recorder.luckless = lambda number: number == 2
+        await publish(app, Happened(about="a", number=2))
+        (letter,) = await messages.read("inside.dead-letters", 1)
+    attempts = dict(letter.headers)["dead_letter_attempts"].decode()
+    assert attempts == str(settings.kafka_consumer_attempts)
+    assert len(calls) == outage + settings.kafka_consumer_attempts

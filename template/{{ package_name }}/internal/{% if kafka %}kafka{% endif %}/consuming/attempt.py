@@ -44,6 +44,7 @@ class Attempts:
         except UnreadableMessageError as error:
             delivery.dead = error
         except TRANSIENT as error:
+            delivery.attempts -= 1
             return self._again(delivery, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next message has its turn
             if delivery.attempts < self._settings.kafka_consumer_attempts:
@@ -76,7 +77,8 @@ class Attempts:
         self.counters.retries += 1
         limit = self._settings.kafka_consumer_backoff_limit
         # The exponent is bounded: what is no fault of the event's is tried for ever.
-        backoff = self._settings.kafka_consumer_backoff * 2.0 ** min(delivery.attempts - 1, 20)
+        backoff = self._settings.kafka_consumer_backoff * 2.0 ** min(delivery.retries, 20)
+        delivery.retries += 1
         delay = min(backoff, limit) * random.uniform(0.5, 1)  # noqa: S311 - no secret
         logger.warning(
             "event failed, will be tried again",

@@ -16,6 +16,9 @@ class Delivery:
     message: Any
     progress: Progress
     attempts: int = 0
+    """Tries that count: those that failed for want of something else do not."""
+
+    retries: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     dead: Exception | None = None
     """What makes it a dead letter, once that is certain."""
