@@ -14,6 +14,9 @@ LEADER_LOCK: Final = 0x6F7574626F78
 
 TRY: Final = "SELECT pg_try_advisory_lock($1)"
 
+COMMAND_TIMEOUT = 15.0
+"""Seconds until a server that does not answer is given up; it cuts statements short itself."""
+
 SERVER_SETTINGS: Final = {
     "application_name": "outbox relay",
     "statement_timeout": "10000",
@@ -45,7 +48,12 @@ async def leadership(
         timeout: seconds until the server is given up.
         wake: called whenever events have been saved, and when the connection is lost.
     """
-    connection = await asyncpg.connect(url, timeout=timeout, server_settings=SERVER_SETTINGS)
+    connection = await asyncpg.connect(
+        url,
+        timeout=timeout,
+        command_timeout=COMMAND_TIMEOUT,
+        server_settings=SERVER_SETTINGS,
+    )
     try:
         while not await connection.fetchval(TRY, LEADER_LOCK):  # noqa: ASYNC110 - of the server
             await asyncio.sleep(poll)
@@ -59,7 +67,8 @@ async def leadership(
             yield connection
         finally:
             with contextlib.suppress(*LOST):
-                await connection.remove_listener(CHANNEL, told)
+                async with asyncio.timeout(2):
+                    await connection.remove_listener(CHANNEL, told)
     finally:
         await _close(connection)
 

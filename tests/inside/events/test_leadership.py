@@ -1,0 +1,25 @@
+"""A leader does not wait for a database that is gone."""
+
+import asyncio
+from time import monotonic
+
+import pytest
+
+from orders.internal.kafka.outbox import leadership as module
+
+
+async def test_a_server_that_does_not_answer_is_given_up(
+    migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that says nothing any more ends the lead, in limited time."""
+    monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3, raising=False)
+    started = monotonic()
+    with pytest.raises(TimeoutError):
+        async with (
+            asyncio.timeout(20),
+            module.leadership(
+                migrated_postgres, poll=0.1, timeout=5, wake=lambda: None
+            ) as connection,
+        ):
+            await connection.execute("SELECT pg_sleep(9)")
+    assert monotonic() - started < 6
