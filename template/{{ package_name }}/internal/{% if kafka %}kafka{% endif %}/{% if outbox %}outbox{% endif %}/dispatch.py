@@ -16,6 +16,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from ..cloud_events import Record
+from ..errors import BrokersUnavailable
 from ..sender import BATCH_SIZE
 
 REFUSALS = (InvalidTopicError, MessageSizeTooLargeError, RecordListTooLargeError)
@@ -137,7 +138,7 @@ class Dispatch:
         builder.close()
         try:
             await (await self._producer.send_batch(builder, topic, partition=partition))
-        except KafkaError as error:
+        except (KafkaError, BrokersUnavailable) as error:  # the latter when the sender closes
             failure: BaseException = error
             return failure
         return None
