@@ -264,3 +264,20 @@ async def test_an_outage_uses_up_no_attempts(
     attempts = dict(letter.headers)["dead_letter_attempts"].decode()
     assert attempts == str(settings.kafka_consumer_attempts)
     assert len(calls) == outage + settings.kafka_consumer_attempts
+
+
+async def test_a_tombstone_stays_one_as_a_dead_letter(
+    settings: Settings, recorder: type[Recorder], messages: Messages
+) -> None:
+    """A message without a value, which deletes its key, is not made one with an empty value."""
+    async with started(settings, recorder):
+        headers = {"ce_type": "inside.happened", "ce_id": "1"}
+        nothing: Any = None
+        await messages.send("inside", nothing, b"a", **headers)
+        (letter,) = await messages.read("inside.dead-letters", 1)
+        assert letter.value is None
+        options: dict[str, Any] = {"since": None, "key": None}
+        lines = [line async for line in replay(settings, "inside", dry_run=False, **options)]
+        assert lines[-1].startswith("1 dead letters sent")
+        first, again = await messages.read("inside", 2)
+        assert (first.value, again.value) == (None, None)

@@ -17,14 +17,14 @@ class Record(NamedTuple):
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: list[tuple[str, bytes]]
 
     @property
     def size(self) -> int:
         """How many bytes it takes, at least as many as on the wire."""
         headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
-        return len(self.value) + len(self.key or b"") + headers + 100
+        return len(self.value or b"") + len(self.key or b"") + headers + 100
 
 
 def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -> Record:

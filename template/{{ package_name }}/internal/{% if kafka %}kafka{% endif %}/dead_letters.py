@@ -33,13 +33,13 @@ def dead_letter(message: Any, error: Exception, attempts: int, group: str) -> Re
     }
     headers = [(name, value) for name, value in message.headers if name != MEANT_FOR]
     headers += [(PREFIX + name, value.encode()) for name, value in about.items()]
-    return Record(message.topic + SUFFIX, message.key, message.value or b"", headers)
+    return Record(message.topic + SUFFIX, message.key, _kept(message), headers)
 
 
 def without_value(letter: Record) -> Record:
     """Return a dead letter as small as it can be, for one that brokers or the limit refuse."""
     headers = [(name, value) for name, value in letter.headers if len(value or b"") <= TEXT_LIMIT]
-    size = b"%d" % len(letter.value)
+    size = b"%d" % len(letter.value or b"")
     return Record(letter.topic, letter.key, b"", [*headers, (LEFT_OUT, size)])
 
 
@@ -48,6 +48,12 @@ def stack_digest(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename}:{frame.name}:{frame.lineno}" for frame in frames]
     return hashlib.sha256("\n".join([type(error).__name__, *places]).encode()).hexdigest()[:16]
+
+
+def _kept(message: Any) -> bytes | None:  # noqa: ANN401 - a ConsumerRecord
+    """Return a message's value: that of a tombstone is None, which aiokafka takes with a key."""
+    value: bytes | None = message.value
+    return value if message.key is not None else value or b""
 
 
 def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
