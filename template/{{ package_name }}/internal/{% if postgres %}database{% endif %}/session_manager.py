@@ -11,6 +11,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from .engine import create_engine
 from .errors import database_errors
+from .pool import FairPool
 from .settings import DatabaseSettings
 
 READING_WORDS = frozenset({"SELECT", "VALUES", "TABLE", "SHOW"})
@@ -110,6 +111,7 @@ class DatabaseSessionManager:
             command_timeout=command_timeout,
             server_settings=server_settings,
             isolation_level="AUTOCOMMIT",
+            poolclass=FairPool,
             **engine_options,
         )
         event.listen(engine.sync_engine, "checkout", _replace_if_closed)
