@@ -169,47 +169,6 @@ async def test_a_full_pool_is_waited_for_and_then_given_up(postgres: str) -> Non
     await manager.close()
 
 
-async def test_a_full_pool_serves_in_the_order_of_asking(postgres: str) -> None:
-    """Whoever asks just when a connection comes back overtakes nobody."""
-    manager = DatabaseSessionManager()
-    manager.init(str(postgres), pool_size=1, max_overflow=0, pool_timeout=5)
-    served = []
-
-    async def use(name: str) -> None:
-        async with manager.connect() as connection:
-            served.append(name)
-            await connection.execute(text("SELECT 1"))
-
-    async with manager.connect() as connection:
-        await connection.execute(text("SELECT 1"))
-        waiting = [asyncio.create_task(use(name)) for name in ("first", "second")]
-        await asyncio.sleep(0.1)
-    await use("last")
-    await asyncio.gather(*waiting)
-    assert served == ["first", "second", "last"]
-    await manager.close()
-
-
-async def test_a_connection_that_comes_too_late_is_the_next_ones(postgres: str) -> None:
-    """A request cancelled in the moment in which it is served takes no connection along."""
-    manager = DatabaseSessionManager()
-    manager.init(str(postgres), pool_size=1, max_overflow=0, pool_timeout=2)
-
-    async def use() -> None:
-        async with manager.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-
-    async with manager.connect() as connection:
-        await connection.execute(text("SELECT 1"))
-        given_up, patient = asyncio.create_task(use()), asyncio.create_task(use())
-        await asyncio.sleep(0.1)
-    given_up.cancel()
-    await patient
-    with pytest.raises(asyncio.CancelledError):
-        await given_up
-    await manager.close()
-
-
 async def test_a_slow_statement_is_cut_off(postgres: str) -> None:
     """The server itself ends it, so that it does not go on without anybody waiting."""
     manager = DatabaseSessionManager.from_settings(
