@@ -147,6 +147,27 @@ async def test_reading_sends_no_begin(app: FastAPI, client: AsyncClient) -> None
         assert await session.scalar(now) == await session.scalar(now)
 
 
+@pytest.mark.parametrize("query", ["SELECT 1", "SELECT\n    1", "\n  select\t1", "SHOW\ntimezone"])
+async def test_text_that_reads_may_be_laid_out_freely(
+    app: FastAPI, client: AsyncClient, query: str
+) -> None:
+    """A line break after the first word, as in any longer query, makes no difference."""
+    database: DatabaseSessionManager = app.state.database
+    async with database.session(read_only=True) as session:
+        assert await session.scalar(text(query)) is not None
+
+
+@pytest.mark.parametrize("query", ["", "UPDATE\naccount SET balance = 0"])
+async def test_text_that_does_not_read_is_refused(
+    app: FastAPI, client: AsyncClient, query: str
+) -> None:
+    """So is text that says nothing."""
+    database: DatabaseSessionManager = app.state.database
+    with pytest.raises(ReadOnlyError):
+        async with database.session(read_only=True) as session:
+            await session.execute(text(query))
+
+
 async def test_the_refusal_to_write_says_why(app: FastAPI, client: AsyncClient) -> None:
     """A developer who hits it reads what to do."""
     database: DatabaseSessionManager = app.state.database

@@ -45,7 +45,8 @@ def _refuse_statement(state: ORMExecuteState) -> None:
 def _reads(statement: Executable) -> bool:
     if not isinstance(statement, TextClause):
         return False
-    return statement.text.strip().partition(" ")[0].upper() in READING_WORDS
+    words = statement.text.split(maxsplit=1)
+    return bool(words) and words[0].upper() in READING_WORDS
 
 
 class DatabaseSessionManager:
