@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 
-from benchmarks.installed import environment, installed_service, run
+from benchmarks.installed import installed_service, run
 from benchmarks.measure import Series, claim, in_turn
+
+from tests.services.processes import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

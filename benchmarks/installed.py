@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tests.rendering import render, snapshot
+from tests.services.processes import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +24,6 @@ def installed_service(**answers: object) -> Iterator[Path]:
         service = render(snapshot(template), Path(folder) / "orders", **answers)
         run(["uv", "sync", "--quiet"], service)
         yield service
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment, without the one that it runs in itself."""
-    hidden = {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "DATABASE_URL", "PORT"}
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
-    return {**kept, **variables}
 
 
 def run(command: list[str], service: Path, **variables: str) -> str:
