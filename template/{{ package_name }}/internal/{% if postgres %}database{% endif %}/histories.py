@@ -6,6 +6,7 @@ next upgrade, whatever the service's own history looks like by then.
 """
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,9 +33,9 @@ class History:
         """The table that holds the revision that the database is at."""
         return f"{self.folder.parent.name}_version"
 
-    @property
+    @cached_property
     def scripts(self) -> ScriptDirectory:
-        """The revisions."""
+        """The revisions, read once: readiness asks for the newest with every probe."""
         return ScriptDirectory(str(self.folder), version_locations=[str(self.folder)])
 
     def upgrade(self, **options: Any) -> None:  # noqa: ANN401 - those of MigrationContext.configure
@@ -56,6 +57,7 @@ class History:
             context.run_migrations()
 
 
+@cache
 def histories() -> list[History]:
     """Return the histories of the features that this service has."""
     return [History(folder) for folder in sorted(FEATURES.glob("*/*/history"))]

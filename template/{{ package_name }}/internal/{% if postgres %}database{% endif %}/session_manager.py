@@ -81,23 +81,12 @@ class DatabaseSessionManager:
         )
         return manager
 
-    def init(
-        self,
-        url: str,
-        *,
-        connect_timeout: float = 5,
-        command_timeout: float | None = None,
-        server_settings: dict[str, str] | None = None,
-        **engine_options: Any,  # noqa: ANN401 - those of create_async_engine
-    ) -> None:
+    def init(self, url: str, **options: Any) -> None:  # noqa: ANN401 - those of create_engine
         """Make the pool; it connects when a connection is first needed.
 
         Args:
             url: `postgresql://user:password@host:port/database`, as libpq knows it (sslmode too).
-            connect_timeout: seconds until the server is given up.
-            command_timeout: seconds until a statement is; for ever when left out.
-            server_settings: run-time parameters for every connection.
-            **engine_options: passed on to SQLAlchemy's `create_async_engine`.
+            **options: timeouts, run-time parameters and the pool's size, as in `create_engine`.
 
         Raises:
             RuntimeError: the manager is in use already; `close` it first.
@@ -106,15 +95,7 @@ class DatabaseSessionManager:
             raise RuntimeError(
                 "this manager has a pool already: close it first, or make another manager"
             )
-        engine = create_engine(
-            url,
-            connect_timeout=connect_timeout,
-            command_timeout=command_timeout,
-            server_settings=server_settings,
-            isolation_level="AUTOCOMMIT",
-            poolclass=FairPool,
-            **engine_options,
-        )
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=FairPool, **options)
         event.listen(engine.sync_engine, "checkout", _replace_if_closed)
         # Switching costs each checkout a little, so it is left to those who write anyway.
         self._engine = engine.execution_options(isolation_level="READ COMMITTED")
