@@ -35,7 +35,7 @@ class History:
 
     @cached_property
     def scripts(self) -> ScriptDirectory:
-        """The revisions, read once: readiness asks for the newest with every probe."""
+        """The revisions, read once: they are files of the package, and asked for often."""
         return ScriptDirectory(str(self.folder), version_locations=[str(self.folder)])
 
     def upgrade(self, **options: Any) -> None:  # noqa: ANN401 - those of MigrationContext.configure
