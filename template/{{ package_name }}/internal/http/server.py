@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from types import FrameType
@@ -50,6 +51,11 @@ class Server(uvicorn.Server):
         self._start = asyncio.current_task()
         with contextlib.suppress(asyncio.CancelledError):
             await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and spare the garbage collector what has been made by then, for it stays."""
+        await super().startup(sockets)
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the end: at once on SIGINT, else when load balancers have had time to look away."""

@@ -8,7 +8,7 @@ next upgrade, whatever the service's own history looks like by then.
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
@@ -16,8 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-SCHEMA: Final = "internal"
-"""The schema of all tables that are the template's."""
+from .revision import SCHEMA
 
 FEATURES = Path(__file__).parents[1]
 

@@ -1,7 +1,12 @@
 """Which revision of its history the schema is at."""
 
+from typing import Final
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+SCHEMA: Final = "internal"
+"""The schema of all tables that belong to features of the service, and not to its domains."""
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ...database.histories import SCHEMA
+from ...database.revision import SCHEMA
 
 CHANNEL = "outbox"
 """What listeners hear of when events have been saved."""
