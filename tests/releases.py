@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAKEFILE = "template/Makefile.jinja"
 OLD, NEW, NEWER = "## Remove caches", "## Remove what tools leave behind", "## Tidy up"
+GREEN, RED = "@echo the tests pass", "@echo the tests fail; exit 1"
+SUITE = "$(uv) run pytest -n auto"
 
 KEPT = (
     ".gitignore.jinja",

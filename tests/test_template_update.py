@@ -14,11 +14,14 @@ import pexpect
 import pytest
 
 from tests.releases import (
+    GREEN,
     MAKEFILE,
     NEW,
     NEWER,
     OLD,
     PERSON,
+    RED,
+    SUITE,
     ask,
     command,
     git,
@@ -33,9 +36,6 @@ from tests.services.processes import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-GREEN, RED = "@echo the tests pass", "@echo the tests fail; exit 1"
-SUITE = "$(uv) run pytest -n auto"
 
 
 def run(folder: Path, line: str) -> None:
