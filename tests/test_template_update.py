@@ -299,7 +299,7 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
-        note = updatable / ".git/template-update.json"
+        note = updatable / ".git/TEMPLATE_UPDATE"
         while process.poll() is None and not note.exists():
             time.sleep(0.01)
         time.sleep(random.uniform(0, 0.5) * (attempt + 1))  # noqa: S311 - any moment will do
@@ -317,6 +317,12 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
     makefile = (updatable / "Makefile").read_text()
     assert "## Ours" in makefile
     assert NEW in makefile
+
+
+def test_a_mistake_on_the_command_line_is_no_conflict(updatable: Path) -> None:
+    """Scripts trust the status: 2 is never a misspelled option."""
+    assert ask(updatable, "update", "--unknown").returncode == 1
+    assert ask(updatable, "chekc").returncode == 1
 
 
 def test_the_report_fits_into_a_pull_request(updatable: Path, releases: Path) -> None:

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from development.updating.bringing import bring_in
 from development.updating.pull_request import propose
@@ -41,9 +42,17 @@ def main() -> int:
         return INTERRUPTED
 
 
+class Parser(argparse.ArgumentParser):
+    """A command line whose mistakes are no conflicts: argparse's own status is 2 as well."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and that nothing was changed."""
+        self.exit(NOTHING_CHANGED, f"{self.format_usage()}{self.prog}: {message}\n")
+
+
 def arguments() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(prog="template.py", description=__doc__)
+    parser = Parser(prog="template.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="say whether the template has a newer release")
     update = commands.add_parser("update", help="bring in the newest release, or the one named")

@@ -1,6 +1,5 @@
 """The service as a git repository."""
 
-import json
 import os
 import re
 import shlex
@@ -70,12 +69,13 @@ class Note:
     """What an update keeps in `.git` while files change, for the next to find if it is killed."""
 
     def __init__(self) -> None:
-        """Find its place."""
-        self.path = git_path("template-update.json")
+        """Find its place, and the commit that it is about."""
+        self.path = git_path("TEMPLATE_UPDATE")
+        self.head = git("rev-parse", "HEAD").strip()
 
     def write(self, start: str, target: str) -> None:
         """Note that files change from now on."""
-        self.path.write_text(json.dumps({"from": start, "to": target}))
+        self.path.write_text(f"{self.head}\n{start} to {target}\n")
 
     def remove(self) -> None:
         """Forget it: the files are whole."""
@@ -83,16 +83,18 @@ class Note:
 
     @property
     def text(self) -> str:
-        """What was interrupted and how to go back, or nothing where there is no note."""
+        """What was interrupted and how to go back, or nothing if nothing was since the commit."""
         if not self.path.exists():
             return ""
-        releases = json.loads(self.path.read_text())
+        head, _, releases = self.path.read_text().partition("\n")
+        if head != self.head:
+            return ""
         lock = git_path("index.lock")
         unlock = f"\n  rm {shlex.quote(str(lock))}" if lock.exists() else ""
         first, rest = GO_BACK.split("\n", maxsplit=1)
         return (
-            f"The update from {releases['from']} to {releases['to']} was interrupted.\n"
-            f"{first}{unlock}\n{rest}"
+            f"An update from {releases.strip()} was interrupted here. If these changes are its "
+            f"own:\n{first}{unlock}\n{rest}"
         )
 
 
@@ -107,9 +109,6 @@ def refuse_unsaved_work() -> None:
     found = changes()
     if not found:
         return
-    if interrupted := Note().text:
-        raise TemplateError(interrupted)
     listed = "\n".join(f"{letters} {path}" for path, letters in found.items())
-    raise TemplateError(
-        f"There are changes that are not committed. Commit or stash them, then try again:\n{listed}"
-    )
+    message = "There are changes that are not committed. Commit or stash them, then try again:"
+    raise TemplateError(f"{message}\n{listed}\n{Note().text}".rstrip())
