@@ -87,6 +87,13 @@ def test_a_template_that_has_gone_is_an_error(updatable: Path, releases: Path) -
     assert ask(updatable, "check").returncode == 0
 
 
+def test_a_file_beside_the_script_is_no_library(updatable: Path) -> None:
+    """What the template or a service calls a module there has no effect on the script."""
+    for library in ("copier", "json", "yaml"):
+        (updatable / f"development/{library}.py").write_text("raise SystemExit('no library')\n")
+    assert ask(updatable, "check").returncode == 0
+
+
 def test_answers_that_name_no_template_are_an_error(updatable: Path) -> None:
     """What was not made by copier, or lost its answers, is told so in one line."""
     (updatable / ANSWERS).write_text("package_name: orders\n")
