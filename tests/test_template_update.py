@@ -225,6 +225,23 @@ def test_answers_and_files_that_an_update_changes_are_named(
     assert recorded(updatable)["region"] == "north"
 
 
+def test_the_lock_follows_what_the_release_depends_on(updatable: Path, releases: Path) -> None:
+    """After an update that adds a dependency, `uv sync --locked` still works."""
+    lock = ["uv", "lock", "--quiet"]
+    subprocess.run(lock, cwd=updatable, check=True, env=environment())
+    commit_all(updatable)
+    replace(
+        releases / "template/pyproject.toml.jinja",
+        '    "uuid-utils>=1.2",',
+        '    "uuid-utils>=1.2",\n    "idna>=3",',
+    )
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update")
+    assert updated.returncode == 0, updated.stderr
+    assert " M uv.lock" in status(updatable).splitlines()
+    subprocess.run([*lock, "--check"], cwd=updatable, check=True, env=environment())
+
+
 def test_the_script_that_runs_may_be_replaced_by_the_update(
     updatable: Path, releases: Path
 ) -> None:
