@@ -47,9 +47,7 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
 
 def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """Return headers as text; of several with one name, the last."""
-    return {
-        name: value.decode(errors="replace") if value else "" for name, value in headers
-    }
+    return {name: value.decode(errors="replace") if value else "" for name, value in headers}
 
 
 def decode(
