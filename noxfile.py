@@ -37,11 +37,12 @@ def install(session: nox.Session, group: str) -> None:
 
 
 @contextmanager
-def rendered(session: nox.Session, *, kafka: str = "yes") -> Iterator[Path]:
-    """Give a service with all features, or but for Kafka, outside the check-out and its ignores."""
+def rendered(session: nox.Session, **answers: str) -> Iterator[Path]:
+    """Give a service with Kafka unless answers say otherwise, outside the check-out's ignores."""
     with TemporaryDirectory(prefix="template-") as folder:
         service = Path(folder) / "orders"
-        data = ("--defaults", f"--data=kafka={kafka}")
+        chosen = {"kafka": "yes", **answers}
+        data = ("--defaults", *(f"--data={name}={answer}" for name, answer in chosen.items()))
         session.run("copier", "copy", "--trust", "--quiet", *data, str(ROOT), str(service))
         yield service
 
@@ -107,9 +108,9 @@ def service(session: nox.Session, combination: str) -> None:
     session.run("pytest", "tests/services", "-k", f"[{combination}]", "-rP", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session
 def kafka(session: nox.Session) -> None:
-    """Test events on Apache Kafka itself, killed and started again, in a service of its own."""
+    """Test events on Apache Kafka itself, killed and started again, in services of their own."""
     broker = run_path(str(ROOT / "tests/kafka/broker.py"))
     lacking = broker["missing"]()
     if lacking and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
@@ -117,18 +118,19 @@ def kafka(session: nox.Session) -> None:
             f"{lacking}: install Java 17 or newer and Maven, or set KAFKA_BOOTSTRAP_SERVERS"
         )
     install(session, "test")
-    with rendered(session) as service, session.chdir(service):
-        shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
-        for command in (
-            ["uv", "sync", "--quiet"],
-            ["uv", "run", "pytest", "tests/kafka", "-p", "no:randomly", "-s", *session.posargs],
-        ):
-            session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
+    alone = "tests/kafka/alone"
+    for postgres, tests in {"yes": ["tests/kafka", f"--ignore={alone}"], "no": [alone]}.items():
+        with rendered(session, postgres=postgres) as service, session.chdir(service):
+            shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
+            for command in (
+                ["uv", "sync", "--quiet"],
+                ["uv", "run", "pytest", *tests, "-p", "no:randomly", "-s", *session.posargs],
+            ):
+                session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
 
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure every claim about speed, each beside what it is compared with."""
-    install(session, "test")
-    for script in sorted((ROOT / "benchmarks").glob("bench_*.py")):
-        session.run("python", "-m", f"benchmarks.{script.stem}", success_codes=[0, 1])
+    """Measure every claim about speed, print one table, and write docs/benchmarks.md."""
+    install(session, "benchmarks")
+    session.run("python", "-m", "benchmarks", *session.posargs)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.installed import run
-from benchmarks.measure import claim, in_turn, seconds
+from benchmarks.measure import claim, figure, in_turn, seconds
 
 from tests.releases import NEW, OLD, release, write_news
 from tests.rendering import commit_all, render, snapshot
@@ -47,7 +47,7 @@ def main() -> None:
             ROUNDS,
         )
     for name, series in found.items():
-        print(f"update over one release, {name}: {series.text(2)} s")
+        figure(f"update over one release, {name}", series, "s")
     ratio = found["make"].over(found["copier"])
     goal, holds = f"<= {GOAL}", ratio.median <= GOAL
     claim("make template-update", ratio, against="a bare copier update", goal=goal, holds=holds)

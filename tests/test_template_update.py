@@ -300,9 +300,9 @@ def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("moment", ["at once", "amid the files", "at random"])
 def test_an_update_that_is_killed_can_be_undone_and_done_again(
-    updatable: Path, releases: Path, number: signal.Signals, attempt: int
+    updatable: Path, releases: Path, number: signal.Signals, moment: str
 ) -> None:
     """Whenever it is killed, the commits are whole, the way back is told, and it works again."""
     replace(updatable / "Makefile", "## List these targets", "## Ours")
@@ -316,24 +316,32 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
-        note = updatable / ".git/TEMPLATE_UPDATE"
+        note, makefile = updatable / ".git/TEMPLATE_UPDATE", updatable / "Makefile"
         while process.poll() is None and not note.exists():
             time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.5) * (attempt + 1))  # noqa: S311 - any moment will do
+        if moment == "at random":
+            time.sleep(random.uniform(0, 3))  # noqa: S311 - any moment will do
+        while (
+            moment == "amid the files"
+            and process.poll() is None
+            and NEW not in makefile.read_text()
+        ):
+            time.sleep(0.01)
         if process.poll() is None:
             os.killpg(process.pid, number)
     assert git(updatable, "rev-parse", "HEAD") == head
     git(updatable, "fsck", "--strict")
     again = ask(updatable, "update")
+    if moment == "amid the files":
+        assert "An update from v1.0.0 to v1.1.0 was interrupted here." in again.stderr
     if again.returncode == 1:
         for line in indented(again.stderr):
             run(updatable, line)
         assert status(updatable) == ""
         again = ask(updatable, "update")
     assert again.returncode == 0, again.stderr
-    makefile = (updatable / "Makefile").read_text()
-    assert "## Ours" in makefile
-    assert NEW in makefile
+    assert "## Ours" in makefile.read_text()
+    assert NEW in makefile.read_text()
 
 
 def test_a_mistake_on_the_command_line_is_no_conflict(updatable: Path) -> None:
