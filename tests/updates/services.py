@@ -63,7 +63,7 @@ class Service:
         """What git sees changed, a line for each file, sorted."""
         return self.git("status", "--porcelain", "--untracked-files=all")
 
-    def update(self, release: str | None = None, **answers: object) -> None:
+    def update(self, release: str | None = None, /, **answers: object) -> None:
         """Bring in a release, or the newest, with these answers changed."""
         copier.run_update(
             self.folder,
