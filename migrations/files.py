@@ -7,7 +7,8 @@ other file that is the service's, or that it edited, is saved beside its old pla
 Each is named on standard output. What the service deleted stays deleted. A file at a new path that
 the service has already is left as copier merged it, and the old one is saved.
 
-To rename a file of the template's, move it in `template/` and add its two paths to `RENAMES`.
+To rename a file of the template's, move it in `template/` and add its two paths to `RENAMES`. A new
+file may stay at the old path, to pass on what others import from there: it is never merged with.
 """
 
 from __future__ import annotations
@@ -48,6 +49,20 @@ def git(*arguments: str, text: bytes = b"") -> bytes:
     return done.stdout
 
 
+def render(answers: Mapping[str, object], folder: Path) -> Path:
+    """Render the release that answers were recorded with, once more, into a folder."""
+    copier.run_copy(
+        str(answers["_src_path"]),
+        folder / "service",
+        data={name: answer for name, answer in answers.items() if not name.startswith("_")},
+        vcs_ref=str(answers["_commit"]),
+        defaults=True,
+        unsafe=True,
+        quiet=True,
+    )
+    return folder / "service"
+
+
 @dataclass(frozen=True)
 class Update:
     """The update that copier has just made of the service in the current folder."""
@@ -71,18 +86,9 @@ class Update:
         """Return what the service's last commit has at a path."""
         return git("show", f"HEAD:./{path}")
 
-    def render_old(self, folder: Path) -> Path:
-        """Render the service's old release once more, with its old answers."""
-        copier.run_copy(
-            str(self.answers["_src_path"]),
-            folder / "old",
-            data={name: one for name, one in self.answers.items() if not name.startswith("_")},
-            vcs_ref=str(self.answers["_commit"]),
-            defaults=True,
-            unsafe=True,
-            quiet=True,
-        )
-        return folder / "old"
+    def was_deleted(self, path: str) -> bool:
+        """Say whether the update has taken away a file of the last commit."""
+        return not Path(path).exists() and not Path(path).is_symlink()
 
     def renames(self) -> dict[str, str]:
         """Return the renames that this update has made, old path to new."""
@@ -92,7 +98,7 @@ class Update:
             new = step
             while new in steps and not Path(new).exists():
                 new = steps[new]
-            if Path(new).exists() and new not in self.before and not Path(old).exists():
+            if Path(new).exists() and new not in self.before:
                 made[old] = new
         return made
 
@@ -103,13 +109,11 @@ class Update:
     def finish(self) -> None:
         """Carry edits along with renamed files, and save what else would be lost."""
         renames = self.renames()
-        gone = {
-            path for path in self.before if not Path(path).is_symlink() and not Path(path).exists()
-        }
+        gone = {path for path in self.before if self.was_deleted(path)}
         if not (gone or renames):
             return
         with TemporaryDirectory() as folder:
-            old = self.render_old(Path(folder))
+            old = render(self.answers, Path(folder))
             for path, new in renames.items():
                 if (old / path).is_file():
                     self.follow(path, new, old / path)
@@ -137,6 +141,16 @@ class Update:
         print(f"Moved the changes of {path} to {new}.")
         if merged.returncode:
             self.mark(new, (base.read_bytes(), theirs, after))
+        if not self.was_deleted(path):
+            self.reset(path)
+
+    def reset(self, path: str) -> None:
+        """Give a file the text of the new release, which kept a file there after a rename."""
+        answers = yaml.safe_load(Path(self.answers_file).read_text(encoding="utf-8"))
+        with TemporaryDirectory() as folder:
+            text = (render(answers, Path(folder)) / path).read_bytes()
+        git("reset", "--quiet", "--", path)
+        Path(path).write_bytes(text)
 
     def mark(self, path: str, stages: tuple[bytes, bytes, bytes]) -> None:
         """Tell git that a file has conflicts: its base, what the service has, what came."""

@@ -1,4 +1,4 @@
-"""What an update has to give: the template's files as they are today, the service's as they were."""
+"""What an update has to give: the template's files of today, the service's as they were."""
 
 from __future__ import annotations
 

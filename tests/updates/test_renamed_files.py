@@ -77,6 +77,20 @@ def test_two_renames_are_one_for_whoever_missed_the_first(
     assert orders.changes == ""
 
 
+def test_what_stays_at_the_old_path_is_the_releases(orders: Service, upstream: Repository) -> None:
+    """A module that passes the old names on gets none of the edits, which are at the new path."""
+    orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
+    orders.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    passed_on = '"""The old name of ids."""\n\nfrom .ids import new_id as new_id\n'
+    (upstream.folder / TEMPLATE / "utils.py").write_text(passed_on)
+    upstream.release("v1.2.0")
+    orders.update()
+    assert orders.read(UTILS) == passed_on
+    assert orders.conflicts == [IDS]
+    assert '"""Ours."""' in orders.read(IDS)
+
+
 def test_what_was_deleted_stays_deleted(orders: Service, upstream: Repository) -> None:
     """A service without the file does not get it under another name."""
     (orders.folder / UTILS).unlink()

@@ -151,7 +151,7 @@ def test_an_update_that_is_killed_can_be_undone_and_made_again(
 
 
 def killed(service: Service, scratch: Path, after: float | None) -> int:
-    """Update a service in a process of its own, kill all of it after a time, and give its status."""
+    """Update a service in a process of its own, killed after a time, and give its status."""
     command = [sys.executable, "-m", "copier", "update", "--trust", "--defaults", "--quiet"]
     process = subprocess.Popen(
         command,
