@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.releases import Repository, ShallowHistoryError, releases, repository
+from tests.history import Repository, ShallowHistoryError, releases, repository
 from tests.rendering import commit_all
 
 if TYPE_CHECKING:

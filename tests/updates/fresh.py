@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from migrations.answers import mended
+from tests.history import upcoming
 from tests.ownership import YOURS, owned
-from tests.releases import upcoming
 from tests.rendering import render
 from tests.updates.services import ANSWERS, Service
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import copier
 
-from tests.releases import git
+from tests.history import git
 from tests.rendering import commit_all, files, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.releases import Repository
+    from tests.history import Repository
 
 ANSWERS = ".copier-answers.yml"
 

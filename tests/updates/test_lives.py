@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.releases import Repository
+from tests.history import Repository
 from tests.rendering import commit_all
 from tests.updates.services import Service
 

@@ -16,7 +16,7 @@ from tests.rendering import ROOT
 from tests.updates.services import Service
 
 if TYPE_CHECKING:
-    from tests.releases import Repository
+    from tests.history import Repository
 
 PAGE = ROOT / "docs/maintaining.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)

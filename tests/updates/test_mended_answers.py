@@ -8,7 +8,7 @@ import copier
 import pytest
 
 from migrations.answers import converted, mended, renamed
-from tests.releases import Repository, releases
+from tests.history import Repository, releases
 from tests.updates.services import Service
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tests.updates.services import Service
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.releases import Repository
+    from tests.history import Repository
 
 UTILS, IDS, NAMES = (f"orders/internal/{name}.py" for name in ("utils", "ids", "names"))
 TEMPLATE = "template/{{ package_name }}/internal/"

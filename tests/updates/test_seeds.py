@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.files import SEEDS
-from tests.releases import git, releases, upcoming
+from tests.history import git, releases, upcoming
 
 if TYPE_CHECKING:
-    from tests.releases import Repository
+    from tests.history import Repository
 
 CONDITION = re.compile(r"\{% if [^%]*%\}(.*?)\{% endif %\}")
 REVISIONS = re.compile(r"template/.*(/versions/|/history/(?!__init__)).*\.py.*")

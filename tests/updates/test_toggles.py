@@ -8,8 +8,8 @@ import pytest
 
 from migrations.files import SEEDS
 from tests.combinations import COMBINATIONS
+from tests.history import Repository, releases
 from tests.ownership import WITH_A_FEATURE, owned
-from tests.releases import Repository, releases
 from tests.rendering import render
 from tests.updates.fresh import check_update
 from tests.updates.services import Service

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from copier.errors import UserMessageError
 
-from tests.releases import Repository, ShallowHistoryError, releases
+from tests.history import Repository, ShallowHistoryError, releases
 from tests.rendering import ROOT, commit_all
 from tests.updates.services import ANSWERS, Service
 

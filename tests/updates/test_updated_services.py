@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.combinations import COMBINATIONS, Combination
-from tests.releases import Repository, releases
+from tests.history import Repository, releases
 from tests.services.processes import make
 from tests.updates.services import Service
 
