@@ -21,7 +21,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-import copier
 import yaml
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def git(*arguments: str, text: bytes = b"") -> bytes:
 
 def render(answers: Mapping[str, object], folder: Path) -> Path:
     """Render the release that answers were recorded with, once more, into a folder."""
+    import copier  # noqa: PLC0415 -- it is slow to load, and most updates get by without
+
     copier.run_copy(
         str(answers["_src_path"]),
         folder / "service",

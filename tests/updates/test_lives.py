@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 PACKAGE = "template/{{ package_name }}"
 TEMPLATE_CHANGES = {
     "template/Makefile.jinja": ("## Remove caches", "## Remove what tools leave behind"),
-    "template/pyproject.toml.jinja": ('"starlette>=1.10"', '"starlette>=1.10.1"'),
+    "template/pyproject.toml.jinja": (
+        'readme = "README.md"',
+        'readme = "README.md"  # from the release',
+    ),
     "template/compose.yaml.jinja": ("stop_grace_period: 30s", "stop_grace_period: 40s"),
     "template/.github/workflows/ci.yml.jinja": ("name: Lint\n", "name: Check style\n"),
     f"{PACKAGE}/internal/config/settings_base.py.jinja": (
-        "docs_enabled: bool = True",
-        "docs_enabled: bool = False",
+        'service_version: str = "0.1.0"',
+        'service_version: str = "0.2.0"',
     ),
     f"{PACKAGE}/internal/utils.py": ('"""', '"""From the release: '),
     f"{PACKAGE}/domain/common/service_base.py": ('"""', '"""From the release: '),
@@ -60,8 +63,8 @@ EDITS = {
         "- run: make test\n      - run: make ours\n",
     ),
     "orders/internal/config/settings_base.py": (
-        "    @classmethod\n    def load",
-        "    ours_enabled: bool = True\n\n    @classmethod\n    def load",
+        "\n    @field_validator",
+        "    ours_enabled: bool = True\n\n    @field_validator",
     ),
     "orders/internal/utils.py": ("\n\ndef new_id", "\n\nOURS = 1\n\n\ndef new_id"),
 }
