@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,7 +105,3 @@ class Service:
         text = self.read(path)
         assert text.count(old) == 1, f"{old!r} is not once in {path}"
         self.write(path, text.replace(old, new))
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the service and return how it ended."""
-        return subprocess.run(command, cwd=self.folder, check=False, capture_output=True, text=True)
