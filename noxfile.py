@@ -100,6 +100,20 @@ def services(session: nox.Session) -> None:
     session.run("pytest", "tests/services", "-n", "2", "--dist=loadgroup", *session.posargs)
 
 
+@nox.session
+def updates(session: nox.Session) -> None:
+    """Update services of every release: any features, own lives, and all that can go wrong."""
+    install(session, "test")
+    session.run("pytest", "tests/updates", "-n", "2", "-m", "not thorough", *session.posargs)
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """Update as `updates` does, and run the tests of every updated service: before a release."""
+    install(session, "test")
+    session.run("pytest", "tests/updates", "-n", "2", *session.posargs)
+
+
 @nox.session(default=False)
 @nox.parametrize("combination", [nox.param(one, id=one) for one in COMBINATIONS])
 def service(session: nox.Session, combination: str) -> None:
