@@ -79,7 +79,7 @@ def test_an_answer_gets_another_form(orders: Service, upstream: Repository) -> N
     """A recorded answer is mended as the entry says."""
     table = re.compile(r"^(MENDINGS: .* = )\(", flags=re.MULTILINE)
     script = upstream.folder / "migrations/answers.py"
-    entry = blocks("Change what an answer may be")["python"]
+    entry = blocks("Change what an answer may be")["text"]
     text, count = table.subn(rf"\1(\n{entry}", script.read_text())
     assert count == 1
     script.write_text(text)
