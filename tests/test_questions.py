@@ -67,6 +67,7 @@ BAD: list[tuple[str, object, str]] = [
     ("postgres", "maybe", "type yes or no"),
     ("kafka", "redpanda", "type yes or no"),
     ("healthcheck", "", "type yes or no"),
+    ("authentication", "keycloak", "type yes or no"),
     ("generated_on", "yesterday", 'such as "2026-01-31"'),
     ("generated_on", "20260131", 'such as "2026-01-31"'),
     ("created_with", "[redis]", "recorded by the first copy; leave it out"),
@@ -132,7 +133,7 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
         terminal.expect_exact(advice)
         assert not (tmp_path / "service").exists()
         terminal.send("\x05\x15" + good + "\r")
-    for key in ("\r", "y", "y", "n"):  # the first Python, then the features
+    for key in ("\r", "y", "y", "n", "y"):  # the first Python, then the features
         terminal.expect(r"\?")
         terminal.send(key)
     terminal.expect(pexpect.EOF)
@@ -141,3 +142,4 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
     assert answers["project_name"] == "Größe"
     assert answers["description"] == "Keeps {{ orders }}"
     assert answers["healthcheck"] is False
+    assert answers["authentication"] is True

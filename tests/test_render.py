@@ -31,6 +31,7 @@ WORDS = {
     ),
     "kafka": r"kafka|broker|consumer|producer|outbox|inbox|\btopic|dead.letter",
     "healthcheck": r"health.?check|liveness|readiness",
+    "authentication": r"authenti|bearer|\bjwt|pyjwt|jwks|openid|\bissuer|principal",
 }
 
 # Docker and Compose give one of these words a meaning of their own.

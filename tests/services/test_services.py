@@ -29,6 +29,7 @@ PACKAGES = {
     },
     "kafka": {"aiokafka", "confluent-kafka"},
     "healthcheck": set(),
+    "authentication": {"pyjwt", "cryptography"},
 }
 
 
@@ -86,3 +87,5 @@ def test_it_serves_and_stops(service: Path, combination: Combination) -> None:
         smoke.check_products(client)
         smoke.check_problems(client)
         smoke.check_healthchecks(client, expected=combination.healthcheck)
+        if combination.authentication:
+            make(service, "token")
