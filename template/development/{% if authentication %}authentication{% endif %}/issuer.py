@@ -54,12 +54,14 @@ class Issuer:
     Attributes:
         keys: what it shows; the first one signs.
         url: who it is, and where.
+        moved: addresses that it sends clients on to, by path.
         requests: the paths that were asked for so far.
     """
 
     def __init__(self, audience: str) -> None:
         self.keys = [SigningKey()]
         self.url = ""
+        self.moved: dict[str, str] = {}
         self.requests: list[str] = []
         self._audience = audience
 
@@ -118,7 +120,10 @@ class Issuer:
             def do_GET(self) -> None:
                 issuer.requests.append(self.path)
                 document = issuer.documents().get(self.path)
-                self.answer(HTTPStatus.OK if document else HTTPStatus.NOT_FOUND, document)
+                if address := issuer.moved.get(self.path):
+                    self.answer(HTTPStatus.FOUND, document, Location=address)
+                else:
+                    self.answer(HTTPStatus.OK if document else HTTPStatus.NOT_FOUND, document)
 
             def do_POST(self) -> None:
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
@@ -126,9 +131,11 @@ class Issuer:
                 answer = {"access_token": issuer.token(**claims), "token_type": "Bearer"}
                 self.answer(HTTPStatus.OK, {**answer, "expires_in": LIFETIME})
 
-            def answer(self, status: HTTPStatus, document: object) -> None:
+            def answer(self, status: HTTPStatus, document: object, **headers: str) -> None:
                 content = json.dumps(document).encode()
                 self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

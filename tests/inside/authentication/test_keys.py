@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from httpx import AsyncClient
+from httpx import AsyncClient, MockTransport, Response
 
 from orders.internal.authentication import issuer as module
 from orders.internal.authentication.errors import KeysUnavailableError
@@ -176,13 +176,31 @@ async def test_the_keys_address_can_be_set(issuer: Issuer) -> None:
     assert issuer.requests == [KEYS]
 
 
-async def test_a_redirect_is_not_followed(issuer: Issuer) -> None:
+async def test_a_redirect_is_not_followed(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys come from where the settings say, or from nowhere."""
+    monkeypatch.setattr(issuer, "moved", {"/moved": f"{issuer.url}/keys"})
     values = settings(
         authentication_issuer="https://login.example", authentication_jwks_url=f"{issuer.url}/moved"
     )
     async with module.http_client() as client:
         with pytest.raises(module.IssuerError):
+            await module.Issuer(values, client).read_keys()
+
+
+async def test_encrypted_discovery_leads_to_no_plain_address() -> None:
+    """An issuer at https cannot have its keys where they could be changed on their way."""
+    documents = {
+        "/.well-known/openid-configuration": {
+            "issuer": "https://login.example",
+            "jwks_uri": "http://login.example/keys",
+        },
+        "/keys": {"keys": [SigningKey().jwk]},
+    }
+    # No issuer here has a certificate that a client would trust.
+    transport = MockTransport(lambda request: Response(200, json=documents[request.url.path]))
+    async with AsyncClient(transport=transport) as client:
+        values = settings(authentication_issuer="https://login.example")
+        with pytest.raises(module.IssuerError, match="on their way"):
             await module.Issuer(values, client).read_keys()
 
 

@@ -33,6 +33,8 @@ async def has_keys(app: FastAPI) -> str:
     """Say whether tokens can be checked."""
     keys: IssuerKeys = app.state.issuer_keys
     if not keys.available:
+        await keys.refresh()
+    if not keys.available:
         raise NoKeysError
     return "keys are known"
 
