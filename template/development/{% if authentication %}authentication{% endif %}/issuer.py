@@ -6,6 +6,7 @@ each time.
 
 import json
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,7 +103,7 @@ class Issuer:
     @contextmanager
     def serving(self, port: int = 0) -> Iterator[None]:
         """Answer over HTTP in the block, on any free port or on this one."""
-        server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        server = Server(("127.0.0.1", port), self._handler())
         self.url = self.url or f"http://127.0.0.1:{server.server_port}"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -145,6 +146,15 @@ class Issuer:
                 """Keep quiet: what is asked of it is of no interest."""
 
         return Handler
+
+
+class Server(ThreadingHTTPServer):
+    """An HTTP server whose clients may hang up."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as inherited
+        """Tell of every error, but for a client that waits no more."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def granted(form: dict[str, list[str]]) -> dict[str, Any]:
