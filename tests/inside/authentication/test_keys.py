@@ -23,6 +23,7 @@ from development.authentication.issuer import SigningKey
 from tests.harness import check_response
 
 KEYS = "/keys"
+DISCOVERY = "/.well-known/openid-configuration"
 
 
 class Clock:
@@ -54,7 +55,7 @@ async def test_keys_are_found_by_discovery(issuer: Issuer, keys: IssuerKeys) -> 
         found = await keys.find(issuer.keys[0].id, "ES256")
         assert found
         assert found.key_id == issuer.keys[0].id
-    assert issuer.requests == ["/.well-known/openid-configuration", KEYS]
+    assert issuer.requests == [DISCOVERY, KEYS]
 
 
 async def test_a_new_key_is_read_when_a_token_names_it(
@@ -112,10 +113,9 @@ async def test_the_last_good_keys_outlast_the_issuers_absence_for_a_while(clock:
 @pytest.mark.parametrize(
     "documents",
     [
-        {"/.well-known/openid-configuration": {"issuer": "http://other", "jwks_uri": "http://x"}},
-        {"/.well-known/openid-configuration": {"jwks_uri": "http://x"}},
-        {"/.well-known/openid-configuration": None},
-        {"/.well-known/openid-configuration": ["no object"]},
+        {DISCOVERY: {"jwks_uri": "http://x"}},
+        {DISCOVERY: None},
+        {DISCOVERY: ["no object"]},
         {KEYS: None},
         {KEYS: {"keys": "none"}},
         {KEYS: {"keys": []}},
@@ -187,10 +187,21 @@ async def test_a_redirect_is_not_followed(issuer: Issuer, monkeypatch: pytest.Mo
             await module.Issuer(values, client).read_keys()
 
 
+async def test_an_issuer_has_to_be_who_it_is_asked_as(
+    issuer: Issuer, keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys of an issuer that calls itself something else are not taken, good as they may be."""
+    good = issuer.documents()
+    discovery = good[DISCOVERY] | {"issuer": "http://other.example"}
+    monkeypatch.setattr(issuer, "documents", lambda: good | {DISCOVERY: discovery})
+    with pytest.raises(KeysUnavailableError):
+        await keys.find(issuer.keys[0].id, "ES256")
+
+
 async def test_encrypted_discovery_leads_to_no_plain_address() -> None:
     """An issuer at https cannot have its keys where they could be changed on their way."""
     documents = {
-        "/.well-known/openid-configuration": {
+        DISCOVERY: {
             "issuer": "https://login.example",
             "jwks_uri": "http://login.example/keys",
         },
@@ -251,7 +262,8 @@ class TestIssuerAway:
         self, issuer: Issuer, app: FastAPI
     ) -> None:
         """Tokens cannot be checked, which is nobody's fault; all else works meanwhile."""
-        async with serve(app) as client:
+        # The service's own limit ends the wait; this one only ends a test that found none.
+        async with asyncio.timeout(60), serve(app) as client:
             guarded = asyncio.create_task(call(client, issuer.token()))
             check_response(await client.get("/api/v1/products"), 200, many=True)
             response = await guarded

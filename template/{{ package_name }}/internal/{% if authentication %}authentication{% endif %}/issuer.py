@@ -83,7 +83,8 @@ async def http_client() -> AsyncIterator[httpx.AsyncClient]:
     """Give a client that follows no redirect: where keys come from is the settings' to say."""
     # Each request would be news otherwise.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    async with httpx.AsyncClient(verify=_trusted_authorities(), follow_redirects=False) as client:
+    options: dict[str, Any] = {"follow_redirects": False, "timeout": None}  # `Issuer` has one
+    async with httpx.AsyncClient(verify=_trusted_authorities(), **options) as client:
         yield client
 
 
