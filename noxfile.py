@@ -139,6 +139,20 @@ def kafka(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of the tools and of a service; list what each is made of."""
+    install(session, "lint")
+    with rendered(session, authentication="yes") as service:
+        for folder, groups in {ROOT: "--all-groups", service: "--no-dev"}.items():
+            # The list comes first: it is wanted all the more when something is wrong.
+            options = ("--preview-features=sbom-export", "--format=cyclonedx1.5", "--quiet")
+            name = "template" if folder == ROOT else "service"
+            with session.chdir(folder):
+                session.run("uv", "export", *options, groups, f"-o={ROOT / name}.cdx.json")
+                session.run("uv", "audit", "--preview-features=audit-command", *session.posargs)
+
+
+@nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Measure every claim about speed, each beside what it is compared with."""
     install(session, "test")

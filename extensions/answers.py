@@ -238,7 +238,7 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "authentication": _feature_problem,
     "generated_on": _date_problem,
     "created_with": _created_with_problem,
-    **dict.fromkeys(("outbox", "features", "env_prefix"), _computed_problem),
+    **dict.fromkeys(("outbox", "features", "env_prefix", "images"), _computed_problem),
 }
 
 

@@ -74,6 +74,7 @@ BAD: list[tuple[str, object, str]] = [
     ("outbox", "true", "computed from the other answers; leave it out"),
     ("features", "[kafka]", "computed from the other answers; leave it out"),
     ("env_prefix", "X_", "computed from the other answers; leave it out"),
+    ("images", "{}", "computed from the other answers; leave it out"),
 ]  # fmt: skip
 
 
