@@ -46,12 +46,12 @@ def install(session: nox.Session, group: str) -> None:
 
 @contextmanager
 def rendered(session: nox.Session, **answers: str) -> Iterator[Path]:
-    """Give a service with Kafka, and with other answers, outside the check-out and its ignores."""
+    """Give a service with Kafka unless answers say otherwise, outside the check-out's ignores."""
     with TemporaryDirectory(prefix="template-") as folder:
         service = Path(folder) / "orders"
-        data = [f"--data={name}={value}" for name, value in ({"kafka": "yes"} | answers).items()]
-        options = ("--trust", "--quiet", "--defaults", *data)
-        session.run("copier", "copy", *options, str(ROOT), str(service))
+        chosen = {"kafka": "yes", **answers}
+        data = ("--defaults", *(f"--data={name}={answer}" for name, answer in chosen.items()))
+        session.run("copier", "copy", "--trust", "--quiet", *data, str(ROOT), str(service))
         yield service
 
 
@@ -111,6 +111,20 @@ def services(session: nox.Session) -> None:
     session.run("pytest", "tests/services", "-n", "2", "--dist=loadgroup", *session.posargs)
 
 
+@nox.session
+def updates(session: nox.Session) -> None:
+    """Update services of every release: any features, own lives, and all that can go wrong."""
+    install(session, "test")
+    session.run("pytest", "tests/updates", "-n", "2", "-m", "not thorough", *session.posargs)
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """Update as `updates` does, and run the tests of every updated service: before a release."""
+    install(session, "test")
+    session.run("pytest", "tests/updates", "-n", "2", *session.posargs)
+
+
 @nox.session(default=False)
 @nox.parametrize("combination", [nox.param(one, id=one) for one in COMBINATIONS])
 def service(session: nox.Session, combination: str) -> None:
@@ -119,9 +133,9 @@ def service(session: nox.Session, combination: str) -> None:
     session.run("pytest", "tests/services", "-k", f"[{combination}]", "-rP", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session
 def kafka(session: nox.Session) -> None:
-    """Test events on Apache Kafka itself, killed and started again, in a service of its own."""
+    """Test events on Apache Kafka itself, killed and started again, in services of their own."""
     broker = run_path(str(ROOT / "tests/kafka/broker.py"))
     lacking = broker["missing"]()
     if lacking and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
@@ -129,13 +143,15 @@ def kafka(session: nox.Session) -> None:
             f"{lacking}: install Java 17 or newer and Maven, or set KAFKA_BOOTSTRAP_SERVERS"
         )
     install(session, "test")
-    with rendered(session) as service, session.chdir(service):
-        shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
-        for command in (
-            ["uv", "sync", "--quiet"],
-            ["uv", "run", "pytest", "tests/kafka", "-p", "no:randomly", "-s", *session.posargs],
-        ):
-            session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
+    alone = "tests/kafka/alone"
+    for postgres, tests in {"yes": ["tests/kafka", f"--ignore={alone}"], "no": [alone]}.items():
+        with rendered(session, postgres=postgres) as service, session.chdir(service):
+            shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
+            for command in (
+                ["uv", "sync", "--quiet"],
+                ["uv", "run", "pytest", *tests, "-p", "no:randomly", "-s", *session.posargs],
+            ):
+                session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
 
 
 @nox.session(default=False)
@@ -154,7 +170,6 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure every claim about speed, each beside what it is compared with."""
-    install(session, "test")
-    for script in sorted((ROOT / "benchmarks").glob("bench_*.py")):
-        session.run("python", "-m", f"benchmarks.{script.stem}", success_codes=[0, 1])
+    """Measure every claim about speed, print one table, and write docs/benchmarks.md."""
+    install(session, "benchmarks")
+    session.run("python", "-m", "benchmarks", *session.posargs)

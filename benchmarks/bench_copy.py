@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.measure import claim, in_turn, seconds
+from benchmarks.measure import claim, figure, in_turn, seconds
 
 from tests.rendering import files, render, snapshot
 
@@ -33,7 +33,7 @@ def main() -> None:
         found = in_turn({"template": lambda: copy(template), "plain": lambda: copy(plain)}, ROUNDS)
         count = len(files(root / "model"))
     for name, series in found.items():
-        print(f"copy of {count} files, {name}: {series.text(3)} s")
+        figure(f"copy of {count} files, {name}", series, "s")
     ratio = found["template"].over(found["plain"])
     against = f"a copy of {count} plain files"
     claim("copier copy", ratio, against=against, goal=f"<= {GOAL}", holds=ratio.median <= GOAL)

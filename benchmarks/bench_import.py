@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.installed import installed_service, run
-from benchmarks.measure import claim, in_turn
+from benchmarks.measure import claim, figure, in_turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def main() -> None:
             ROUNDS,
         )
     for name, series in found.items():
-        print(f"import of {name}: {series.text(3)} s")
+        figure(f"import of {name}", series, "s")
     main_module, ratio = found["main"], found["main"].over(found["packages"])
     claim(
         "import of orders.main",

@@ -1,4 +1,7 @@
-"""Requests per second of the example's reads, next to apps written by hand for the same table.
+"""The example's requests, next to apps written by hand for the same table.
+
+Requests per second and the 99th percentile of get, list and create, by one process and by two, half
+of the connections each; the memory of a process after that; the time to a first answer.
 
 Run it with `uv run --group test python -m benchmarks.bench_requests`; it needs the program wrk.
 """
@@ -12,25 +15,45 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 
+import psutil
+
 from benchmarks.installed import installed_service, run
-from benchmarks.measure import Series, claim, in_turn
+from benchmarks.measure import Series, claim, figure
 
 from tests.services.processes import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ROUNDS = 5
-SECONDS = 4
+SECONDS = 3
+CONNECTIONS = 32
 POOL_SIZE = "10"
 CONTESTANTS = Path(__file__).parent / "contestants"
-ONE = "/api/v1/products/01900000-0000-7000-8000-000000000001"
-PATHS = {"get": ONE, "list": "/api/v1/products?limit=10"}
+PRODUCTS = "/api/v1/products"
+ONE = f"{PRODUCTS}/01900000-0000-7000-8000-000000000001"
+KINDS = {"get": ONE, "list": f"{PRODUCTS}?limit=10", "create": PRODUCTS}
+DOCUMENTED, BARE = "documented", "bare"
+WORDS = {
+    DOCUMENTED: "FastAPI and SQLAlchemy as documented, without middleware",
+    BARE: "bare Starlette and asyncpg",
+}
+GOALS = {
+    ("get", DOCUMENTED): 1.2,
+    ("list", DOCUMENTED): 1.2,
+    ("get", BARE): 0.6,
+    ("list", BARE): 0.6,
+}
+MEMORY_GOAL = 1.15
+MIB = 1024 * 1024
+MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
 ROWS = """
 import asyncio, asyncpg, os
 async def fill():
@@ -44,23 +67,34 @@ asyncio.run(fill())
 """
 
 
+@dataclass
+class Served:
+    """A contestant that serves: its process, its port, and how long it took to the first answer."""
+
+    process: psutil.Popen
+    port: int
+    started_in: float
+
+
 def main() -> None:
-    """Serve all contestants from one database, load them in turn, and print the ratios."""
+    """Serve all contestants from one database, load them in turn, and report."""
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing: install it, on Debian with `apt-get install wrk`")
     with installed_service() as service, ExitStack() as stack:
+        run(["uv", "sync", "--quiet", "--no-dev", "--inexact"], service)
         url = stack.enter_context(postgres(service))
         run(["uv", "run", "alembic", "upgrade", "head"], service, DATABASE_URL=url)
         run(["uv", "run", "python", "-c", ROWS], service, DATABASE_URL=url)
-        ports = {
-            name: stack.enter_context(served(service, command, url))
-            for name, command in commands(service).items()
-        }
-        for kind, path in PATHS.items():
-            report(
-                kind,
-                in_turn({name: load(port, path) for name, port in ports.items()}, ROUNDS),
-            )
+        report_start(service, url)
+        processes: dict[str, list[Served]] = {}
+        for name, command in commands(service).items():
+            pair = (served(service, command, url) for _ in range(2))
+            processes[name] = [stack.enter_context(one) for one in pair]
+        for number in (1, 2):
+            ports = {name: [one.port for one in some[:number]] for name, some in processes.items()}
+            for kind in KINDS:
+                report_load(kind, number, measured(kind, ports))
+        report_memory({name: some[0] for name, some in processes.items()})
 
 
 def commands(service: Path) -> dict[str, list[str]]:
@@ -70,24 +104,92 @@ def commands(service: Path) -> dict[str, list[str]]:
     uvicorn = [python, "-m", "uvicorn", f"--app-dir={CONTESTANTS}", *options]
     return {
         "service": [python, "-m", "orders"],
-        "documented": [*uvicorn, "documented:app"],
-        "bare": [*uvicorn, "bare:app"],
+        DOCUMENTED: [*uvicorn, "documented:app"],
+        BARE: [*uvicorn, "bare:app"],
     }
 
 
-def report(kind: str, found: dict[str, Series]) -> None:
-    """Print the figures of one kind of request."""
-    for name, series in found.items():
-        print(f"{kind}, {name}: {series.text(0)} requests/s")
-    documented = found["service"].over(found["documented"])
+def measured(kind: str, ports: dict[str, list[int]]) -> dict[str, tuple[Series, Series]]:
+    """Load each contestant in each round; return requests per second, and 99th percentiles."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ports}
+    for number in range(ROUNDS + 1):
+        for name, some in ports.items():
+            rates = load(kind, some)
+            if number > 0:  # the first warms up
+                found[name].append(rates)
+    return {
+        name: (Series(tuple(rate for rate, _ in some)), Series(tuple(late for _, late in some)))
+        for name, some in found.items()
+    }
+
+
+def load(kind: str, ports: list[int]) -> tuple[float, float]:
+    """Load some processes at once; return requests per second, and the 99th percentile in ms."""
+    connections, threads = CONNECTIONS // len(ports), 2 // len(ports)
+    options = [f"-t{threads}", f"-c{connections}", f"-d{SECONDS}s", "--latency"]
+    script = [f"-s{CONTESTANTS / 'create.lua'}"] if kind == "create" else []
+    started = []
+    for port in ports:
+        address = f"http://127.0.0.1:{port}{KINDS[kind]}"
+        command = ["wrk", *options, *script, address, "--", uuid.uuid4().hex[:12].upper()]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    rate, late = 0.0, 0.0
+    for process in started:
+        output, _ = process.communicate()
+        if failed := re.search(r"Non-2xx.*|Socket errors.*", output):
+            sys.exit(f"{kind}: {failed[0]}")
+        rate += float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0])
+        number, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", output)[0]
+        late = max(late, float(number) * MILLISECONDS[unit])
+    return rate, late
+
+
+def report_load(kind: str, number: int, found: dict[str, tuple[Series, Series]]) -> None:
+    """Report one kind of request: ratios first, then what they were made of."""
+    by = "one process" if number == 1 else f"{number} processes"
+    for name, words in WORDS.items():
+        ratio = found["service"][0].over(found[name][0])
+        goal = GOALS.get((kind, name))
+        if goal is None:
+            figure(f"{kind} by {by}", ratio, f"times {words}")
+        else:
+            holds = ratio.median >= goal
+            claim(f"{kind} by {by}", ratio, against=words, goal=f">= {goal}", holds=holds)
+    for name, (rates, late) in found.items():
+        figure(f"{kind} by {by}, {name}", rates, "requests/s")
+        figure(f"{kind} by {by}, {name}, 99th percentile", late, "ms")
+
+
+def report_memory(processes: dict[str, Served]) -> None:
+    """Report the memory of a process that has served all of the load."""
+    used = {
+        name: Series((one.process.memory_full_info().uss / MIB,)) for name, one in processes.items()
+    }
+    ratio = used["service"].over(used[DOCUMENTED])
     claim(
-        f"{kind} with all middleware",
-        documented,
-        against="FastAPI and SQLAlchemy as documented, without any",
-        goal=">= 0.95",
-        holds=documented.median >= 0.95,  # noqa: PLR2004 - as in the line above
+        "memory of a process",
+        ratio,
+        against=WORDS[DOCUMENTED],
+        goal=f"<= {MEMORY_GOAL}",
+        holds=ratio.median <= MEMORY_GOAL,
     )
-    print(f"{kind}: {found['service'].over(found['bare']).text()} times bare Starlette and asyncpg")
+    for name, series in used.items():
+        figure(f"memory of a process, {name}", series, "MiB")
+
+
+def report_start(service: Path, url: str) -> None:
+    """Start each in each round; report the time to the first answer from the database."""
+    times: dict[str, list[float]] = {}
+    for number in range(ROUNDS + 1):
+        for name, command in commands(service).items():
+            with served(service, command, url) as one:
+                if number > 0:
+                    times.setdefault(name, []).append(one.started_in)
+    found = {name: Series(tuple(some)) for name, some in times.items()}
+    ratio = found["service"].over(found[DOCUMENTED])
+    figure("start to first answer", ratio, f"times {WORDS[DOCUMENTED]}")
+    for name, series in found.items():
+        figure(f"start to first answer, {name}", series, "s")
 
 
 @contextmanager
@@ -106,8 +208,8 @@ def postgres(service: Path) -> Iterator[str]:
 
 
 @contextmanager
-def served(service: Path, command: list[str], url: str) -> Iterator[int]:
-    """Serve a contestant, its log in a file, and give its port once it answers."""
+def served(service: Path, command: list[str], url: str) -> Iterator[Served]:
+    """Serve a contestant, its log in a file, until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
     port_option = ["--port", str(port)] if "uvicorn" in command else []
@@ -119,41 +221,29 @@ def served(service: Path, command: list[str], url: str) -> Iterator[int]:
         "ORDERS_DATABASE_MAX_OVERFLOW": "0",
         "ORDERS_SHUTDOWN_DELAY": "0",
     }
-    with (
-        (service / f"{port}.log").open("wb") as log,
-        subprocess.Popen(
+    with (service / f"{port}.log").open("wb") as log:
+        started = time.perf_counter()
+        process = psutil.Popen(
             [*command, *port_option], cwd=service, env=environment(**variables), stdout=log
-        ) as process,
-    ):
+        )
         try:
             wait_for(f"http://127.0.0.1:{port}{ONE}")
-            yield port
+            yield Served(process, port, time.perf_counter() - started)
         finally:
             process.terminate()
+            process.wait()
 
 
 def wait_for(address: str) -> None:
     """Return when the address answers, within 20 seconds."""
-    for _ in range(200):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - on this machine
                 return
         except URLError:
-            time.sleep(0.1)
+            time.sleep(0.01)
     sys.exit(f"{address} does not answer")
-
-
-def load(port: int, path: str) -> Callable[[], float]:
-    """Return a call that loads one address with wrk and gives its requests per second."""
-    command = ["wrk", "-t2", "-c32", f"-d{SECONDS}s", f"http://127.0.0.1:{port}{path}"]
-
-    def measure() -> float:
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        if failed := re.search(r"Non-2xx.*|Socket errors.*", done.stdout):
-            sys.exit(f"{command[-1]}: {failed[0]}")
-        return float(re.findall(r"Requests/sec:\s+([\d.]+)", done.stdout)[0])
-
-    return measure
 
 
 if __name__ == "__main__":

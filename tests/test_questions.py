@@ -105,6 +105,17 @@ def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: 
     assert not (tmp_path / "service").exists()
 
 
+@pytest.mark.parametrize("names", [{"package_name": "jwt"}, {"project_slug": "pyjwt"}])
+def test_authentication_is_refused_to_a_service_named_as_its_libraries(
+    template: Path, tmp_path: Path, names: dict[str, str]
+) -> None:
+    """Older services may have such a name, and keep it in updates; they cannot add the feature."""
+    render(template, tmp_path / "without", **names)
+    with pytest.raises(UserMessageError, match="a library that it installs; type no"):
+        render(template, tmp_path / "with", **names, authentication=True)
+    assert not (tmp_path / "with").exists()
+
+
 def test_a_relative_path_to_the_template_is_refused(template: Path, tmp_path: Path) -> None:
     """The service records where its template is, and its updates start in another folder."""
     with contextlib.chdir(template), pytest.raises(UserMessageError, match="type its full path"):

@@ -1,9 +1,10 @@
-"""The example's reads on bare Starlette and asyncpg: about the least that Python can do."""
+"""The example's requests on bare Starlette and asyncpg: about the least that Python can do."""
 
 import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +15,10 @@ from starlette.routing import Route
 
 COLUMNS = "id, sku, name, price, status, version, created_at, updated_at"
 ONE = f"SELECT {COLUMNS} FROM products WHERE id = $1"  # noqa: S608 - a constant
+INSERT = f"""
+INSERT INTO products (id, sku, name, price, status, version)
+VALUES (gen_random_uuid(), $1, $2, $3, 'draft', 1) RETURNING {COLUMNS}
+"""  # noqa: S608 - constants
 PAGE = f"SELECT {COLUMNS} FROM products ORDER BY id LIMIT $1"  # noqa: S608 - a constant
 
 
@@ -40,14 +45,23 @@ async def list_products(request: Request) -> Response:
     return _json([dict(row) for row in rows])
 
 
-def _json(content: object) -> Response:
-    return Response(json.dumps(content, default=str), media_type="application/json")
+async def create_product(request: Request) -> Response:
+    """Insert a product."""
+    given = await request.json()
+    price = Decimal(given["price"])
+    row = await request.app.state.pool.fetchrow(INSERT, given["sku"], given["name"], price)
+    return _json(dict(row), 201)
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(json.dumps(content, default=str), status, media_type="application/json")
 
 
 app = Starlette(
     routes=[
         Route("/api/v1/products/{product_id}", get_product),
         Route("/api/v1/products", list_products),
+        Route("/api/v1/products", create_product, methods=["POST"]),
     ],
     lifespan=lifespan,
 )

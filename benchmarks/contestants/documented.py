@@ -1,4 +1,4 @@
-"""The example's reads as the documentation of FastAPI and of SQLAlchemy shows them, by hand.
+"""The example's requests as the documentation of FastAPI and of SQLAlchemy shows them, by hand.
 
 One session per request, ORM rows into a response model; no middleware, no log, no envelope.
 """
@@ -9,11 +9,11 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import DateTime, Enum, Numeric, select
+from sqlalchemy import DateTime, Enum, Numeric, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -43,16 +43,25 @@ class Product(Base):
 
     __tablename__ = "products"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     sku: Mapped[str]
     name: Mapped[str]
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     status: Mapped[Status] = mapped_column(
         Enum(Status, name="product_status", values_callable=lambda cls: [one.value for one in cls])
     )
-    version: Mapped[int]
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class ProductCreate(BaseModel):
+    """A new product."""
+
+    sku: str
+    name: str
+    price: Decimal
+    status: Status = Status.DRAFT
 
 
 class ProductRead(BaseModel):
@@ -97,3 +106,13 @@ async def list_products(
     if after is not None:
         query = query.where(Product.id > after)
     return list(await session.scalars(query))
+
+
+@app.post("/api/v1/products", response_model=ProductRead, status_code=201)
+async def create_product(new: ProductCreate, session: Session) -> Product:
+    """Add a product."""
+    product = Product(**new.model_dump())
+    session.add(product)
+    await session.commit()
+    await session.refresh(product)
+    return product

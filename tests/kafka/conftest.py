@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,15 +29,35 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap_servers(broker: Broker) -> str:
-    """The broker's address: what the harness uses in these tests."""
+def kafka_bootstrap_servers(request: pytest.FixtureRequest) -> str:
+    """The brokers of `KAFKA_BOOTSTRAP_SERVERS`, else the one that is started here."""
+    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        return given
+    broker: Broker = request.getfixturevalue("broker")
     return broker.address
 
 
 @pytest.fixture
+def brokers(request: pytest.FixtureRequest) -> str:
+    """The brokers for a test's replicas; one that kills a broker says so by asking for its own."""
+    own = "broker" if "broker" in request.fixturenames else None
+    found: Broker | str = request.getfixturevalue(own or "kafka_bootstrap_servers")
+    return found.address if isinstance(found, Broker) else found
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str | None:
+    """A migrated database, where the service has one."""
+    url: str | None = None
+    if find_spec("orders.internal.database"):
+        url = request.getfixturevalue("migrated_postgres")
+    return url
+
+
+@pytest.fixture
 async def replicas(
-    migrated_postgres: str, kafka_bootstrap_servers: str, kafka_namespace: str
+    database: str | None, brokers: str, kafka_namespace: str
 ) -> AsyncIterator[Replicas]:
     """Replicas of the service as processes of their own, which may be killed."""
-    async with Replicas(migrated_postgres, kafka_bootstrap_servers, kafka_namespace) as started:
+    async with Replicas(database, brokers, kafka_namespace) as started:
         yield started

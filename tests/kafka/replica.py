@@ -16,15 +16,15 @@ PATIENCE = 30.0
 class Replicas:
     """Starts, kills and stops replicas on one database and one broker."""
 
-    def __init__(self, database: str, brokers: str, namespace: str) -> None:
+    def __init__(self, database: str | None, brokers: str, namespace: str) -> None:
         self._environment = {
             **os.environ,
-            "DATABASE_URL": database,
             "KAFKA_BOOTSTRAP_SERVERS": brokers,
             "ORDERS_KAFKA_NAMESPACE": namespace,
             "ORDERS_KAFKA_SESSION_TIMEOUT": "2",
             "ORDERS_SHUTDOWN_DELAY": "0",
             "ORDERS_LOG_LEVEL": "warning",
+            **({"DATABASE_URL": database} if database else {}),
         }
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.client = httpx.AsyncClient(timeout=10)

@@ -28,9 +28,10 @@ JAAS = (
 
 @pytest.fixture(scope="module")
 def secure(
-    tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap_servers: str
+    tmp_path_factory: pytest.TempPathFactory, broker: Broker
 ) -> Iterator[tuple[Broker, Path]]:
     """A broker that speaks SASL over TLS, and the certificate that it shows."""
+    del broker  # asked for so that both are there, or neither
     folder = tmp_path_factory.mktemp("secure")
     store, certificate = folder / "broker.p12", folder / "ca.pem"
     secret = ["-keystore", str(store), "-storepass", PASSWORD, "-alias", "broker"]
@@ -49,12 +50,12 @@ def secure(
             f"listener.name.sasl_ssl.plain.sasl.jaas.config={JAAS}",
         ]
     )
-    broker = Broker(folder / "broker", properties, "SASL_SSL")
+    secured = Broker(folder / "broker", properties, "SASL_SSL")
     try:
-        broker.start()
-        yield broker, certificate
+        secured.start()
+        yield secured, certificate
     finally:
-        broker.kill()
+        secured.kill()
 
 
 def settings(broker: Broker, certificate: Path | None, password: str) -> KafkaSettings:

@@ -13,7 +13,7 @@ from tests.kafka.replica import Replicas
 async def under_load(
     replicas: Replicas,
     database: str,
-    broker: Broker,
+    brokers: str,
     namespace: str,
     trouble: Callable[[Load], Awaitable[None]],
 ) -> None:
@@ -26,13 +26,13 @@ async def under_load(
     written = monotonic()
     await settle(database)
     settled = monotonic()
-    found = await account(database, broker.address, f"{namespace}products")
+    found = await account(database, brokers, f"{namespace}products")
     print(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {found}")  # noqa: T201
     found.check()
 
 
 async def test_the_service_is_killed_three_times(
-    replicas: Replicas, migrated_postgres: str, broker: Broker, kafka_namespace: str
+    replicas: Replicas, migrated_postgres: str, brokers: str, kafka_namespace: str
 ) -> None:
     """kill -9 at random moments in 5,000 writes."""
     port = await replicas.start()
@@ -43,7 +43,7 @@ async def test_the_service_is_killed_three_times(
             replicas.kill(port)
             await replicas.start(port)
 
-    await under_load(replicas, migrated_postgres, broker, kafka_namespace, trouble)
+    await under_load(replicas, migrated_postgres, brokers, kafka_namespace, trouble)
 
 
 async def test_the_broker_is_killed_and_comes_back(
@@ -64,11 +64,11 @@ async def test_the_broker_is_killed_and_comes_back(
         assert "kafka" in ready.json()["detail"]
         await asyncio.to_thread(broker.start)
 
-    await under_load(replicas, migrated_postgres, broker, kafka_namespace, trouble)
+    await under_load(replicas, migrated_postgres, broker.address, kafka_namespace, trouble)
 
 
 async def test_replicas_come_and_go(
-    replicas: Replicas, migrated_postgres: str, broker: Broker, kafka_namespace: str
+    replicas: Replicas, migrated_postgres: str, brokers: str, kafka_namespace: str
 ) -> None:
     """A second replica joins, the first is killed, a third joins, the second stops."""
     first = await replicas.start()
@@ -83,4 +83,4 @@ async def test_replicas_come_and_go(
         await load.until(0.8)
         await replicas.stop(second)
 
-    await under_load(replicas, migrated_postgres, broker, kafka_namespace, trouble)
+    await under_load(replicas, migrated_postgres, brokers, kafka_namespace, trouble)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from orders.internal.database import DatabaseUnavailable
 from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
+from orders.internal.kafka.consuming import worker as consuming
 from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.internal.kafka.tools import replay
 from orders.main import create_app
@@ -281,3 +282,31 @@ async def test_a_tombstone_stays_one_as_a_dead_letter(
         assert lines[-1].startswith("1 dead letters sent")
         first, again = await messages.read("inside", 2)
         assert (first.value, again.value) == (None, None)
+
+
+async def test_slow_handlers_keep_their_place_in_the_group(
+    settings: Settings,
+    recorder: type[Recorder],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Handling that takes longer than a member may go without polling ends no membership."""
+    monkeypatch.setattr(consuming, "MAX_POLL_INTERVAL", 1)
+    monkeypatch.setattr(consuming, "CAPACITY_FACTOR", 1)
+    begun: list[int] = []
+
+    def luckless(number: int) -> bool:
+        begun.append(number)
+        return False
+
+    recorder.luckless, recorder.slow = luckless, 2.5
+    one_by_one = settings.model_copy(update={"kafka_consumer_concurrency": 1})
+    async with started(one_by_one, recorder) as app:
+        await publish(app, *(Happened(about=str(number), number=number) for number in range(3)))
+
+        async def handled() -> list[int]:
+            return sorted(number for _, number in recorder.handled)
+
+        await eventually(handled, [0, 1, 2])
+    assert sorted(begun) == [0, 1, 2]
+    assert not [one for one in caplog.messages if "max_poll_interval" in one]

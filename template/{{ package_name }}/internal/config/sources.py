@@ -1,9 +1,17 @@
 """Where settings are read from."""
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from .errors import InvalidSettingsError
 
 
 class PrefixedEnvSource(EnvSettingsSource):
@@ -36,3 +44,35 @@ class UnprefixedEnvSource(EnvSettingsSource):
         if any(isinstance(mark, Unprefixed) for mark in field.metadata):
             return super().get_field_value(field, field_name)
         return None, field_name, False
+
+
+class EnvironmentSettings(BaseSettings):
+    """Read from variables with the service's prefix, then from bare names, then from `.env`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", validate_default=True)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Return the settings of this process.
+
+        Raises:
+            InvalidSettingsError: with a line for each bad variable, all of them at once.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise InvalidSettingsError(cls.model_config.get("env_prefix", ""), error) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the bare names between the prefixed ones and the file `.env`."""
+        del env_settings
+        prefixed, bare = PrefixedEnvSource(settings_cls), UnprefixedEnvSource(settings_cls)
+        return init_settings, prefixed, bare, dotenv_settings, file_secret_settings

@@ -1,15 +1,15 @@
 """Events as messages: the Kafka protocol binding of CloudEvents 1.0, in binary mode."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from .errors import UnreadableMessageError
 from .event_base import ATTRIBUTES, EventBase
 
 _EXCLUDED = set(ATTRIBUTES)
+_BODY = TypeAdapter(dict[str, Any])
 
 
 class Record(NamedTuple):
@@ -47,7 +47,7 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
 
 def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """Return headers as text; of several with one name, the last."""
-    return {name: str(value or b"", "utf-8", "replace") for name, value in headers}
+    return {name: value.decode(errors="replace") if value else "" for name, value in headers}
 
 
 def decode(
@@ -73,7 +73,7 @@ def decode(
     if cls is None:
         raise UnreadableMessageError(f"version {version} of {kind} is not known here")
     try:
-        body = json.loads(value or b"")
+        body = _BODY.validate_json(value or b"")
         body["id"], body["time"] = headers.get("ce_id"), headers.get("ce_time")
         event: EventBase = cls.model_validate(body)
     except (ValidationError, ValueError, TypeError) as error:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import deque
 from typing import Any, Self
 
 import structlog
@@ -39,6 +40,8 @@ class Sender:
         self._lost = asyncio.Event()
         self._tried = asyncio.Event()
         self._waiting = 0
+        self._told: deque[tuple[float, asyncio.Future[BaseException | None]]] = deque()
+        self._expiry: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -130,29 +133,35 @@ class Sender:
         """Wait until a message is acknowledged or refused, for a limited time.
 
         It counts until it is settled, not only for as long as somebody waits. This does what
-        `asyncio.wait` does, in half of the time, and it is done for every event.
+        `asyncio.wait` does, in less than half of the time, and it is done for every event.
         """
         loop = asyncio.get_running_loop()
-        told = loop.create_future()
+        told: asyncio.Future[BaseException | None] = loop.create_future()
 
         def settle(future: "asyncio.Future[Any]") -> None:
             self._waiting -= 1
-            failure = None if future.cancelled() else future.exception()
             if not told.done():
-                told.set_result(failure)
+                told.set_result(None if future.cancelled() else future.exception())
+            while self._told and self._told[0][1].done():
+                self._told.popleft()
 
-        def expire() -> None:
+        future.add_done_callback(settle)
+        if self._expiry is None:
+            self._expiry = loop.call_later(self._timeout, self._expire)
+        self._told.append((loop.time() + self._timeout, told))
+        return await told
+
+    def _expire(self) -> None:
+        """Tell those that have waited too long, and look again when the next one will have."""
+        loop = asyncio.get_running_loop()
+        self._expiry = None
+        while self._told and (self._told[0][0] <= loop.time() or self._told[0][1].done()):
+            _, told = self._told.popleft()
             if not told.done():
                 what = f"no broker took the event within {self._timeout:g} s"
                 told.set_exception(BrokersUnavailable(what))
-
-        future.add_done_callback(settle)
-        expiry = loop.call_later(self._timeout, expire)
-        try:
-            failure: BaseException | None = await told
-        finally:
-            expiry.cancel()
-        return failure
+        if self._told:
+            self._expiry = loop.call_at(self._told[0][0], self._expire)
 
     async def _keep_connected(self) -> None:
         while True:

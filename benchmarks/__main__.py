@@ -1,0 +1,77 @@
+"""Runs every benchmark, or those named, prints one table, and writes docs/benchmarks.md.
+
+Run it with `uv run nox -s benchmarks`, on a machine with nothing else to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.measure import RESULTS, Result, Series
+from benchmarks.plots import draw
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+PLOTS = PAGE.with_suffix(".svg")
+INTRODUCTION = """\
+# Benchmarks
+
+Written by `uv run nox -s benchmarks` on {day}, on {machine}. A ratio is made of
+two figures of one round, side by side; medians are shown, with the smallest and the largest. Read
+the ratios: all else depends on the machine. The [scripts](../benchmarks/README.md) say more.
+
+![Each figure with a goal, its rounds as dots](benchmarks.svg)
+
+"""
+
+
+def main() -> int:
+    """Run the scripts, and return 1 if one of them broke off; a missed goal is a result."""
+    names = sys.argv[1:] or sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
+    with TemporaryDirectory(prefix="benchmarks-") as folder:
+        file = Path(folder) / "results"
+        broken = [name for name in names if not completes(name, file)]
+        lines = file.read_text().splitlines() if file.exists() else []
+    results = [Result(**json.loads(line)) for line in lines]
+    table = "\n".join(rows(results))
+    print(f"\n{table}")
+    if not sys.argv[1:]:
+        machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+        day = datetime.now(tz=UTC).date().isoformat()
+        PAGE.write_text(INTRODUCTION.format(day=day, machine=machine) + table + "\n")
+        draw([one for one in results if one.holds is not None], PLOTS)
+    for name in broken:
+        print(f"{name} broke off: its figures are missing", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def completes(name: str, results: Path) -> bool:
+    """Run a script, and say whether it came to its end with a verdict on its goals."""
+    before = results.stat().st_size if results.exists() else 0
+    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    environment = {**os.environ, RESULTS: str(results)}
+    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    return status in {0, 1} and results.exists() and results.stat().st_size > before
+
+
+def rows(results: list[Result]) -> list[str]:
+    """Make the table: ratios and bounds first, then the figures behind them."""
+    shown = ["| what | figure | compared with | goal | |", "|---|---|---|---|---|"]
+    for one in sorted(results, key=lambda one: one.holds is None):
+        verdict = "" if one.holds is None else "met" if one.holds else "**missed**"
+        digits = 2 if statistics.median(one.figures) < 100 else 0  # noqa: PLR2004 - to be read
+        middle = f"{Series(tuple(one.figures)).text(digits)} {one.unit}"
+        shown.append(f"| {one.name} | {middle} | {one.against} | {one.goal} | {verdict} |")
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main())

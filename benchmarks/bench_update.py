@@ -1,0 +1,57 @@
+"""How long `make template-update` over one release takes, next to a bare `copier update` to it.
+
+The release changes a line of the Makefile, so neither locks dependencies. Both run the same copier.
+Run it with `uv run --group test python -m benchmarks.bench_update`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.installed import run
+from benchmarks.measure import claim, figure, in_turn, seconds
+
+from tests.releases import NEW, OLD, release, write_news
+from tests.rendering import commit_all, render, snapshot
+
+ROUNDS = 7
+GOAL = 1.3
+
+
+def main() -> None:
+    """Measure, and print the ratio."""
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        template, service = Path(folder) / "template", Path(folder) / "orders"
+        template.mkdir()
+        write_news(snapshot(template), "v1.0.0", "The first one.")
+        commit_all(template, tag="v1.0.0")
+        commit_all(render(template, service))
+        release(template, "v1.1.0", OLD, NEW, news="The second one.")
+        script = ["--script", "development/template.py"]
+        run(["uv", "sync", "--quiet", *script], service)
+        python = run(["uv", "python", "find", *script], service).strip()
+
+        def update(*command: str) -> float:
+            started = ["git", "restore", "--source=HEAD", "--worktree", "."]
+            subprocess.run(started, cwd=service, check=True)
+            taken = seconds(lambda: run([*command], service))
+            if NEW not in (service / "Makefile").read_text():
+                raise RuntimeError(f"{command[0]} brought in nothing")
+            return taken
+
+        bare = (python, "-m", "copier", "update", "--trust", "--defaults", "--quiet")
+        found = in_turn(
+            {"make": lambda: update("make", "template-update"), "copier": lambda: update(*bare)},
+            ROUNDS,
+        )
+    for name, series in found.items():
+        figure(f"update over one release, {name}", series, "s")
+    ratio = found["make"].over(found["copier"])
+    goal, holds = f"<= {GOAL}", ratio.median <= GOAL
+    claim("make template-update", ratio, against="a bare copier update", goal=goal, holds=holds)
+
+
+if __name__ == "__main__":
+    main()

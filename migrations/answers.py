@@ -1,0 +1,67 @@
+"""Mend the recorded answers of a service before an update reads them.
+
+Copier takes the default, without a word, for an answer that a new validator refuses, and for one
+whose question has a new name. A release that changes either adds a mending to `MENDINGS`. Copier
+runs this file before it asks anything, in the service's folder, with the answers file's name.
+"""
+
+from __future__ import annotations
+
+import sys
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Answers: TypeAlias = dict[str, object]
+Mending: TypeAlias = "Callable[[Answers], None]"
+
+
+def renamed(old: str, new: str) -> Mending:
+    """Carry the answer to a question over to the question's new name."""
+
+    def mend(answers: Answers) -> None:
+        if old in answers:
+            answer = answers.pop(old)
+            answers.setdefault(new, answer)
+
+    return mend
+
+
+def converted(question: str, convert: Callable[[object], object]) -> Mending:
+    """Give an answer its new form; `convert` leaves one alone that has it."""
+
+    def mend(answers: Answers) -> None:
+        if question in answers:
+            answers[question] = convert(answers[question])
+
+    return mend
+
+
+MENDINGS: Final[Sequence[Mending]] = ()
+"""What every update does to answers, oldest first; done again, none of them changes anything."""
+
+
+def mended(answers: Answers) -> Answers:
+    """Return answers of any release as today's questions want them."""
+    result = deepcopy(answers)
+    for mend in MENDINGS:
+        mend(result)
+    return result
+
+
+def main(path: Path) -> None:
+    """Mend the answers in a file, which is replaced whole, and only when something changes."""
+    recorded: Answers = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if (answers := mended(recorded)) != recorded:
+        draft = path.with_name(path.name + ".new")
+        draft.write_text(yaml.safe_dump(answers, allow_unicode=True), encoding="utf-8")
+        draft.replace(path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""How this service follows its template: what `development/template.py` is made of."""

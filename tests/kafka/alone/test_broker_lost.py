@@ -1,0 +1,57 @@
+"""Without a database, HTTP goes on while the broker is away, and events go on when it is back."""
+
+import asyncio
+
+import httpx
+
+from tests.kafka.broker import Broker
+from tests.kafka.replica import Replicas
+
+PATIENCE = 40.0
+LAMP = {"name": "Lamp", "price": "1"}
+
+
+async def until(client: httpx.AsyncClient, status: int, method: str, url: str, **body: str) -> None:
+    """Ask again and again until the status is this one."""
+    response = None
+    async with asyncio.timeout(PATIENCE):
+        while response is None or response.status_code != status:
+            response = await client.request(method, url, json={**LAMP, **body} if body else None)
+            await asyncio.sleep(0.1)
+
+
+async def test_a_broker_is_lost_and_comes_back(replicas: Replicas, broker: Broker) -> None:
+    """Reads are answered, writes are refused with the time to try again, readiness says so."""
+    base = f"http://127.0.0.1:{await replicas.start()}"
+    products, ready = f"{base}/api/v1/products", f"{base}/healthcheck/ready"
+    client = replicas.client
+    await until(client, 201, "POST", products, sku="FIRST")
+    await until(client, 200, "GET", ready)
+    broker.kill()
+    try:
+        await until(client, 503, "GET", ready)
+        refused = await client.post(products, json={**LAMP, "sku": "SECOND"}, timeout=PATIENCE)
+        assert refused.status_code == 503, refused.text
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert int(refused.headers["retry-after"]) > 0
+        assert (await client.get(products)).status_code == 200
+        assert (await client.get(f"{base}/healthcheck/live")).status_code == 200
+    finally:
+        await asyncio.to_thread(broker.start)
+    await until(client, 200, "GET", ready)
+    await until(client, 201, "POST", products, sku="THIRD")
+
+
+async def test_a_service_starts_before_its_broker(replicas: Replicas, broker: Broker) -> None:
+    """Started while nothing listens, it serves reads, and publishes once the broker is there."""
+    broker.kill()
+    try:
+        base = f"http://127.0.0.1:{await replicas.start()}"
+        products, ready = f"{base}/api/v1/products", f"{base}/healthcheck/ready"
+        client = replicas.client
+        await until(client, 503, "GET", ready)
+        assert (await client.get(products)).status_code == 200
+    finally:
+        await asyncio.to_thread(broker.start)
+    await until(client, 200, "GET", ready)
+    await until(client, 201, "POST", products, sku="FIRST")

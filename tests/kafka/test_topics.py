@@ -1,0 +1,149 @@
+"""A broker that makes no topics by itself, and one that has forgotten what a group has not read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
+from orders.internal.kafka.cloud_events import encode
+from orders.internal.kafka.outbox import relay
+from orders.internal.kafka.outbox.publishing import OutboxProducer
+from orders.main import create_app
+from orders.settings import Settings
+
+from tests.harness.kafka.messages import Messages, eventually
+from tests.harness.lifespan import running
+from tests.kafka.broker import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHORT = {"retention.ms": "500", "segment.ms": "200", "file.delete.delay.ms": "0"}
+
+
+class Noted(EventBase):
+    """An event on a topic that is there."""
+
+    topic: ClassVar[str] = "there"
+    type: ClassVar[str] = "noted"
+
+    number: int
+
+
+class Strayed(Noted):
+    """An event on a topic that nobody has made."""
+
+    topic: ClassVar[str] = "nowhere"
+    type: ClassVar[str] = "strayed"
+
+
+class Recorder(ConsumerBase[Noted]):
+    """Records the numbers of events."""
+
+    topic = "there"
+    name = "recorder"
+    events = (Noted,)
+    numbers: ClassVar[list[int]] = []
+
+    async def handle(self, event: Noted, scope: MessageScope) -> None:  # noqa: ARG002
+        """Record the event's number."""
+        self.numbers.append(event.number)
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Broker]:
+    """A broker with auto-creation of topics off, as many clusters are run."""
+    del broker  # asked for so that both are there, or neither
+    started = Broker(tmp_path_factory.mktemp("strict"), "auto.create.topics.enable=false")
+    try:
+        started.start()
+        yield started
+    finally:
+        started.kill()
+
+
+@pytest.fixture
+def settings(settings_values: dict[str, object], strict: Broker) -> Settings:
+    """The service's settings with that broker."""
+    values: dict[str, Any] = {**settings_values, "kafka_bootstrap_servers": strict.address}
+    return Settings(**{"_env_file": None, **values})
+
+
+async def make_topic(settings: Settings, name: str, configs: dict[str, str]) -> None:
+    """Make a topic with one partition."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        topic = NewTopic(settings.kafka_namespace + name, 1, 1, topic_configs=configs)
+        await admin.create_topics([topic])
+    finally:
+        await admin.close()
+
+
+async def test_events_for_a_topic_that_nobody_made_are_set_aside(
+    settings: Settings, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They keep their reason in the outbox, and all others are sent."""
+    monkeypatch.setattr(relay, "UNKNOWN_TOPIC_PATIENCE", 1.0)
+    await make_topic(settings, "there", {})
+    app = create_app(settings)
+    app.state.consumers = ()
+    connection = await asyncpg.connect(migrated_postgres)
+
+    async def left() -> list[tuple[str, bool]]:
+        rows = await connection.fetch("SELECT topic, error FROM internal.outbox ORDER BY id")
+        return [(row["topic"], "no such topic" in (row["error"] or "")) for row in rows]
+
+    async with running(app):
+        async with app.state.database.session() as session:
+            producer = OutboxProducer(session, app)
+            for event in (Strayed(number=1), Noted(number=2), Strayed(number=3), Noted(number=4)):
+                await producer.publish(event)
+        namespace = settings.kafka_namespace
+        async with Messages(settings.kafka_bootstrap_servers, namespace) as messages:
+            found = await messages.read("there", 2)
+        assert [message.value for message in found] == [b'{"number":2}', b'{"number":4}']
+        await eventually(left, [(f"{namespace}nowhere", True)] * 2)
+    await connection.close()
+
+
+async def test_what_retention_took_holds_up_nothing(settings: Settings) -> None:
+    """A group whose place is gone goes on with the oldest that is left."""
+    await make_topic(settings, "there", SHORT)
+    topic = settings.kafka_namespace + "there"
+    partition = TopicPartition(topic, 0)
+
+    class Own(Recorder):
+        numbers: ClassVar[list[int]] = []
+
+    async def numbers() -> list[int]:
+        return Own.numbers
+
+    app = create_app(settings)
+    app.state.consumers = (Own,)
+    reader = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await asyncio.gather(reader.start(), producer.start())
+
+    async def send(number: int) -> None:
+        made = encode(Noted(number=number), source="s", namespace="", traceparent="")
+        await producer.send_and_wait(topic, made.value, key=made.key, headers=made.headers)
+
+    try:
+        async with running(app):
+            await send(1)
+            await eventually(numbers, [1])
+        await send(2)
+        async with asyncio.timeout(60):
+            while (await reader.beginning_offsets([partition]))[partition] < 2:
+                await asyncio.sleep(0.2)
+        async with running(app):
+            await send(3)
+            await eventually(numbers, [1, 3])
+    finally:
+        await asyncio.gather(reader.stop(), producer.stop())

@@ -1,0 +1,37 @@
+"""Whose a service's files are, by the lists that the service carries."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pathspec import PathSpec
+
+from tests.rendering import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+YOURS = "Yours"
+WITH_A_FEATURE = "Yours, and new with a feature"
+
+
+def lists(service: Path) -> dict[str, list[str]]:
+    """Read the lists: a heading names each, and an item starts with its pattern."""
+    text = (service / "docs/template/ownership.md").read_text()
+    sections = re.split(r"^## (.+)$", text, flags=re.MULTILINE)[1:]
+    return {
+        heading: re.findall(r"^- `([^`]+)`", body, flags=re.MULTILINE)
+        for heading, body in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+
+def matched(patterns: list[str], service: Path) -> set[str]:
+    """Pick the files that a list names."""
+    spec = PathSpec.from_lines("gitignore", patterns)
+    return {str(path) for path in files(service) if spec.match_file(path)}
+
+
+def owned(service: Path, owner: str) -> set[str]:
+    """Pick the files that belong to an owner."""
+    return matched(lists(service).get(owner, []), service)

@@ -1,0 +1,92 @@
+"""The commands that the pages on updates show do what the pages say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.releases import GREEN, MAKEFILE, NEW, OLD, PERSON, SUITE, ask, release, replace, status
+from tests.rendering import ROOT, commit_all
+from tests.services.processes import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def commands(page: str, heading: str) -> list[str]:
+    """Read the commands to run below a heading: the lines of its blocks marked `sh`."""
+    [section] = re.findall(
+        rf"^## {heading}\n(.*?)(?=^## |\Z)", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def run(service: Path, line: str) -> tuple[int, str]:
+    """Run a line as a reader types it; give its status, and what it printed."""
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=service,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(**PERSON),
+    )
+    return done.returncode, done.stdout
+
+
+def test_updating_is_as_described(updatable: Path, releases: Path) -> None:
+    """The commands of "How an update works" show the record, the news and the changes."""
+    release(releases, "v1.1.0", OLD, NEW, news="One.")
+    lines = commands("docs/explanation.md", "How an update works")
+    answers, news, update, changed = [run(updatable, line) for line in lines]
+    assert {status for status, _ in (answers, news, update, changed)} == {0}
+    assert "_commit: v1.0.0\n" in answers[1]
+    assert "## v1.1.0\n\nOne.\n" in news[1]
+    assert changed[1] == " M .copier-answers.yml\n M Makefile\n"
+
+
+def test_an_update_is_brought_in_by_the_commands_shown(updatable: Path, releases: Path) -> None:
+    """The how-to on updates ends with the release committed; what came after that is undone."""
+    replace(releases / MAKEFILE, SUITE, GREEN)
+    release(releases, "v1.1.0", OLD, NEW, news="One.")
+    lines = commands("docs/how-to.md", "Update a service")
+    statuses = {line: run(updatable, line)[0] for line in lines}
+    assert statuses.pop("make template-check") == 2
+    assert set(statuses.values()) == {0}
+    assert len(statuses) == 7
+    assert NEW in (updatable / "Makefile").read_text()
+    assert status(updatable) == ""
+    assert ask(updatable, "check").returncode == 0
+
+
+def test_a_conflict_is_resolved_by_the_commands_shown(updatable: Path, releases: Path) -> None:
+    """The how-to on conflicts ends with the template's text committed."""
+    replace(updatable / "Makefile", OLD, "## Ours")
+    commit_all(updatable)
+    release(releases, "v1.1.0", OLD, NEW)
+    assert ask(updatable, "update").returncode == 2
+    listed, *others = [
+        run(updatable, line) for line in commands("docs/how-to.md", "Resolve a conflict")
+    ]
+    assert listed == (0, "Makefile\n")
+    assert {status for status, _ in others} == {0}
+    assert len(others) == 4
+    assert f"clean: {NEW}\n" in (updatable / "Makefile").read_text()
+    assert status(updatable) == ""
+
+
+def test_marks_that_are_left_are_found(updatable: Path, releases: Path) -> None:
+    """The check of "Resolve a conflict" keeps a file that still holds marks from being missed."""
+    replace(updatable / "Makefile", OLD, "## Ours")
+    commit_all(updatable)
+    release(releases, "v1.1.0", OLD, NEW)
+    assert ask(updatable, "update").returncode == 2
+    lines = commands("docs/how-to.md", "Resolve a conflict")
+    *_, check = [line for line in lines if "--check" in line]
+    run(updatable, "git add --all .")
+    found = run(updatable, check)
+    assert found[0] != 0
+    assert "leftover conflict marker" in found[1]

@@ -1,0 +1,134 @@
+"""A service asks its template for news; scripts can trust the status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.releases import NEW, NEWER, OLD, ask, git, release, replace, write_news
+from tests.rendering import commit_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWERS = ".copier-answers.yml"
+
+
+def test_a_service_at_the_newest_release_is_up_to_date(updatable: Path) -> None:
+    """Nothing newer is status 0, and an update then changes nothing."""
+    checked = ask(updatable, "check")
+    assert (checked.returncode, checked.stdout) == (
+        0,
+        "Up to date with the template, release v1.0.0.\n",
+    )
+    assert ask(updatable, "update").returncode == 0
+    assert git(updatable, "status", "--porcelain") == ""
+
+
+def test_newer_releases_are_shown_with_their_lines(updatable: Path, releases: Path) -> None:
+    """Each release in between has its section of the changelog, newest first, and no other has."""
+    release(releases, "v1.9.0", OLD, NEW, news="Nine.\n\n- a **point**\n\n```\n# code\n```")
+    release(releases, "v1.10.0", NEW, NEWER, news="Ten.")
+    release(releases, "v1.11.0", NEWER, OLD)
+    checked = ask(updatable, "check")
+    assert checked.returncode == 2
+    assert checked.stdout == (
+        "Behind by 3 releases: this service is at v1.0.0, the template at v1.11.0.\n\n"
+        "## v1.11.0\n\nThe changelog has no lines on it.\n\n"
+        "## v1.10.0\n\nTen.\n\n"
+        "## v1.9.0\n\nNine.\n\n- a **point**\n\n```\n# code\n```\n\n"
+        "Bring it in with: make template-update\n"
+    )
+
+
+def test_a_pre_release_is_no_news(updatable: Path, releases: Path) -> None:
+    """Whoever wants one names it."""
+    release(releases, "v1.1.0rc1", OLD, NEW)
+    release(releases, "not-a-version", NEW, NEWER)
+    assert ask(updatable, "check").returncode == 0
+
+
+def test_a_service_may_be_newer_than_the_newest_release(updatable: Path, releases: Path) -> None:
+    """A release that was taken back leaves its services ahead, which is status 0."""
+    release(releases, "v1.1.0", OLD, NEW)
+    assert ask(updatable, "update", "--commit").returncode == 0
+    git(releases, "tag", "--delete", "v1.1.0")
+    checked = ask(updatable, "check")
+    assert checked.returncode == 0
+    assert checked.stdout.startswith("Ahead of the template")
+    assert "v1.1.0" in checked.stdout
+    assert ask(updatable, "update").returncode == 0
+
+
+def test_a_commit_between_two_releases_is_ahead_of_the_first(
+    updatable: Path, releases: Path
+) -> None:
+    """An unreleased commit is ahead until a release comes after it, and then behind."""
+    replace(releases / "template/Makefile.jinja", OLD, NEW)
+    commit_all(releases)
+    described = git(releases, "describe", "--tags").strip()
+    replace(updatable / ANSWERS, "v1.0.0", described)
+    checked = ask(updatable, "check")
+    assert (checked.returncode, described in checked.stdout) == (0, True)
+    assert checked.stdout.startswith("Ahead of the template")
+    release(releases, "v1.1.0", NEW, NEWER, news="One.")
+    checked = ask(updatable, "check")
+    assert (checked.returncode, "One." in checked.stdout) == (2, True)
+
+
+def test_a_template_that_has_gone_is_an_error(updatable: Path, releases: Path) -> None:
+    """A source that cannot be reached is status 1, never "up to date", and has its way out."""
+    releases.rename(releases.with_name("moved"))
+    checked = ask(updatable, "check")
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert len(checked.stderr.splitlines()) == 1
+    replace(updatable / ANSWERS, str(releases), str(releases.with_name("moved")))
+    assert ask(updatable, "check").returncode == 0
+
+
+def test_a_file_beside_the_script_is_no_library(updatable: Path) -> None:
+    """What the template or a service calls a module there has no effect on the script."""
+    for library in ("copier", "json", "yaml"):
+        (updatable / f"development/{library}.py").write_text("raise SystemExit('no library')\n")
+    assert ask(updatable, "check").returncode == 0
+
+
+def test_answers_that_name_no_template_are_an_error(updatable: Path) -> None:
+    """What was not made by copier, or lost its answers, is told so in one line."""
+    (updatable / ANSWERS).write_text("package_name: orders\n")
+    checked = ask(updatable, "check")
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert len(checked.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("source", ["gh:example/template", "https://github.com/example/template"])
+def test_a_template_may_be_named_by_a_shortcut(
+    updatable: Path, releases: Path, tmp_path: Path, source: str
+) -> None:
+    """What copier understands as a source is understood; git goes where it is told to."""
+    answers = updatable / ANSWERS
+    replace(answers, f"_src_path: {releases}", f"_src_path: {source}")
+    commit_all(updatable)
+    write_news(releases, "v1.1.0", "From afar.")
+    release(releases, "v1.1.0", OLD, NEW)
+    elsewhere = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{releases}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/example/template.git",
+        "COPIER_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    checked = ask(updatable, "check", **elsewhere)
+    assert (checked.returncode, "From afar." in checked.stdout) == (2, True), checked.stderr
+    assert ask(updatable, "update", **elsewhere).returncode == 0
+    assert f"_src_path: {source}" in answers.read_text()
+
+
+def test_a_password_in_the_templates_url_is_not_shown(updatable: Path, releases: Path) -> None:
+    """A message that names the template can be pasted anywhere."""
+    private = "https://robot:pass-phrase@127.0.0.1:9/template.git"
+    replace(updatable / ANSWERS, f"_src_path: {releases}", f"_src_path: {private}")
+    checked = ask(updatable, "check")
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert "127.0.0.1:9/template.git" in checked.stderr
+    assert "pass-phrase" not in checked.stderr

@@ -1,0 +1,364 @@
+"""A service brings in a release, is told what that did, and can always go back."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pexpect
+import pytest
+
+from tests.releases import (
+    GREEN,
+    MAKEFILE,
+    NEW,
+    NEWER,
+    OLD,
+    PERSON,
+    RED,
+    SUITE,
+    ask,
+    command,
+    git,
+    indented,
+    new_service,
+    release,
+    replace,
+    status,
+)
+from tests.rendering import commit_all, recorded
+from tests.services.processes import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(folder: Path, line: str) -> None:
+    """Run a command that was printed, as a person pastes it."""
+    subprocess.run(line, shell=True, cwd=folder, check=True, env=os.environ | PERSON)  # noqa: S602
+
+
+def test_a_newer_release_is_brought_in_and_committed_as_printed(
+    updatable: Path, releases: Path
+) -> None:
+    """The files are as the release has them; the commit names each release and what it brings."""
+    release(releases, "v1.1.0", OLD, NEW, news="# One\n\n- a point")
+    release(releases, "v1.2.0", NEW, NEWER, news="Two.")
+    updated = ask(updatable, "update")
+    assert updated.returncode == 0, updated.stderr
+    assert NEWER in (updatable / "Makefile").read_text()
+    [commit] = indented(updated.stdout)
+    run(updatable, commit)
+    assert status(updatable) == ""
+    assert git(updatable, "log", "-1", "--format=%B").strip() == (
+        "Update from the template: v1.0.0 to v1.2.0\n\nv1.2.0\n\nTwo.\n\n"
+        "v1.1.0\n\n# One\n\n- a point"
+    )
+    assert ask(updatable, "check").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["v1.1.0", "1.1"])
+def test_an_update_stops_at_the_release_that_is_named(
+    updatable: Path, releases: Path, name: str
+) -> None:
+    """A release may be passed over, and brought in later; its name is read as a version."""
+    release(releases, "v1.1.0", OLD, NEW)
+    release(releases, "v1.2.0", NEW, NEWER)
+    updated = ask(updatable, "update", f"--to={name}")
+    assert updated.returncode == 0, updated.stderr
+    assert "v1.2.0" not in updated.stdout
+    assert NEW in (updatable / "Makefile").read_text()
+    assert ask(updatable, "check").returncode == 2
+
+
+def test_conflicts_are_named_with_their_places(updatable: Path, releases: Path) -> None:
+    """Lines that both sides changed are marked and named, and the status is 2; one can go back."""
+    replace(updatable / "Makefile", OLD, "## Ours")
+    replace(updatable / "Makefile", "## List these targets", "## Help")
+    commit_all(updatable)
+    replace(releases / MAKEFILE, "## List these targets", "## List all targets")
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update", "--commit")
+    assert updated.returncode == 2
+    lines = (updatable / "Makefile").read_text().splitlines()
+    marked = [number for number, line in enumerate(lines, 1) if line.startswith("<<<<<<< ")]
+    assert len(marked) == 2
+    assert [line for line in updated.stdout.splitlines() if "Makefile:" in line] == [
+        f"  Makefile:{number}" for number in marked
+    ]
+    _, *back = indented(updated.stdout)
+    for line in back:
+        run(updatable, line)
+    assert status(updatable) == ""
+    assert "## Ours" in (updatable / "Makefile").read_text()
+    assert ask(updatable, "update").returncode == 2
+
+
+def test_work_that_is_not_committed_is_never_mixed_in(updatable: Path, releases: Path) -> None:
+    """An update names the changes that are in its way, untracked files too, and makes none."""
+    release(releases, "v1.1.0", OLD, NEW)
+    git(updatable, "config", "status.showUntrackedFiles", "no")
+    (updatable / "notes.txt").write_text("ours")
+    updated = ask(updatable, "update")
+    assert (updated.returncode, updated.stdout) == (1, "")
+    assert "notes.txt" in updated.stderr
+    assert git(updatable, "status", "--porcelain", "--untracked-files") == "?? notes.txt\n"
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_an_update_needs_a_repository_with_a_commit(updatable: Path, *, started: bool) -> None:
+    """Without git nothing could be merged, and the message says what to do."""
+    shutil.rmtree(updatable / ".git")
+    if started:
+        git(updatable, "init", "--quiet")
+    updated = ask(updatable, "update")
+    assert (updated.returncode, updated.stdout) == (1, "")
+    assert "commit this service" in updated.stderr
+
+
+def test_a_release_is_data_to_make_and_to_the_shell(updatable: Path) -> None:
+    """What cannot be found is said in one line, runs nothing and changes nothing."""
+    name = "v9'; touch one $(shell touch two) $$(touch three) `touch four` \""
+    updated = subprocess.run(
+        ["make", "template-update", f"to={name}"],
+        cwd=updatable,
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment(),
+    )
+    assert updated.returncode == 2
+    assert f"The template has no release {name!r}. It has: v1.0.0" in updated.stderr.splitlines()
+    assert status(updatable) == ""
+
+
+def test_a_downgrade_is_refused(updatable: Path, releases: Path) -> None:
+    """An older release would take away what came since."""
+    release(releases, "v1.1.0", OLD, NEW)
+    assert ask(updatable, "update", "--commit").returncode == 0
+    updated = ask(updatable, "update", "--to=v1.0.0")
+    assert (updated.returncode, updated.stdout) == (1, "")
+    assert "v1.0.0 is older" in updated.stderr
+    assert status(updatable) == ""
+
+
+def test_a_service_from_an_unreleased_commit_is_told_so(releases: Path, tmp_path: Path) -> None:
+    """Its update works and says where it starts from; without that commit there is none."""
+    replace(releases / MAKEFILE, OLD, NEW)
+    commit_all(releases)
+    described = git(releases, "describe", "--tags").strip()
+    service = new_service(releases, tmp_path / "early", at="HEAD")
+    assert recorded(service)["_commit"] == described
+    release(releases, "v1.1.0", NEW, NEWER)
+    updated = ask(service, "update")
+    assert updated.returncode == 0, updated.stderr
+    assert f"made from {described}, a commit that is no release" in updated.stdout
+    git(service, "checkout", "--", ".")
+    replace(service / ".copier-answers.yml", described, "v1.0.0-7-g1234567")
+    commit_all(service)
+    updated = ask(service, "update")
+    assert (updated.returncode, updated.stdout, status(service)) == (1, "", "")
+    assert "v1.0.0-7-g1234567, which the template no longer has" in updated.stderr
+
+
+def test_a_shallow_clone_of_a_service_is_updated(
+    updatable: Path, releases: Path, tmp_path: Path
+) -> None:
+    """The last commit is all of a service's history that an update needs."""
+    git(updatable, "commit", "--quiet", "--allow-empty", "--message=Another")
+    release(releases, "v1.1.0", OLD, NEW)
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{updatable}", str(shallow))
+    assert ask(shallow, "update").returncode == 0
+    assert NEW in (shallow / "Makefile").read_text()
+
+
+def test_a_service_may_be_a_folder_of_a_larger_repository(
+    updatable: Path, releases: Path, tmp_path: Path
+) -> None:
+    """Paths are the service's, and what goes on beside it is no concern of the update."""
+    shutil.rmtree(updatable / ".git")
+    parent = tmp_path / "services"
+    parent.mkdir()
+    service = updatable.rename(parent / "orders")
+    replace(service / "Makefile", OLD, "## Ours")
+    commit_all(parent)
+    (parent / "beside.txt").write_text("work in progress")
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(service, "update")
+    assert updated.returncode == 2, updated.stderr
+    assert "\n  Makefile:" in updated.stdout
+    for line in indented(updated.stdout)[1:]:
+        run(service, line)
+    assert status(parent) == "?? beside.txt\n"
+
+
+def test_answers_and_files_that_an_update_changes_are_named(
+    updatable: Path, releases: Path
+) -> None:
+    """A new question with its answer, an answer that is no longer valid, and a file that goes."""
+    replace(
+        releases / "copier.yml",
+        "problem('author_name') }}\"",
+        "problem('author_name') or ('Say who' if author_name == 'Service Team' else '') }}\"",
+    )
+    replace(releases / "copier.yml", '  default: "Service Team"', '  default: "Platform Team"')
+    replace(
+        releases / "copier.yml",
+        "# Computed from",
+        "region:\n  type: str\n  help: Where?\n  default: north\n\n# Computed from",
+    )
+    (releases / "template/.gitignore.jinja").unlink()
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update")
+    assert updated.returncode == 0, updated.stderr
+    lines = updated.stdout.splitlines()
+    assert '  author_name: "Service Team" -> "Platform Team"' in lines
+    assert '  region: "north" (new)' in lines
+    assert "  .gitignore" in lines
+    assert recorded(updatable)["region"] == "north"
+
+
+def test_the_lock_follows_what_the_release_depends_on(updatable: Path, releases: Path) -> None:
+    """After an update that adds a dependency, `uv sync --locked` still works."""
+    lock = ["uv", "lock", "--quiet"]
+    subprocess.run(lock, cwd=updatable, check=True, env=environment())
+    commit_all(updatable)
+    replace(
+        releases / "template/pyproject.toml.jinja",
+        '    "uuid-utils>=1.2",',
+        '    "uuid-utils>=1.2",\n    "idna>=3",',
+    )
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update")
+    assert updated.returncode == 0, updated.stderr
+    assert " M uv.lock" in status(updatable).splitlines()
+    subprocess.run([*lock, "--check"], cwd=updatable, check=True, env=environment())
+
+
+def test_the_script_that_runs_may_be_replaced_by_the_update(
+    updatable: Path, releases: Path
+) -> None:
+    """The old script finishes what it began, whatever the release makes of its files."""
+    development = releases / "template/development"
+    shutil.rmtree(development / "updating")
+    (development / "template.py").write_text("raise SystemExit('the new script')\n")
+    for library in ("json", "yaml", "jinja2", "copier", "subprocess"):
+        (development / f"{library}.py").write_text("raise SystemExit('no library')\n")
+    replace(updatable / "Makefile", OLD, "## Ours")
+    commit_all(updatable)
+    release(releases, "v1.1.0", OLD, NEW, news="Rewritten.")
+    updated = ask(updatable, "update")
+    assert updated.returncode == 2, updated.stderr
+    assert "\n  Makefile:" in updated.stdout
+    assert not list((updatable / "development/updating").glob("*.py"))
+    assert ask(updatable, "check").stderr == "the new script\n"
+
+
+def test_tests_are_run_as_the_new_release_has_them(updatable: Path, releases: Path) -> None:
+    """What is committed has passed them; where they fail, nothing is, and the status is 3."""
+    release(releases, "v1.1.0", SUITE, GREEN)
+    updated = ask(updatable, "update", "--test", "--commit")
+    assert updated.returncode == 0, updated.stderr
+    assert "the tests pass" in updated.stdout
+    assert status(updatable) == ""
+    release(releases, "v1.2.0", GREEN, RED)
+    updated = ask(updatable, "update", "--test", "--commit")
+    assert updated.returncode == 3
+    assert "the tests fail" in updated.stdout
+    for line in indented(updated.stderr):
+        run(updatable, line)
+    assert status(updatable) == ""
+    assert GREEN in (updatable / "Makefile").read_text()
+
+
+def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: Path) -> None:
+    """And what a new question is to be answered with; a script is asked nothing."""
+    replace(
+        releases / "copier.yml",
+        "# Computed from",
+        "region:\n  type: str\n  help: Where?\n  default: north\n\n# Computed from",
+    )
+    release(releases, "v1.1.0", SUITE, GREEN)
+    program, *arguments = command(updatable, "update")
+    with pexpect.spawn(program, arguments, env=os.environ | PERSON, encoding="utf-8") as terminal:
+        terminal.expect("Where")
+        terminal.sendline("-west")
+        terminal.expect("Run the service's tests now")
+        terminal.sendline("y")
+        terminal.expect("the tests pass")
+        terminal.expect(pexpect.EOF)
+        terminal.wait()
+    assert terminal.exitstatus == 0
+    assert recorded(updatable)["region"] == "north-west"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize("moment", ["at once", "amid the files", "at random"])
+def test_an_update_that_is_killed_can_be_undone_and_done_again(
+    updatable: Path, releases: Path, number: signal.Signals, moment: str
+) -> None:
+    """Whenever it is killed, the commits are whole, the way back is told, and it works again."""
+    replace(updatable / "Makefile", "## List these targets", "## Ours")
+    commit_all(updatable)
+    release(releases, "v1.1.0", OLD, NEW)
+    head = git(updatable, "rev-parse", "HEAD")
+    with subprocess.Popen(
+        command(updatable, "update"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        note, makefile = updatable / ".git/TEMPLATE_UPDATE", updatable / "Makefile"
+        while process.poll() is None and not note.exists():
+            time.sleep(0.01)
+        if moment == "at random":
+            time.sleep(random.uniform(0, 3))  # noqa: S311 - any moment will do
+        while (
+            moment == "amid the files"
+            and process.poll() is None
+            and NEW not in makefile.read_text()
+        ):
+            time.sleep(0.01)
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+    assert git(updatable, "rev-parse", "HEAD") == head
+    git(updatable, "fsck", "--strict")
+    again = ask(updatable, "update")
+    if moment == "amid the files":
+        assert "An update from v1.0.0 to v1.1.0 was interrupted here." in again.stderr
+    if again.returncode == 1:
+        for line in indented(again.stderr):
+            run(updatable, line)
+        assert status(updatable) == ""
+        again = ask(updatable, "update")
+    assert again.returncode == 0, again.stderr
+    assert "## Ours" in makefile.read_text()
+    assert NEW in makefile.read_text()
+
+
+def test_a_mistake_on_the_command_line_is_no_conflict(updatable: Path) -> None:
+    """Scripts trust the status: 2 is never a misspelled option."""
+    assert ask(updatable, "update", "--unknown").returncode == 1
+    assert ask(updatable, "chekc").returncode == 1
+
+
+def test_the_report_fits_into_a_pull_request(updatable: Path, releases: Path) -> None:
+    """It shows what is to be resolved first, then the changelog, as much of it as GitHub takes."""
+    replace(updatable / "Makefile", OLD, "## Ours")
+    commit_all(updatable)
+    release(releases, "v1.1.0", OLD, NEW, news="A long story. " * 10_000)
+    report = updatable.with_name("report.md")
+    assert ask(updatable, "update", f"--report={report}").returncode == 2
+    text = report.read_text()
+    assert len(text) == 65_536
+    assert text.startswith("## In conflict\n\n- `Makefile:")
+    assert "\n## v1.1.0\n\nA long story." in text
+    assert text.endswith("The rest is in the template's changelog.\n")

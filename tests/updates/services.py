@@ -1,0 +1,107 @@
+"""Services that tests update, committed before and looked at after."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import copier
+
+from tests.history import git
+from tests.rendering import commit_all, files, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.history import Repository
+
+ANSWERS = ".copier-answers.yml"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service in a git repository of its own."""
+
+    folder: Path
+
+    @classmethod
+    def copy(cls, template: Repository, folder: Path, release: str, **answers: object) -> Service:
+        """Make a service from a release, with defaults for other answers, and commit it."""
+        copier.run_copy(
+            str(template.folder),
+            folder,
+            data=answers,
+            vcs_ref=release,
+            defaults=True,
+            unsafe=True,
+            quiet=True,
+        )
+        service = cls(folder)
+        service.commit()
+        return service
+
+    @property
+    def answers(self) -> dict[str, object]:
+        """The answers that the service records."""
+        return recorded(self.folder)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """All files of the service, without git's own."""
+        paths = [path for path in map(str, files(self.folder)) if not path.startswith(".git/")]
+        return {path: self.read(path) for path in paths}
+
+    @property
+    def conflicts(self) -> list[str]:
+        """The files that git holds for unresolved."""
+        return self.git("diff", "--name-only", "--diff-filter=U").splitlines()
+
+    @property
+    def changes(self) -> str:
+        """What git sees changed, a line for each file, sorted."""
+        return self.git("status", "--porcelain", "--untracked-files=all")
+
+    def update(self, release: str | None = None, /, **answers: object) -> None:
+        """Bring in a release, or the newest, with these answers changed."""
+        copier.run_update(
+            self.folder,
+            data=answers,
+            vcs_ref=release,
+            defaults=True,
+            overwrite=True,
+            unsafe=True,
+            quiet=True,
+        )
+
+    def commit(self) -> None:
+        """Commit all that there is."""
+        commit_all(self.folder)
+
+    def forget_history(self) -> None:
+        """Make the service a folder without a repository."""
+        shutil.rmtree(self.folder / ".git")
+
+    def git(self, *arguments: str) -> str:
+        """Return what git answers in the service."""
+        return git(*arguments, folder=self.folder)
+
+    def read(self, path: str) -> str:
+        """Return the text of a file."""
+        return (self.folder / path).read_text()
+
+    def has(self, path: str) -> bool:
+        """Say whether there is a file or folder."""
+        return (self.folder / path).exists()
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file, in folders that are made for it."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        """Change a file that holds the old words once."""
+        text = self.read(path)
+        assert text.count(old) == 1, f"{old!r} is not once in {path}"
+        self.write(path, text.replace(old, new))

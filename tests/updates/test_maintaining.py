@@ -1,0 +1,126 @@
+"""The page for maintainers says how the template is changed, and what it says to type works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.rendering import ROOT
+from tests.updates.services import Service
+
+if TYPE_CHECKING:
+    from tests.history import Repository
+
+PAGE = ROOT / "docs/maintaining.md"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+UTILS, IDS = "orders/internal/utils.py", "orders/internal/ids.py"
+HEALTH = "orders/internal/healthcheck/probes.py"
+
+
+def blocks(heading: str) -> dict[str, str]:
+    """Give what stands between fences below a heading, by its language; commands have none."""
+    _, _, below = PAGE.read_text().partition(f"\n## {heading}\n")
+    found = BLOCK.findall(below.partition("\n## ")[0])
+    assert len(found) == len({language for language, _ in found}) > 0
+    return dict(found)
+
+
+def type_in(commands: str, folder: Path) -> str:
+    """Run commands in a folder, each of which has to succeed, and give what they print."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    who = {
+        f"GIT_{one}_{what}": "tests@example.com"
+        for one in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    done = subprocess.run(
+        ["sh", "-euc", commands.replace("uv run ", "")],
+        cwd=folder,
+        env=os.environ | who | {"PATH": path},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(name="orders")
+def _orders(upstream: Repository, tmp_path: Path) -> Service:
+    """A service of the release before the change."""
+    service = Service.copy(
+        upstream, tmp_path / "orders", "v1.0.0", postgres=False, description="Keeps orders."
+    )
+    for path in (UTILS, HEALTH):
+        service.write(path, service.read(path) + "\nOURS = 1\n")
+    service.commit()
+    return service
+
+
+def test_a_question_is_added(orders: Service, upstream: Repository) -> None:
+    """New services record its default, and old ones get it by an update."""
+    said = blocks("Add a question")
+    config = upstream.folder / "copier.yml"
+    config.write_text(config.read_text() + "\n" + said["yaml"])
+    assert type_in(said[""], upstream.folder) == "team: none\n"
+    before = orders.answers
+    orders.update("HEAD")
+    assert orders.answers == before | {"team": "none", "_commit": orders.answers["_commit"]}
+
+
+def test_an_answer_gets_another_form(orders: Service, upstream: Repository) -> None:
+    """A recorded answer is mended as the entry says."""
+    table = re.compile(r"^(MENDINGS: .* = )\(", flags=re.MULTILINE)
+    script = upstream.folder / "migrations/answers.py"
+    entry = blocks("Change what an answer may be")["python"]
+    text, count = table.subn(rf"\1(\n{entry}", script.read_text())
+    assert count == 1
+    script.write_text(text)
+    upstream.release("v1.1.0")
+    orders.update()
+    assert orders.answers["description"] == "Keeps orders"
+
+
+def test_a_file_is_renamed(orders: Service, upstream: Repository) -> None:
+    """The edits of a service are in the renamed file."""
+    said = blocks("Rename a file")
+    type_in(said[""], upstream.folder)
+    table = "RENAMES: Final[Mapping[str, str]] = {"
+    upstream.release("v1.1.0", {"migrations/files.py": (table, f"{table}\n{said['python']}")})
+    orders.update()
+    assert orders.read(IDS).endswith("\nOURS = 1\n")
+    assert not orders.has(UTILS)
+
+
+def test_a_feature_is_retired(
+    orders: Service, upstream: Repository, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Services lose its files and its answer, and an edited file is saved and named."""
+    question = re.compile(r"^healthcheck:\n(?:  .*\n)+", flags=re.MULTILINE)
+    config = upstream.folder / "copier.yml"
+    text, count = question.subn(blocks("Retire a feature")["yaml"], config.read_text())
+    assert count == 1
+    config.write_text(text)
+    upstream.release("v1.1.0")
+    orders.update()
+    assert orders.conflicts == []
+    assert "healthcheck" not in orders.answers
+    folder = orders.folder / "orders/internal/healthcheck"
+    assert [path.name for path in folder.iterdir()] == ["probes.py.saved"]
+    assert f"Saved {HEALTH} as {HEALTH}.saved" in capfd.readouterr().out
+
+
+def test_a_release_is_cut(upstream: Repository) -> None:
+    """A commit with the right subject is what the tag is set on."""
+    shutil.copytree(ROOT / ".github", upstream.folder / ".github")
+    upstream.release("unused")
+    (upstream.folder / "copier.yml").write_text("# changed\n")
+    printed = type_in(blocks("Cut a release")[""], upstream.folder)
+    assert printed == "v9.9.9\n"

@@ -1,0 +1,28 @@
+"""From every release, a service with any features updates to what a new one is today."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.combinations import COMBINATIONS, Combination
+from tests.history import Repository, releases
+from tests.updates.fresh import check_update
+from tests.updates.services import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
+@pytest.mark.parametrize("release", releases())
+def test_an_update_gives_what_a_fresh_copy_gives(
+    history: Repository, template: Path, tmp_path: Path, release: str, combination: Combination
+) -> None:
+    """The template's files are those of a new service, the service's own are as they were.
+
+    No conflict arises, and each answer is kept but for the version and declared mendings.
+    """
+    service = Service.copy(history, tmp_path / "orders", release, **combination.answers)
+    check_update(service, template, tmp_path / "fresh")

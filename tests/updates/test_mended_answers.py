@@ -1,0 +1,122 @@
+"""Answers outlive the questions that they were given to: a release mends them before it asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import copier
+import pytest
+
+from migrations.answers import converted, mended, renamed
+from tests.history import Repository, releases
+from tests.updates.services import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OLD_EMAIL = """author_email:
+  type: str
+  help: At which e-mail address?
+  default: "team@example.com"
+  validator: "{{ author_email | problem('author_email') }}"
+"""
+NEW_EMAIL = """contacts:
+  type: yaml
+  help: At which e-mail addresses?
+  default: ["team@example.com"]
+  validator: "{{ 'type a list' if contacts is string }}"
+"""
+STRICT = '''validator: "{{ 'type it in lower case' if description != description | lower }}"'''
+LAX = '''validator: "{{ description | problem('description') }}"'''
+ENTRY = 'if __name__ == "__main__":'
+ADDED = f"""
+def lower(answer: object) -> object:
+    return str(answer).lower()
+
+
+def listed(answer: object) -> object:
+    return answer if isinstance(answer, list) else [answer]
+
+
+MENDINGS = [
+    *MENDINGS,
+    converted("description", lower),
+    renamed("author_email", "contacts"),
+    converted("contacts", listed),
+]
+
+{ENTRY}"""
+
+
+@pytest.fixture(name="orders")
+def _orders(upstream: Repository, tmp_path: Path) -> Service:
+    """A service whose answers the next release has new rules for."""
+    return Service.copy(
+        upstream,
+        tmp_path / "orders",
+        "v1.0.0",
+        postgres=False,
+        description="Keeps ORDERS",
+        author_email="orders@example.com",
+    )
+
+
+def next_release(upstream: Repository) -> None:
+    """Release a template that tightens one question, and renames and re-forms another."""
+    upstream.replace("copier.yml", LAX, STRICT)
+    upstream.replace("copier.yml", OLD_EMAIL, NEW_EMAIL)
+    email = "{{ author_email | to_json(ensure_ascii=False) }}"
+    upstream.replace("template/pyproject.toml.jinja", email, "{{ contacts[0] | to_json }}")
+    upstream.release("v1.1.0", {"migrations/answers.py": (ENTRY, ADDED)})
+
+
+@pytest.mark.parametrize("skip_answered", [True, False])
+def test_an_answer_that_no_longer_fits_is_mended(
+    orders: Service,
+    upstream: Repository,
+    skip_answered: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    """A tightened, a renamed and a re-formed answer say what they said, whoever runs the update."""
+    next_release(upstream)
+    copier.run_update(
+        orders.folder,
+        defaults=not skip_answered,
+        skip_answered=skip_answered,
+        overwrite=True,
+        unsafe=True,
+        quiet=True,
+    )
+    answers = orders.answers
+    assert answers["description"] == "keeps orders"
+    assert answers["contacts"] == ["orders@example.com"]
+    assert "author_email" not in answers
+    assert orders.conflicts == []
+    assert 'email = "orders@example.com"' in orders.read("pyproject.toml")
+
+
+def test_a_mending_changes_nothing_twice() -> None:
+    """Mended answers are mended already, and the recorded ones are left as they are."""
+    recorded: dict[str, object] = {"old": "a", "other": 1}
+    mend = renamed("old", "new"), converted("new", lambda answer: [answer][:1])
+    answers = dict(recorded)
+    mend[0](answers)
+    mend[0](answers)
+    assert answers == {"new": "a", "other": 1}
+    mend[1](answers)
+    assert answers == {"new": ["a"], "other": 1}
+    assert mended(recorded) == recorded
+
+
+def test_a_given_answer_wins_over_the_one_under_the_old_name() -> None:
+    """A service that has answered the new question keeps that answer."""
+    answers: dict[str, object] = {"old": "a", "new": "b"}
+    renamed("old", "new")(answers)
+    assert answers == {"new": "b"}
+
+
+@pytest.mark.parametrize("release", releases())
+def test_every_mending_may_be_repeated(history: Repository, tmp_path: Path, release: str) -> None:
+    """The answers of each release, once mended, need no more of it."""
+    answers = Service.copy(history, tmp_path / "orders", release).answers
+    once = mended(answers)
+    assert mended(once) == once

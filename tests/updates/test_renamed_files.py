@@ -1,0 +1,127 @@
+"""A file that a release renames takes along what the service wrote in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.updates.services import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.history import Repository
+
+UTILS, IDS, NAMES = (f"orders/internal/{name}.py" for name in ("utils", "ids", "names"))
+TEMPLATE = "template/{{ package_name }}/internal/"
+NO_RENAMES = "RENAMES: Final[Mapping[str, str]] = {"
+
+
+@pytest.fixture(name="orders")
+def _orders(upstream: Repository, tmp_path: Path) -> Service:
+    """A service of the release before the rename."""
+    return Service.copy(upstream, tmp_path / "orders", "v1.0.0", postgres=False)
+
+
+def rename(upstream: Repository, old: str, new: str, tag: str) -> None:
+    """Release a template with a file of another name, which its first line tells."""
+    moved = upstream.folder / TEMPLATE / f"{old}.py"
+    text = moved.read_text()
+    moved.unlink()
+    moved.with_name(f"{new}.py").write_text(f'"""Now {new}."""\n' + text.partition("\n")[2])
+    pair = f'\n    "{{package_name}}/internal/{old}.py": "{{package_name}}/internal/{new}.py",'
+    upstream.release(tag, {"migrations/files.py": (NO_RENAMES, NO_RENAMES + pair)})
+
+
+def test_edits_move_with_the_file(orders: Service, upstream: Repository) -> None:
+    """What the service added elsewhere in the file is in its new place, beside the release's."""
+    orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
+    orders.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    orders.update()
+    assert orders.conflicts == []
+    assert orders.read(IDS).startswith('"""Now ids."""\n')
+    assert orders.read(IDS).endswith("\nOURS = 1\n")
+    assert not orders.has(UTILS)
+
+
+def test_edits_of_the_same_line_are_marked(orders: Service, upstream: Repository) -> None:
+    """A conflict in a renamed file is marked in it, and git knows all three sides."""
+    orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
+    orders.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    orders.update()
+    assert orders.conflicts == [IDS]
+    text = orders.read(IDS)
+    sides = ["<<<<<<< before updating", '"""Ours."""', "=======", '"""Now ids."""']
+    assert [line for line in text.splitlines() if line in sides] == sides
+    assert orders.git("show", f":2:{IDS}").startswith('"""Ours."""')
+    assert orders.git("show", f":3:{IDS}").startswith('"""Now ids."""')
+
+
+def test_two_renames_are_one_for_whoever_missed_the_first(
+    orders: Service, upstream: Repository
+) -> None:
+    """A service two releases behind finds its edits under the newest name."""
+    orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
+    orders.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    rename(upstream, "ids", "names", "v1.2.0")
+    orders.update()
+    assert orders.read(NAMES).endswith("\nOURS = 1\n")
+    assert not orders.has(UTILS)
+    assert not orders.has(IDS)
+    orders.commit()
+    orders.update()  # the same once more
+    assert orders.changes == ""
+
+
+def test_what_stays_at_the_old_path_is_the_releases(orders: Service, upstream: Repository) -> None:
+    """A module that passes the old names on gets none of the edits, which are at the new path."""
+    orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
+    orders.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    passed_on = '"""The old name of ids."""\n\nfrom .ids import new_id as new_id\n'
+    (upstream.folder / TEMPLATE / "utils.py").write_text(passed_on)
+    upstream.release("v1.2.0")
+    orders.update()
+    assert orders.read(UTILS) == passed_on
+    assert orders.conflicts == [IDS]
+    assert '"""Ours."""' in orders.read(IDS)
+
+
+def test_what_was_deleted_stays_deleted(orders: Service, upstream: Repository) -> None:
+    """A service without the file does not get it under another name."""
+    (orders.folder / UTILS).unlink()
+    orders.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    orders.update()
+    assert not orders.has(UTILS)
+    assert not orders.has(IDS)
+
+
+def test_a_file_of_the_services_at_the_new_path_is_kept(
+    orders: Service, upstream: Repository
+) -> None:
+    """Both files survive: what was there with the conflict marked, and the old one saved."""
+    orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
+    orders.write(IDS, "ELSEWHERE = 2\n")
+    orders.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    orders.update()
+    assert orders.conflicts == [IDS]
+    assert "ELSEWHERE = 2\n" in orders.read(IDS)
+    assert orders.read(f"{UTILS}.saved").endswith("\nOURS = 1\n")
+
+
+def test_a_service_below_the_root_of_its_repository(upstream: Repository, tmp_path: Path) -> None:
+    """In a repository of many services edits move, and conflicts are known by their full path."""
+    shop = Service(tmp_path / "shop")
+    orders = Service.copy(upstream, shop.folder / "orders", "v1.0.0", postgres=False)
+    orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
+    orders.forget_history()
+    shop.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    orders.update()
+    assert shop.conflicts == [f"orders/{IDS}"]

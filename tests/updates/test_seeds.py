@@ -1,0 +1,45 @@
+"""What a release has shipped for a service to keep is never changed by a later one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from migrations.files import SEEDS
+from tests.history import git, releases, upcoming
+
+if TYPE_CHECKING:
+    from tests.history import Repository
+
+CONDITION = re.compile(r"\{% if [^%]*%\}(.*?)\{% endif %\}")
+REVISIONS = re.compile(r"template/.*(/versions/|/history/(?!__init__)).*\.py.*")
+
+
+def shipped(history: Repository, release: str) -> dict[str, str]:
+    """Give the texts of a release's seeds and revisions, by their paths in the template."""
+    listed = git("ls-tree", "-rz", "--name-only", release, folder=history.folder)
+    kept = {
+        path
+        for path in listed.split("\0")
+        if in_a_service(path) in SEEDS or REVISIONS.fullmatch(path)
+    }
+    return {path: git("show", f"{release}:{path}", folder=history.folder) for path in kept}
+
+
+def in_a_service(path: str) -> str:
+    """Give the path at which a service has a file of the template."""
+    below = CONDITION.sub(r"\1", path).removeprefix("template/").removesuffix(".jinja")
+    return below.replace("{{ package_name }}", "{package_name}")
+
+
+@pytest.mark.parametrize("release", releases())
+def test_seeds_of_features_and_revisions_are_the_same_in_every_release(
+    history: Repository, release: str
+) -> None:
+    """A service gets them once, and no update would bring it another text."""
+    then, now = shipped(history, release), shipped(history, upcoming())
+    assert {path: now.get(path) for path in then} == then
+    assert {in_a_service(path) for path in then} >= set(SEEDS)
+    assert any(REVISIONS.fullmatch(path) for path in then)

@@ -1,0 +1,86 @@
+"""A feature can be turned on and off in a service that is long in production."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from migrations.files import SEEDS
+from tests.combinations import COMBINATIONS
+from tests.history import Repository, releases
+from tests.ownership import WITH_A_FEATURE, owned
+from tests.rendering import render
+from tests.updates.fresh import check_update
+from tests.updates.services import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL = {"postgres": True, "kafka": True, "healthcheck": True}
+
+OLDEST, *LATER = releases() or ["v1.0.0"]
+RELEASES = [OLDEST, *(pytest.param(one, marks=pytest.mark.thorough) for one in LATER)]
+"""The oldest has the longest way to go; the others' are left to the session `release`."""
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("feature", ALL)
+def test_a_feature_that_is_turned_on_is_as_in_a_new_service(
+    history: Repository, template: Path, tmp_path: Path, release: str, feature: str
+) -> None:
+    """All that the template owns of it arrives, and what the service had stays as it was."""
+    before = ALL | {feature: False}
+    service = Service.copy(history, tmp_path / "orders", release, **before)
+    check_update(service, template, tmp_path / "fresh", **{feature: True})
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("feature", ALL)
+def test_a_feature_that_is_turned_off_takes_only_the_templates_files(
+    history: Repository, template: Path, tmp_path: Path, release: str, feature: str
+) -> None:
+    """The service's own files of the feature stay, and those that came with it are saved."""
+    service = Service.copy(history, tmp_path / "orders", release, **ALL)
+    seeds = {
+        path: service.read(path)
+        for path in (one.format(package_name="orders") for one in SEEDS)
+        if feature == {"db": "postgres", "consumers": "kafka"}[path.split("/")[1]]
+    }
+    check_update(service, template, tmp_path / "fresh", **{feature: False})
+    assert {path: service.read(f"{path}.saved") for path in seeds} == seeds
+
+
+def test_edited_files_of_a_feature_that_is_turned_off_are_saved_and_named(
+    upstream: Repository, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the service wrote into a file that goes is beside it, and the update says where."""
+    service = Service.copy(upstream, tmp_path / "orders", "v1.0.0", **ALL)
+    edited = "orders/internal/kafka/tools.py"
+    added = "orders/internal/kafka/ours.py"
+    consumers = "orders/consumers/__init__.py"
+    for path in (edited, consumers):
+        service.write(path, service.read(path) + "\nOURS = 1\n")
+    service.write(added, "OURS = 2\n")
+    service.write(f"{edited}.saved", "an older one\n")
+    service.commit()
+    service.update("v1.0.0", kafka=False)
+    said = capfd.readouterr().out.splitlines()
+    assert service.conflicts == []
+    assert service.read(added) == "OURS = 2\n"
+    assert service.read(f"{edited}.saved") == "an older one\n"
+    for path, kept in {edited: f"{edited}.saved2", consumers: f"{consumers}.saved"}.items():
+        assert not service.has(path)
+        assert service.read(kept).endswith("\nOURS = 1\n")
+        assert f"Saved {path} as {kept}: the template has it no longer." in said
+    assert [line for line in said if line.startswith("Saved")][2:] == []
+    assert not service.has("orders/internal/kafka/producer_base.py")
+
+
+def test_the_seeds_are_those_of_the_ownership_lists(template: Path, tmp_path: Path) -> None:
+    """What an update saves as the service's is what the service is told to be its own."""
+    listed: set[str] = set()
+    for one in COMBINATIONS:
+        service = render(template, tmp_path / str(one) / "orders", **one.answers)
+        listed |= owned(service, WITH_A_FEATURE)
+    assert listed == {path.format(package_name="orders") for path in SEEDS}
