@@ -22,6 +22,14 @@ COMBINATIONS = [
     "-".join(name for name, chosen in zip(FEATURES, choice, strict=True) if chosen) or "bare"
     for choice in product((True, False), repeat=len(FEATURES))
 ]
+COMBINATIONS += ["postgres-kafka-healthcheck-authentication", "authentication"]
+
+INSIDE = {
+    "": {"kafka": "no"},
+    "events": {"kafka": "yes"},
+    "authentication": {"postgres": "no", "kafka": "no", "authentication": "yes"},
+}
+"""Folders of `tests/inside`, each with the answers that make the service to run it in."""
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv"
@@ -72,16 +80,19 @@ def tests(session: nox.Session) -> None:
 def internals(session: nox.Session) -> None:
     """Test the template's part of a service from within one: most of it with no broker about."""
     install(session, "test")
-    for kafka, folder in {"no": "tests/inside", "yes": "tests/inside/events"}.items():
-        ignored = shutil.ignore_patterns("events" if kafka == "no" else "")
-        with rendered(session, kafka=kafka) as service, session.chdir(service):
-            shutil.copytree(ROOT / "tests/inside", "tests/inside", ignore=ignored)
+    for folder, answers in INSIDE.items():
+        others = shutil.ignore_patterns(*(name for name in INSIDE if name != folder))
+        with rendered(session, **answers) as service, session.chdir(service):
+            inside = Path("tests/inside")
+            shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
+            for name in ("__init__.py", "helpers.py"):
+                shutil.copy(ROOT / inside / name, inside)
             for command in (
                 ["uv", "sync", "--quiet"],
                 ["uv", "run", "ruff", "check", "tests/inside"],
                 ["uv", "run", "ruff", "format", "--check", "tests/inside"],
                 ["uv", "run", "mypy"],
-                ["uv", "run", "pytest", folder, "-n", "auto", *session.posargs],
+                ["uv", "run", "pytest", str(inside), "-n", "auto", *session.posargs],
             ):
                 session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
 
@@ -95,7 +106,7 @@ def harness(session: nox.Session) -> None:
 
 @nox.session
 def services(session: nox.Session) -> None:
-    """Install, lint, test and run all eight services, two at a time, in their own environments."""
+    """Install, lint, test and run all ten services, two at a time, in their own environments."""
     install(session, "test")
     session.run("pytest", "tests/services", "-n", "2", "--dist=loadgroup", *session.posargs)
 
@@ -141,6 +152,20 @@ def kafka(session: nox.Session) -> None:
                 ["uv", "run", "pytest", *tests, "-p", "no:randomly", "-s", *session.posargs],
             ):
                 session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of the tools and of a service; list what each is made of."""
+    install(session, "lint")
+    with rendered(session, authentication="yes") as service:
+        for folder, groups in {ROOT: "--all-groups", service: "--no-dev"}.items():
+            # The list comes first: it is wanted all the more when something is wrong.
+            options = ("--preview-features=sbom-export", "--format=cyclonedx1.5", "--quiet")
+            name = "template" if folder == ROOT else "service"
+            with session.chdir(folder):
+                session.run("uv", "export", *options, groups, f"-o={ROOT / name}.cdx.json")
+                session.run("uv", "audit", "--preview-features=audit-command", *session.posargs)
 
 
 @nox.session(default=False)

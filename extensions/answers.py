@@ -77,6 +77,11 @@ DEPENDENCIES: Final = frozenset(
 )
 """Import and distribution names of what services are built on, in the spelling of a module."""
 
+AUTHENTICATION_DEPENDENCIES: Final = frozenset(
+    "certifi cffi cryptography jwt pycparser pyjwt".split()
+)
+"""Such names of a feature that came later: an older service may have one, if it does without."""
+
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _EMAIL_WORD = r"[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+"
@@ -216,7 +221,7 @@ def _date_problem(answer: str) -> str:
 
 def _created_with_problem(answer: str) -> str:
     """Say what is wrong with the record of the first copy's features, or nothing."""
-    good = set(re.findall(r"\w+", answer)) <= {"postgres", "kafka", "healthcheck"}
+    good = set(re.findall(r"\w+", answer)) <= {"postgres", "kafka", "healthcheck", "authentication"}
     return "" if good else "it is recorded by the first copy; leave it out"
 
 
@@ -236,9 +241,10 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "postgres": _feature_problem,
     "kafka": _feature_problem,
     "healthcheck": _feature_problem,
+    "authentication": _feature_problem,
     "generated_on": _date_problem,
     "created_with": _created_with_problem,
-    **dict.fromkeys(("outbox", "features", "env_prefix"), _computed_problem),
+    **dict.fromkeys(("outbox", "features", "env_prefix", "images"), _computed_problem),
 }
 
 
@@ -264,11 +270,22 @@ def refuse_bad(data: Mapping[str, object], source: str) -> bool:
     return False
 
 
+def refuse_taken(chosen: bool, *names: str) -> bool:  # noqa: FBT001 -- an answer, as a filter gets it
+    """Refuse authentication to a service that has the name of a library which that installs."""
+    taken = AUTHENTICATION_DEPENDENCIES & {name.replace("-", "_") for name in names}
+    if chosen and taken:
+        raise UndefinedError(
+            f'authentication: "{min(taken)}" is a library that it installs;'
+            " type no, or give the service and its package another name"
+        )
+    return False
+
+
 class AnswersExtension(Extension):
     """The filters that ``copier.yml`` and the template use."""
 
     def __init__(self, environment: Environment) -> None:
         """Add each filter under its own name."""
         super().__init__(environment)
-        for use in (human_name, slug, package_name, problem, refuse_bad):
+        for use in (human_name, slug, package_name, problem, refuse_bad, refuse_taken):
             environment.filters[use.__name__] = use

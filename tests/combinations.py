@@ -1,4 +1,4 @@
-"""The eight services that the three features make."""
+"""The services that are tested: each choice of three features, and a fourth on top."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Combination:
     postgres: bool
     kafka: bool
     healthcheck: bool
+    authentication: bool = False
 
     @property
     def answers(self) -> dict[str, bool]:
@@ -24,4 +25,9 @@ class Combination:
         return "-".join(name for name, chosen in self.answers.items() if chosen) or "bare"
 
 
-COMBINATIONS = [Combination(*chosen) for chosen in product((True, False), repeat=3)]
+# Authentication touches no other feature: it is tested with all of them, and alone.
+COMBINATIONS = [
+    *(Combination(*chosen) for chosen in product((True, False), repeat=3)),
+    Combination(postgres=True, kafka=True, healthcheck=True, authentication=True),
+    Combination(postgres=False, kafka=False, healthcheck=False, authentication=True),
+]

@@ -36,7 +36,9 @@ def test_odd_texts_are_kept_as_they_are(template: Path, tmp_path: Path, text: st
 def test_computed_answers_are_not_recorded(template: Path, tmp_path: Path) -> None:
     """What follows from the answers is computed anew in every render."""
     answers = recorded(render(template, tmp_path / "service"))
-    assert answers.keys().isdisjoint({"given", "outbox", "features", "env_prefix"})
+    assert answers.keys().isdisjoint(
+        {"given", "named", "outbox", "features", "env_prefix", "images"}
+    )
 
 
 def test_the_python_versions_on_offer_are_those_that_are_accepted(template: Path) -> None:

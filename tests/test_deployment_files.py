@@ -6,6 +6,7 @@ No container engine runs here, so images are linted and never built.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -178,6 +179,38 @@ def test_workflows_and_images_install_the_same_uv(service: Path) -> None:
     checks = re.findall(r'^ +version: "([\d.]+)"$', text, flags=re.MULTILINE)
     assert len({*image, *checks}) == 1
     assert image
+
+
+def test_nothing_is_installed_but_what_is_locked_and_audited(service: Path) -> None:
+    """Image and checks take `uv.lock` as it is; it is audited, and listed for each push."""
+    workflow = yaml.safe_load((service / ".github/workflows/ci.yml").read_text())
+    assert workflow["env"]["UV_LOCKED"] == "1"
+    assert "uv sync --locked" in (service / "Dockerfile").read_text()
+    runs = {
+        name: [step.get("run") for step in job["steps"]] for name, job in workflow["jobs"].items()
+    }
+    assert "make audit" in runs["audit"]
+    assert "if" not in workflow["jobs"]["audit"]
+    assert "make sbom" in runs["sbom"]
+
+
+def test_images_are_those_that_the_robot_knows(service: Path) -> None:
+    """Renovate finds in copier.yml each image that a service names, and can add a digest there."""
+    check_schema("renovate", ROOT / "renovate.json")
+    manager = json.loads((ROOT / "renovate.json").read_text())["customManagers"][0]
+    pattern = re.compile(manager["matchStrings"][0].replace("(?<", "(?P<"))
+    text = (ROOT / "copier.yml").read_text()
+    known = {found[0].strip('"') for found in pattern.finditer(text)}
+    images = yaml.safe_load(yaml.safe_load(text)["images"]["default"])
+    assert known == set(images.values())
+    files = (service / "Dockerfile").read_text() + (service / "compose.yaml").read_text()
+    named = set(re.findall(r"^(?:FROM| +image:) (\S+[:@]\S+)", files, flags=re.MULTILINE))
+    assert named <= known
+    assert len(named) >= 1
+    digest = f"sha256:{'0' * 64}"
+    pinned = pattern.fullmatch(f'"postgres:18@{digest}"')
+    assert pinned
+    assert pinned.groups() == ("postgres", "18", digest)
 
 
 def test_every_setting_is_in_the_example(service: Path) -> None:

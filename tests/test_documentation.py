@@ -84,7 +84,9 @@ def _page(request: pytest.FixtureRequest) -> Page:
 @pytest.fixture(scope="session", name="orders")
 def _orders(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service called orders with every feature, of which the pages speak."""
-    return render(template, tmp_path_factory.mktemp("documented") / "orders", kafka=True)
+    return render(
+        template, tmp_path_factory.mktemp("documented") / "orders", kafka=True, authentication=True
+    )
 
 
 def anchors(path: Path) -> set[str]:

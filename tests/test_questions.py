@@ -67,12 +67,14 @@ BAD: list[tuple[str, object, str]] = [
     ("postgres", "maybe", "type yes or no"),
     ("kafka", "redpanda", "type yes or no"),
     ("healthcheck", "", "type yes or no"),
+    ("authentication", "keycloak", "type yes or no"),
     ("generated_on", "yesterday", 'such as "2026-01-31"'),
     ("generated_on", "20260131", 'such as "2026-01-31"'),
     ("created_with", "[redis]", "recorded by the first copy; leave it out"),
     ("outbox", "true", "computed from the other answers; leave it out"),
     ("features", "[kafka]", "computed from the other answers; leave it out"),
     ("env_prefix", "X_", "computed from the other answers; leave it out"),
+    ("images", "{}", "computed from the other answers; leave it out"),
 ]  # fmt: skip
 
 
@@ -101,6 +103,17 @@ def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: 
     for question in ("project_slug: ", "package_name: ", "kafka: "):
         assert question in ended.stderr
     assert not (tmp_path / "service").exists()
+
+
+@pytest.mark.parametrize("names", [{"package_name": "jwt"}, {"project_slug": "pyjwt"}])
+def test_authentication_is_refused_to_a_service_named_as_its_libraries(
+    template: Path, tmp_path: Path, names: dict[str, str]
+) -> None:
+    """Older services may have such a name, and keep it in updates; they cannot add the feature."""
+    render(template, tmp_path / "without", **names)
+    with pytest.raises(UserMessageError, match="a library that it installs; type no"):
+        render(template, tmp_path / "with", **names, authentication=True)
+    assert not (tmp_path / "with").exists()
 
 
 def test_a_relative_path_to_the_template_is_refused(template: Path, tmp_path: Path) -> None:
@@ -132,7 +145,7 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
         terminal.expect_exact(advice)
         assert not (tmp_path / "service").exists()
         terminal.send("\x05\x15" + good + "\r")
-    for key in ("\r", "y", "y", "n"):  # the first Python, then the features
+    for key in ("\r", "y", "y", "n", "y"):  # the first Python, then the features
         terminal.expect(r"\?")
         terminal.send(key)
     terminal.expect(pexpect.EOF)
@@ -141,3 +154,4 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
     assert answers["project_name"] == "Größe"
     assert answers["description"] == "Keeps {{ orders }}"
     assert answers["healthcheck"] is False
+    assert answers["authentication"] is True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from extensions.answers import DEPENDENCIES, NAME_LENGTH
+from extensions.answers import AUTHENTICATION_DEPENDENCIES, DEPENDENCIES, NAME_LENGTH
 from tests.rendering import files, render
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ WORDS = {
     ),
     "kafka": r"kafka|broker|consumer|producer|outbox|inbox|\btopic|dead.letter",
     "healthcheck": r"health.?check|liveness|readiness",
+    "authentication": r"authenti|bearer|\bjwt|pyjwt|jwks|openid|\bissuer|principal",
 }
 
 # Docker and Compose give one of these words a meaning of their own.
@@ -137,7 +138,7 @@ def test_no_dependency_can_be_a_services_name(service: Path) -> None:
     project = tomllib.loads((service / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     names = {re.split(r"[^\w-]", one)[0].lower().replace("-", "_") for one in wanted}
-    assert names - DEPENDENCIES == set()
+    assert names - DEPENDENCIES - AUTHENTICATION_DEPENDENCIES == set()
 
 
 def test_the_length_of_a_name_changes_no_formatting(

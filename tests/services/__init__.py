@@ -1,1 +1,1 @@
-"""Each of the eight services, from an empty folder to answering requests."""
+"""Each of the ten services, from an empty folder to answering requests."""

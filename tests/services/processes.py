@@ -43,11 +43,11 @@ def environment(**more: str) -> dict[str, str]:
     return inherited | {"PATH": os.pathsep.join(others)} | more
 
 
-def make(service: Path, target: str, *, timeout: float = 600) -> None:
+def make(service: Path, target: str, *variables: str, timeout: float = 600) -> None:
     """Run a target of the service's Makefile, which must succeed without leaving a process."""
     mark = uuid4().hex
     ended = subprocess.run(
-        ["make", target],
+        ["make", target, *variables],
         cwd=service,
         env=environment(**{MARK: mark}),
         stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import pytest
 from tests.combinations import COMBINATIONS, Combination
 from tests.rendering import render
 from tests.services import smoke
+from tests.services.advisories import advisories
 from tests.services.processes import make, serving
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ PACKAGES = {
     },
     "kafka": {"aiokafka", "confluent-kafka"},
     "healthcheck": set(),
+    "authentication": {"pyjwt", "cryptography"},
 }
 
 
@@ -79,6 +82,26 @@ def test_its_own_tests_pass(service: Path) -> None:
     make(service, "test")
 
 
+def test_it_says_what_it_is_made_of(service: Path, combination: Combination) -> None:
+    """`make sbom` lists what runs in production: no tool, and no package of another feature."""
+    make(service, "sbom")
+    listed = json.loads((service / "sbom.cdx.json").read_text())
+    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.5")
+    names = {one["name"] for one in listed["components"]}
+    assert {"fastapi", "starlette"} <= names
+    assert names.isdisjoint({"pytest", "ruff"})
+    assert ("cryptography" in names) is combination.authentication
+
+
+def test_a_known_vulnerability_fails_its_audit(service: Path) -> None:
+    """`make audit` asks for all that is installed, and fails when something is known of it."""
+    with advisories() as url:
+        make(service, "audit", f"options=--service-url={url}")
+    for package in ("starlette", "pytest"):
+        with advisories(package) as url, pytest.raises(AssertionError, match="make audit failed"):
+            make(service, "audit", f"options=--service-url={url}")
+
+
 def test_it_serves_and_stops(service: Path, combination: Combination) -> None:
     """`make run` answers over HTTP, and Ctrl-C ends it without leaving a process behind."""
     with serving(service) as client:
@@ -86,3 +109,5 @@ def test_it_serves_and_stops(service: Path, combination: Combination) -> None:
         smoke.check_products(client)
         smoke.check_problems(client)
         smoke.check_healthchecks(client, expected=combination.healthcheck)
+        if combination.authentication:
+            make(service, "token")

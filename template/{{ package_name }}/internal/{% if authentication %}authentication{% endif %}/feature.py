@@ -1,0 +1,49 @@
+"""Authentication as a feature of the service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from ..feature import Feature, NotReadyError
+from .issuer import Issuer, http_client
+from .keys import IssuerKeys
+from .tokens import TokenVerifier
+
+
+@asynccontextmanager
+async def start(app: FastAPI) -> AsyncIterator[None]:
+    """Keep the issuer's keys fresh; an issuer that is away keeps nothing from starting."""
+    settings = app.state.settings
+    audience = settings.authentication_audience or settings.service_name
+    async with http_client() as client:
+        keys = IssuerKeys(settings, Issuer(settings, client))
+        app.state.issuer_keys = keys
+        app.state.token_verifier = TokenVerifier(settings, keys, audience=audience)
+        refreshing = asyncio.create_task(keys.keep_fresh(), name="issuer keys")
+        try:
+            yield
+        finally:
+            refreshing.cancel()
+            await asyncio.wait([refreshing])
+
+
+async def has_keys(app: FastAPI) -> str:
+    """Say whether tokens can be checked."""
+    keys: IssuerKeys = app.state.issuer_keys
+    if not keys.available:
+        await keys.refresh()
+    if not keys.available:
+        raise NoKeysError
+    return "keys are known"
+
+
+class NoKeysError(NotReadyError):
+    """No token can be checked."""
+
+    def __init__(self) -> None:
+        super().__init__("the keys cannot be read")
+
+
+FEATURE = Feature(start=start, probes={"issuer": has_keys})

@@ -1,0 +1,94 @@
+"""Reads the public keys of an OpenID Connect issuer."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any, TypeVar
+
+import httpx
+from jwt import PyJWK, PyJWKSet, PyJWTError
+from pydantic import BaseModel
+
+from .settings import AuthenticationSettings
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+class IssuerError(Exception):
+    """The issuer's keys cannot be read; the message says what stands in the way."""
+
+
+class Discovery(BaseModel):
+    """What is needed of an issuer's metadata (OpenID Connect Discovery 1.0, section 3)."""
+
+    issuer: str
+    jwks_uri: str
+
+
+class KeyDocument(BaseModel):
+    """A set of keys (RFC 7517, section 5)."""
+
+    keys: list[Any]
+
+
+class Issuer:
+    """An issuer, as far as its keys go."""
+
+    def __init__(self, settings: AuthenticationSettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+
+    async def read_keys(self) -> list[PyJWK]:
+        """Return the keys that the issuer signs with now, in the algorithms that are allowed.
+
+        Raises:
+            IssuerError: within the timeout there was no answer, or none to work with.
+        """
+        try:
+            async with asyncio.timeout(self._settings.authentication_timeout):
+                document = await self._get(await self._jwks_url(), KeyDocument)
+            keys = [key for key in PyJWKSet(document.keys) if self._is_wanted(key)]
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, PyJWTError) as error:
+            raise IssuerError(str(error) or type(error).__name__) from error
+        if not keys:
+            raise IssuerError("none of the keys is for signatures of an allowed algorithm")
+        return keys
+
+    async def _jwks_url(self) -> str:
+        if self._settings.authentication_jwks_url:
+            return self._settings.authentication_jwks_url
+        issuer = self._settings.authentication_issuer
+        found = await self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", Discovery)
+        if found.issuer != issuer:
+            raise IssuerError(f"{issuer} calls itself {found.issuer}")
+        if issuer.startswith("https://") and not found.jwks_uri.startswith("https://"):
+            raise IssuerError(f"the keys at {found.jwks_uri} could be changed on their way")
+        return found.jwks_uri
+
+    async def _get(self, url: str, kind: type[Document]) -> Document:
+        response = await self._client.get(url)
+        response.raise_for_status()
+        return kind.model_validate_json(response.content)
+
+    def _is_wanted(self, key: PyJWK) -> bool:
+        allowed = key.algorithm_name in self._settings.authentication_algorithms
+        return allowed and key.public_key_use in {None, "sig"}
+
+
+@asynccontextmanager
+async def http_client() -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that follows no redirect: where keys come from is the settings' to say."""
+    # Each request would be news otherwise.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    options: dict[str, Any] = {"follow_redirects": False, "timeout": None}  # `Issuer` has one
+    async with httpx.AsyncClient(verify=_trusted_authorities(), **options) as client:
+        yield client
+
+
+@cache
+def _trusted_authorities() -> ssl.SSLContext:
+    # Reading them takes longer than the rest of a start.
+    return httpx.create_ssl_context()

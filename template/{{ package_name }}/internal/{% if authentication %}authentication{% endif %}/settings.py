@@ -1,0 +1,73 @@
+"""Whose tokens the service takes."""
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from ..config.sources import UNPREFIXED
+
+Algorithms = tuple[Literal["RS256", "ES256", "EdDSA"], ...]
+SUPPORTED: Algorithms = ("RS256", "ES256", "EdDSA")
+Seconds = Annotated[float, Field(gt=0, le=86400, description="seconds")]
+
+
+class AuthenticationSettings(BaseModel):
+    """Settings whose names begin with `authentication_`."""
+
+    authentication_issuer: Annotated[str, UNPREFIXED] = "http://localhost:9000"
+    authentication_audience: str = ""
+    authentication_jwks_url: str = ""
+    authentication_algorithms: Annotated[Algorithms, Field(min_length=1), NoDecode] = SUPPORTED
+    authentication_required_claims: Annotated[tuple[str, ...], NoDecode] = ()
+    authentication_roles_claim: str = "roles"
+    authentication_leeway: Annotated[float, Field(ge=0, le=300, description="seconds")] = 30
+    authentication_timeout: Annotated[float, Field(gt=0, le=60, description="seconds")] = 5
+    authentication_keys_interval: Seconds = 300
+    authentication_keys_cooldown: Seconds = 10
+    authentication_keys_lifetime: Seconds = 3600
+
+    @field_validator("authentication_algorithms", "authentication_required_claims", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("authentication_issuer")
+    @classmethod
+    def _check_issuer(cls, value: str) -> str:
+        if not _is_url(value) or urlsplit(value).query:
+            raise ValueError("write it as its tokens do, such as https://login.example/realms/shop")
+        return value
+
+    @field_validator("authentication_jwks_url")
+    @classmethod
+    def _check_jwks_url(cls, value: str) -> str:
+        if value and not _is_url(value):
+            raise ValueError("write it as https://login.example/keys, or leave it out")
+        return value
+
+    @model_validator(mode="after")
+    def _encrypted_in_production(self) -> Self:
+        urls = (self.authentication_issuer, self.authentication_jwks_url)
+        # The class that has this one among its parts knows the environment.
+        if getattr(self, "environment", "") == "production" and any(
+            url.startswith("http://") for url in urls
+        ):
+            raise ValueError(
+                "in production AUTHENTICATION_ISSUER and AUTHENTICATION_JWKS_URL begin with "
+                "https://, because whoever can change the keys on their way can forge tokens"
+            )
+        return self
+
+
+def _is_url(value: str) -> bool:
+    """Say whether it is the address of something on the web, with nothing secret in it."""
+    try:
+        url = urlsplit(value)
+        usable = bool(url.hostname) and (url.port or 1) > 0
+    except ValueError:
+        return False
+    return usable and url.scheme in {"https", "http"} and "@" not in url.netloc and not url.fragment

@@ -1,0 +1,279 @@
+"""Keys are read from the issuer, and outlast its changes and its absence."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, closing
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient, MockTransport, Response
+
+from orders.internal.authentication import issuer as module
+from orders.internal.authentication.errors import KeysUnavailableError
+from orders.internal.authentication.keys import IssuerKeys
+from orders.internal.feature import NotReadyError
+from orders.internal.http.server import listen
+
+from ..helpers import serve, settings
+from .helpers import call, is_let_in
+from development.authentication import AUDIENCE, Issuer
+from development.authentication.__main__ import ask
+from development.authentication.issuer import SigningKey
+from tests.harness import check_response
+
+KEYS = "/keys"
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+@pytest.fixture(name="clock")
+def _clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(name="keys")
+async def _keys(issuer: Issuer, clock: Clock) -> AsyncIterator[IssuerKeys]:
+    """The keys of the issuer: 10 seconds between questions, good for an hour."""
+    values = settings(authentication_issuer=issuer.url, authentication_timeout=5)
+    async with module.http_client() as client:
+        yield IssuerKeys(values, module.Issuer(values, client), clock)
+
+
+async def test_keys_are_found_by_discovery(issuer: Issuer, keys: IssuerKeys) -> None:
+    """The issuer says where its keys are, and is asked once for all tokens."""
+    for _ in range(3):
+        found = await keys.find(issuer.keys[0].id, "ES256")
+        assert found
+        assert found.key_id == issuer.keys[0].id
+    assert issuer.requests == [DISCOVERY, KEYS]
+
+
+async def test_a_new_key_is_read_when_a_token_names_it(
+    issuer: Issuer, keys: IssuerKeys, clock: Clock
+) -> None:
+    """The issuer changes its keys whenever it likes; the old one is none from then on."""
+    old = issuer.keys[0].id
+    assert await keys.find(old, "ES256")
+    issuer.rotate()
+    clock.now += 10
+    assert await keys.find(issuer.keys[0].id, "ES256")
+    assert await keys.find(old, "ES256") is None
+
+
+async def test_made_up_keys_do_not_lead_to_questions(
+    issuer: Issuer, keys: IssuerKeys, clock: Clock
+) -> None:
+    """However many tokens name keys that do not exist, the issuer is asked once in a while."""
+    assert await keys.find(issuer.keys[0].id, "ES256")
+    for step in range(20):
+        clock.now += 1
+        made_up = [keys.find(f"made-up-{step}-{number}", "ES256") for number in range(5)]
+        assert await asyncio.gather(*made_up) == [None] * 5
+    assert issuer.requests.count(KEYS) == 3
+
+
+async def test_many_who_come_first_ask_once(issuer: Issuer, keys: IssuerKeys) -> None:
+    """Requests that need the keys at the same time wait for one answer."""
+    found = await asyncio.gather(*(keys.find(issuer.keys[0].id, "ES256") for _ in range(20)))
+    assert None not in found
+    assert issuer.requests.count(KEYS) == 1
+
+
+async def test_the_last_good_keys_outlast_the_issuers_absence_for_a_while(clock: Clock) -> None:
+    """Without its issuer the service goes on, until the keys are too old to be trusted."""
+    issuer, stack = Issuer(AUDIENCE), AsyncExitStack()
+    with issuer.serving():
+        values = settings(authentication_issuer=issuer.url)
+        client = await stack.enter_async_context(module.http_client())
+        keys = IssuerKeys(values, module.Issuer(values, client), clock)
+        assert await keys.find(issuer.keys[0].id, "ES256")
+    async with stack:
+        clock.now = 3599
+        assert await keys.find(issuer.keys[0].id, "ES256")
+        assert await keys.find("unknown", "ES256") is None
+        clock.now = 3601
+        with pytest.raises(KeysUnavailableError) as refusal:
+            await keys.find(issuer.keys[0].id, "ES256")
+        assert int((refusal.value.headers or {})["Retry-After"]) in range(1, 11)
+        clock.now += 10
+        with issuer.serving(port=int(issuer.url.rpartition(":")[2])):
+            assert await keys.find(issuer.keys[0].id, "ES256")
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        {DISCOVERY: {"jwks_uri": "http://x"}},
+        {DISCOVERY: None},
+        {DISCOVERY: ["no object"]},
+        {KEYS: None},
+        {KEYS: {"keys": "none"}},
+        {KEYS: {"keys": []}},
+        {KEYS: {"keys": [7, {"kty": "oct", "kid": "x", "k": "AAAA"}, {"kty": 7}, {}]}},
+        {KEYS: {"keys": [{"kty": "RSA", "n": 7, "e": None}]}},
+        {KEYS: {"keys": [{"kty": ["RSA"], "alg": {}}]}},
+    ],
+)
+async def test_what_is_no_answer_changes_nothing(
+    issuer: Issuer,
+    keys: IssuerKeys,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    documents: dict[str, Any],
+) -> None:
+    """An issuer that answers with nonsense, or as another one, is as good as away."""
+    good = issuer.documents()
+    monkeypatch.setattr(issuer, "documents", lambda: good | documents)
+    with pytest.raises(KeysUnavailableError):
+        await keys.find("x", "ES256")
+    monkeypatch.undo()
+    clock.now += 10
+    assert await keys.find(issuer.keys[0].id, "ES256")
+    monkeypatch.setattr(issuer, "documents", lambda: good | documents)
+    clock.now += 10
+    assert await keys.find("x", "ES256") is None
+    assert await keys.find(issuer.keys[0].id, "ES256")
+
+
+@pytest.mark.parametrize("changes", [{"use": "enc"}, {"alg": "RS512"}, {"alg": "Ed448"}])
+async def test_keys_for_other_purposes_are_passed_over(
+    issuer: Issuer, keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
+) -> None:
+    """A key that is not for signatures of an allowed algorithm stands beside the good one."""
+    other = SigningKey("RS256")
+    both = {"keys": [{**other.jwk, **changes}, issuer.keys[0].jwk]}
+    documents = issuer.documents() | {KEYS: both}
+    monkeypatch.setattr(issuer, "documents", lambda: documents)
+    assert await keys.find(issuer.keys[0].id, "ES256")
+    assert await keys.find(other.id, "RS256") is None
+
+
+async def test_two_keys_of_a_kind_need_a_name(issuer: Issuer, keys: IssuerKeys) -> None:
+    """A token that names no key is refused where it could mean two."""
+    issuer.keys += [SigningKey("EdDSA"), SigningKey()]
+    assert await keys.find(None, "ES256") is None
+    assert await keys.find(None, "EdDSA")
+
+
+async def test_the_keys_address_can_be_set(issuer: Issuer) -> None:
+    """An issuer without discovery is asked for its keys alone."""
+    values = settings(
+        authentication_issuer="https://login.example", authentication_jwks_url=f"{issuer.url}/keys"
+    )
+    async with module.http_client() as client:
+        found = await module.Issuer(values, client).read_keys()
+    assert [key.key_id for key in found] == [issuer.keys[0].id]
+    assert issuer.requests == [KEYS]
+
+
+async def test_a_redirect_is_not_followed(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys come from where the settings say, or from nowhere."""
+    monkeypatch.setattr(issuer, "moved", {"/moved": f"{issuer.url}/keys"})
+    values = settings(
+        authentication_issuer="https://login.example", authentication_jwks_url=f"{issuer.url}/moved"
+    )
+    async with module.http_client() as client:
+        with pytest.raises(module.IssuerError):
+            await module.Issuer(values, client).read_keys()
+
+
+async def test_an_issuer_has_to_be_who_it_is_asked_as(
+    issuer: Issuer, keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys of an issuer that calls itself something else are not taken, good as they may be."""
+    good = issuer.documents()
+    discovery = good[DISCOVERY] | {"issuer": "http://other.example"}
+    monkeypatch.setattr(issuer, "documents", lambda: good | {DISCOVERY: discovery})
+    with pytest.raises(KeysUnavailableError):
+        await keys.find(issuer.keys[0].id, "ES256")
+
+
+async def test_encrypted_discovery_leads_to_no_plain_address() -> None:
+    """An issuer at https cannot have its keys where they could be changed on their way."""
+    documents = {
+        DISCOVERY: {
+            "issuer": "https://login.example",
+            "jwks_uri": "http://login.example/keys",
+        },
+        "/keys": {"keys": [SigningKey().jwk]},
+    }
+    # No issuer here has a certificate that a client would trust.
+    transport = MockTransport(lambda request: Response(200, json=documents[request.url.path]))
+    async with AsyncClient(transport=transport) as client:
+        values = settings(authentication_issuer="https://login.example")
+        with pytest.raises(module.IssuerError, match="on their way"):
+            await module.Issuer(values, client).read_keys()
+
+
+class TestService:
+    """A service under way, which may ask its issuer as often as it likes."""
+
+    @pytest.fixture
+    def settings_values(self, settings_values: dict[str, object]) -> dict[str, object]:
+        """Take the cooldown away."""
+        return {**settings_values, "authentication_keys_cooldown": 1e-9}
+
+    async def test_keys_change_without_a_restart(
+        self, issuer: Issuer, api_client: AsyncClient
+    ) -> None:
+        """The next token after a change is let in, and the one before it no more."""
+        old = issuer.token()
+        assert await is_let_in(api_client, old)
+        issuer.rotate("EdDSA")
+        assert await is_let_in(api_client, issuer.token())
+        assert not await is_let_in(api_client, old)
+
+    async def test_a_token_of_the_development_issuer_leads_in(
+        self, issuer: Issuer, api_client: AsyncClient
+    ) -> None:
+        """What `make token` prints is good."""
+        form = {"scope": "products:read products:write", "role": "admin", "subject": "ada"}
+        token = await asyncio.to_thread(ask, issuer.url.removeprefix("http://"), form)
+        assert await is_let_in(api_client, token, "/guarded/write")
+        answer = await call(api_client, token, "/guarded/admin")
+        assert check_response(answer, 200) == "ada"
+
+
+class TestIssuerAway:
+    """A service whose issuer is away from the start, and does not even refuse."""
+
+    @pytest.fixture
+    def settings_values(self, settings_values: dict[str, object]) -> Iterator[dict[str, object]]:
+        """Name an issuer that takes calls, and is silent."""
+        with closing(listen("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            yield {
+                **settings_values,
+                "authentication_issuer": url,
+                "authentication_timeout": 0.2,
+            }
+
+    async def test_a_service_starts_and_says_when_to_try_again(
+        self, issuer: Issuer, app: FastAPI
+    ) -> None:
+        """Tokens cannot be checked, which is nobody's fault; all else works meanwhile."""
+        # The service's own limit ends the wait; this one only ends a test that found none.
+        async with asyncio.timeout(60), serve(app) as client:
+            guarded = asyncio.create_task(call(client, issuer.token()))
+            check_response(await client.get("/api/v1/products"), 200, many=True)
+            response = await guarded
+        check_response(response, 503)
+        assert int(response.headers["Retry-After"]) in range(1, 11)
+        assert "WWW-Authenticate" not in response.headers
+
+    async def test_the_probe_tells(self, app: FastAPI) -> None:
+        """A service that cannot check a token is not ready."""
+        probe = next(one for one in app.state.features if "issuer" in one.probes).probes["issuer"]
+        async with serve(app):
+            with pytest.raises(NotReadyError, match="cannot be read"):
+                await probe(app)

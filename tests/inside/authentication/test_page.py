@@ -1,0 +1,21 @@
+"""What the page on testing shows of tokens works as it stands there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_example_of_the_page_passes(tmp_path: Path) -> None:
+    """The example is a whole test that a developer can begin with."""
+    page = (ROOT / "docs/template/testing.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    [example] = [block for block in blocks if "token: Callable" in block]
+    (tmp_path / "test_example.py").write_text(example)
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--rootdir=.", str(tmp_path)]
+    ended = subprocess.run(  # noqa: S603 - this interpreter, and a test from the page
+        command, cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
