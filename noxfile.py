@@ -127,6 +127,13 @@ def kafka(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fleet(session: nox.Session) -> None:
+    """Rehearse the update of many services: `nox -s fleet -- check services.txt`."""
+    install(session, "fleet")
+    session.run("python", "-m", "fleet", *session.posargs, success_codes=[0, 2])
+
+
+@nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Measure every claim about speed, each beside what it is compared with."""
     install(session, "test")
