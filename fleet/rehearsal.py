@@ -86,20 +86,18 @@ def explore(service: Service, plan: Plan, templates: Path, tell: Callable[[str],
 def clone(service: Service, folder: Path) -> Path:
     """Clone a service's repository and return where in the clone the service is.
 
-    Its own repository lends its objects, and is only read.
+    Nothing is shared with the repository, not even objects: git would set their times.
     """
-    if is_url(service.place):
-        git("clone", "--quiet", "--depth=1", "--no-tags", "--", service.place, folder)
-        return folder
-    if not Path(service.place).is_dir():
-        raise ServiceError("there is no such folder")
     top, inside = service.place, ""
-    if git("rev-parse", "--is-bare-repository", cwd=service.place).strip() != "true":
-        top = git("rev-parse", "--show-toplevel", cwd=service.place).rstrip("\n")
-        inside = git("rev-parse", "--show-prefix", cwd=service.place).rstrip("\n")
-        changes = git("status", "--porcelain", "--", ".", cwd=service.place)
-        service.uncommitted = bool(changes)
-    git("clone", "--quiet", "--shared", "--no-tags", "--", top, folder)
+    if not is_url(service.place):
+        if not Path(service.place).is_dir():
+            raise ServiceError("there is no such folder")
+        if git("rev-parse", "--is-bare-repository", cwd=service.place).strip() != "true":
+            top = git("rev-parse", "--show-toplevel", cwd=service.place).rstrip("\n")
+            inside = git("rev-parse", "--show-prefix", cwd=service.place).rstrip("\n")
+            changes = git("status", "--porcelain", "--", ".", cwd=service.place)
+            service.uncommitted = bool(changes)
+    git("clone", "--quiet", "--no-local", "--depth=1", "--no-tags", "--", top, folder)
     return folder / inside
 
 
