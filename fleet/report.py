@@ -113,7 +113,7 @@ class Report(Model):
         """The exit status that tells scripts what a person reads from the table."""
         if not self.complete:
             return INTERRUPTED
-        if not self.services or set(self.counts) & {State.UNKNOWN, State.CONFLICT, State.FAILING}:
+        if set(self.counts) & {State.UNKNOWN, State.CONFLICT, State.FAILING}:
             return 1
         return 2 if State.BEHIND in self.counts else 0
 
