@@ -6,6 +6,7 @@ services there are.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ from tests.rendering import ROOT, commit_all, render, snapshot
 ROUNDS = 3
 SERVICES = 8
 RELEASES = 4
+ALIKE = RELEASES * len(COMBINATIONS)
+"""How many services there are before one is like an earlier one."""
+
 GOAL = 1.7
 
 
@@ -58,8 +62,12 @@ def make_services(root: Path, count: int) -> Path:
         makefile.write_text(f"# Release {release}\n{makefile.read_text()}")
         commit_all(template, tag=f"v1.{release}.0")
         for number in range(release, count, RELEASES):
-            features = COMBINATIONS[number % len(COMBINATIONS)].answers
-            commit_all(render(template, services / f"service-{number}", **features))
+            service, same = services / f"service-{number}", services / f"service-{number - ALIKE}"
+            if number >= ALIKE:
+                shutil.copytree(same, service)
+            else:
+                features = COMBINATIONS[number // RELEASES].answers
+                commit_all(render(template, service, **features))
     makefile.write_text(f"# The newest release\n{makefile.read_text()}")
     commit_all(template, tag="v2.0.0")
     return services
