@@ -40,7 +40,7 @@ def test_tests_run_on_what_the_update_makes(workshop: Workshop) -> None:
     write_test(workshop.services / "slow", "import time; time.sleep(600)")
     (workshop.services / "stuck/Makefile").write_text("run:\n\tours\n")
     write_test(workshop.services / "stuck", "pass")
-    outcome = workshop.ask("check", workshop.services, "--test", "--test-timeout=20", "--jobs=4")
+    outcome = workshop.ask("check", workshop.services, "--test", "--test-timeout=30", "--jobs=4")
     assert outcome.status == 1
     tests = {name: one["tests"] for name, one in outcome.services.items()}
     assert {name: one["state"] for name, one in outcome.services.items()} == {
