@@ -169,6 +169,13 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fleet(session: nox.Session) -> None:
+    """Rehearse the update of many services: `nox -s fleet -- check services.txt`."""
+    install(session, "fleet")
+    session.run("python", "-m", "fleet", *session.posargs, success_codes=[0, 2])
+
+
+@nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Measure every claim about speed, print one table, and write docs/benchmarks.md."""
     install(session, "benchmarks")

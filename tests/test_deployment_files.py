@@ -50,6 +50,11 @@ def workflows(folder: Path) -> list[Path]:
     return sorted((folder / ".github/workflows").iterdir())
 
 
+def own_workflows() -> list[Path]:
+    """List the workflows of the template, with the one that is an example."""
+    return [*workflows(ROOT), ROOT / "docs/fleet-workflow.yml"]
+
+
 def defaults(service: Path) -> dict[str, ast.expr | None]:
     """Read from the code which settings a service has, and their defaults."""
     return {
@@ -152,17 +157,18 @@ def test_the_services_workflows_are_safe(service: Path) -> None:
 
 def test_the_templates_workflows_are_sound_and_safe() -> None:
     """The template's own workflows are held to the same rules."""
-    check_schema("github-workflows", *workflows(ROOT))
+    check_schema("github-workflows", *own_workflows())
     check_schema("dependabot", ROOT / ".github/dependabot.yml")
-    run("actionlint", "-no-color", *workflows(ROOT))
-    run("zizmor", "--offline", "--no-progress", "--persona=auditor", ROOT / ".github")
+    run("actionlint", "-no-color", *own_workflows())
+    folders = (ROOT / ".github", ROOT / "docs/fleet-workflow.yml")
+    run("zizmor", "--offline", "--no-progress", "--persona=auditor", *folders)
 
 
 def test_each_action_is_pinned_to_the_same_commit_everywhere(service: Path) -> None:
     """An action is named by its commit, and by the same one in the template and its services."""
     lines = [
         line.strip().removeprefix("- ")
-        for path in [*workflows(service), *workflows(ROOT)]
+        for path in [*workflows(service), *own_workflows()]
         for line in path.read_text().splitlines()
         if "uses:" in line
     ]
@@ -175,7 +181,7 @@ def test_each_action_is_pinned_to_the_same_commit_everywhere(service: Path) -> N
 def test_workflows_and_images_install_the_same_uv(service: Path) -> None:
     """One version of uv builds the image and runs the checks."""
     image = re.findall(r"uv==([\d.]+)", (service / "Dockerfile").read_text())
-    text = "".join(path.read_text() for path in [*workflows(service), *workflows(ROOT)])
+    text = "".join(path.read_text() for path in [*workflows(service), *own_workflows()])
     checks = re.findall(r'^ +version: "([\d.]+)"$', text, flags=re.MULTILINE)
     assert len({*image, *checks}) == 1
     assert image

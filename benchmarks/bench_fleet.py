@@ -1,0 +1,77 @@
+"""How much faster two cores rehearse the updates of many services than one after another.
+
+Run it with `uv run --group test python -m benchmarks.bench_fleet`; a number after it is how many
+services there are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.measure import claim, in_turn, seconds
+
+from tests.combinations import COMBINATIONS
+from tests.rendering import ROOT, commit_all, render, snapshot
+
+ROUNDS = 3
+SERVICES = 8
+RELEASES = 4
+ALIKE = RELEASES * len(COMBINATIONS)
+"""How many services there are before one is like an earlier one."""
+
+GOAL = 1.7
+
+
+def main() -> None:
+    """Measure, and print the ratio."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else SERVICES
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        services = make_services(Path(folder), count)
+
+        def rehearse(jobs: int) -> float:
+            command = [sys.executable, "-m", "fleet", "check", str(services), f"--jobs={jobs}"]
+            return seconds(lambda: run(command))
+
+        contestants = {"one": lambda: rehearse(1), "two": lambda: rehearse(2)}
+        found = in_turn(contestants, ROUNDS)
+    for name, series in found.items():
+        print(f"updates of {count} services rehearsed, {name} at a time: {series.text(1)} s")
+    ratio = found["one"].over(found["two"])
+    speed = "one after another in the time of two at a time"
+    claim(speed, ratio, against="it", goal=f">= {GOAL}", holds=ratio.median >= GOAL)
+
+
+def run(command: list[str]) -> None:
+    """Run the command, which has to find that some services are behind and nothing worse."""
+    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if ended.returncode != 2:  # noqa: PLR2004 - the status that `fleet check --help` documents
+        raise RuntimeError(ended.stdout + ended.stderr)
+
+
+def make_services(root: Path, count: int) -> Path:
+    """Make services of all combinations, each at one of several releases of the template."""
+    template, services = root / "template", root / "services"
+    template.mkdir()
+    snapshot(template)
+    makefile = template / "template/Makefile.jinja"
+    for release in range(RELEASES):
+        makefile.write_text(f"# Release {release}\n{makefile.read_text()}")
+        commit_all(template, tag=f"v1.{release}.0")
+        for number in range(release, count, RELEASES):
+            service, same = services / f"service-{number}", services / f"service-{number - ALIKE}"
+            if number >= ALIKE:
+                shutil.copytree(same, service)
+            else:
+                features = COMBINATIONS[number // RELEASES].answers
+                commit_all(render(template, service, **features))
+    makefile.write_text(f"# The newest release\n{makefile.read_text()}")
+    commit_all(template, tag="v2.0.0")
+    return services
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""How long each of the eight services takes to render, all in one process.
+
+Run it with `uv run --group test python -m benchmarks.bench_render`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.bench_copy import make_plain
+from benchmarks.measure import claim, in_turn, seconds
+
+from tests.combinations import COMBINATIONS
+from tests.rendering import render, snapshot
+
+ROUNDS = 3
+GOAL = 0.150
+
+
+def main() -> None:
+    """Measure, and print what a render takes beside a copy of as many plain files."""
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        root = Path(folder)
+        template, target = root / "template", root / "copy"
+        template.mkdir()
+        snapshot(template)
+        plain = {str(one): root / f"plain-{one}" for one in COMBINATIONS}
+        for one in COMBINATIONS:
+            make_plain(plain[str(one)], render(template, root / f"model-{one}", **one.answers))
+
+        def copy(source: Path, answers: dict[str, bool]) -> float:
+            shutil.rmtree(target, ignore_errors=True)
+            return seconds(lambda: render(source, target, **answers))
+
+        def rendered() -> float:
+            return statistics.median(copy(template, one.answers) for one in COMBINATIONS)
+
+        def copied() -> float:
+            return statistics.median(copy(plain[str(one)], {}) for one in COMBINATIONS)
+
+        found = in_turn({"rendered": rendered, "plain": copied}, ROUNDS)
+    for name, series in found.items():
+        print(f"one of eight services, {name}: {series.text(3)} s")
+    slow, ratio = found["rendered"].median, found["rendered"].over(found["plain"])
+    against, goal = "a copy of as many plain files", f"<= {GOAL * 1000:.0f} ms in the median"
+    claim("a render", ratio, against=against, goal=goal, holds=slow <= GOAL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The command line: `python -m fleet check` and `python -m fleet merge`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from . import places
+from .page import page
+from .rehearsal import Plan
+from .report import Report, ReportError, Service, merge
+from .running import check
+from .table import show, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+STATUS = """
+exit status: 0 all services are up to date, or ahead; 2 some are behind, and all of those update
+without conflict; 1 some would conflict, fail their tests, or could not be told, or the command was
+used wrongly; 130 interrupted.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose exit status for wrong usage is no other answer's."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command, and end with status 1."""
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and return the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        report = merged(options) if options.command == "merge" else checked(options)
+        write(report, options)
+    except (places.PlaceError, ReportError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return report.status
+
+
+def parser() -> Parser:
+    """Make the parser of the command line."""
+    made = Parser(prog="python -m fleet", description=__doc__, epilog=STATUS)
+    commands = made.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("check", help="rehearse the update of each service", epilog=STATUS)
+    one.add_argument(
+        "places", nargs="+", help="a list of paths and URLs, a folder of services, or a URL"
+    )
+    one.add_argument("--to", default="", metavar="RELEASE", help="instead of the newest release")
+    one.add_argument(
+        "--template", default="", metavar="SOURCE", help="a path or URL, instead of the recorded"
+    )
+    one.add_argument("--test", action="store_true", help="run each service's tests as well")
+    one.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N")
+    one.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="per service")
+    one.add_argument(
+        "--test-timeout", type=float, default=900, metavar="SECONDS", help="for its tests"
+    )
+    one.add_argument("--shard", type=shard, default=(1, 1), metavar="K/N", help="every N-th one")
+    many = commands.add_parser("merge", help="put several reports together", epilog=STATUS)
+    many.add_argument("reports", nargs="+", type=Path, help="files written with --json")
+    for command in (one, many):
+        command.add_argument("--json", type=Path, metavar="FILE", help="write it for machines")
+        command.add_argument("--html", type=Path, metavar="FILE", help="write it as a page")
+    return made
+
+
+def positive(text: str) -> int:
+    """Read a number of processes."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too few")
+    return number
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Read which part of the services to look at: `1/4` is the first of four."""
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text} is no part such as 1/4")
+    return int(part), int(parts)
+
+
+def checked(options: argparse.Namespace) -> Report:
+    """Rehearse all updates and report on them, or on those known when an interrupt comes."""
+    part, parts = options.shard
+    entries = places.find(options.places)[part - 1 :: parts]
+    plan = Plan(
+        template=places.absolute(options.template) if options.template else "",
+        to=options.to,
+        test=options.test,
+        limit=options.timeout,
+        test_limit=options.test_timeout,
+        test_workers=max(1, (os.cpu_count() or 1) // options.jobs),
+    )
+    found: list[Service] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    try:
+        with (
+            watched(len(entries)) as watcher,
+            closing(check(entries, plan, options.jobs, watcher.starts)) as services,
+        ):
+            for service in services:
+                found.append(service)
+                watcher.ends(service)
+    except KeyboardInterrupt:
+        return Report.of(found, complete=False)
+    return Report.of(found)
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End the work once; what then cleans up is not interrupted again."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def merged(options: argparse.Namespace) -> Report:
+    """Put the reports of several machines together."""
+    return merge(map(Report.read, options.reports))
+
+
+def write(report: Report, options: argparse.Namespace) -> None:
+    """Show a report, and write it where it is wanted."""
+    if options.json:
+        report.write(options.json)
+    if options.html:
+        options.html.write_text(page(report), encoding="utf-8")
+    show(report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

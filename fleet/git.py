@@ -1,0 +1,82 @@
+"""Git, told to ask nobody, to run no repository's own code, and to write to none that it reads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+"""Variables by which git would work on another repository than the one it is given."""
+
+SETTINGS = {
+    "commit.gpgSign": "false",
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "user.name": "Fleet",
+    "user.email": "fleet@localhost",
+}
+
+
+class GitError(Exception):
+    """Git could not do it; the message is git's own reason."""
+
+
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return variables under which every git, copier's too, is told what this module promises."""
+    variables = {name: value for name, value in inherited.items() if name not in ELSEWHERE}
+    variables.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+    first = int(variables.get("GIT_CONFIG_COUNT") or 0)
+    for number, (name, value) in enumerate(SETTINGS.items(), start=first):
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables | {
+        "GIT_CONFIG_COUNT": str(first + len(SETTINGS)),
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def git(*arguments: str | Path, cwd: str | Path | None = None, limit: float | None = None) -> str:
+    """Return what git answers in a folder.
+
+    Raises:
+        GitError: it failed, or took longer than `limit` seconds.
+    """
+    command = ["git", *map(str, arguments)]
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=cwd,
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=limit,
+        )
+    except OSError as error:
+        raise GitError(f"git could not be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise GitError(f"it took longer than {error.timeout:g} s") from error
+    if ended.returncode:
+        raise GitError(reason(ended.stderr) or f"git ended with status {ended.returncode}")
+    return ended.stdout
+
+
+def names(listed: str) -> list[str]:
+    """Split what git lists with `-z`."""
+    return sorted(filter(None, listed.split("\0")))
+
+
+def reason(printed: str) -> str:
+    """Find the sentence in which git says what is wrong."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    grave = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+    return (grave or lines or [""])[0].removeprefix("fatal: ").removeprefix("error: ")

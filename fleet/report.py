@@ -1,0 +1,142 @@
+"""What is found out about services, in the shape in which it is written for machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+INTERRUPTED = 130
+"""The exit status of what was interrupted, by the convention of shells."""
+
+
+class ReportError(Exception):
+    """A file that is not a report of this format."""
+
+
+class State(StrEnum):
+    """How a service stands, the most urgent first."""
+
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+    FAILING = "failing"
+    BEHIND = "behind"
+    AHEAD = "ahead"
+    CURRENT = "current"
+
+    @property
+    def urgency(self) -> int:
+        """Where it comes in a list that starts with what needs attention."""
+        return list(State).index(self)
+
+
+class Model(BaseModel):
+    """A part of the report, that takes no name which the format does not have."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Trial(Model):
+    """A run of a service's own tests, as the update would leave it."""
+
+    outcome: Literal["passed", "failed", "unfinished"]
+    summary: str
+    output: str = ""
+
+
+class Service(Model):
+    """One service; what could not be found out keeps its default."""
+
+    name: str
+    place: str
+    state: State = State.UNKNOWN
+    reason: str = ""
+    source: str = ""
+    release: str = ""
+    target: str = ""
+    behind: list[str] = Field(default_factory=list)
+    answers: dict[str, JsonValue] = Field(default_factory=dict)
+    changed_answers: dict[str, JsonValue] = Field(default_factory=dict)
+    conflicts: list[str] = Field(default_factory=list)
+    changed_files: list[str] = Field(default_factory=list)
+    uncommitted: bool = False
+    tests: Trial | None = None
+    seconds: float = 0
+
+
+class Report(Model):
+    """All services that were asked about, the most urgent first."""
+
+    format: Literal[1] = 1
+    made: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    complete: bool = True
+    services: list[Service]
+
+    @classmethod
+    def of(cls, services: Iterable[Service], *, complete: bool = True) -> Report:
+        """Report on services as of now, in the order of their urgency."""
+        return cls(services=by_urgency(services), complete=complete)
+
+    @classmethod
+    def read(cls, path: Path) -> Report:
+        """Read a report that `write` wrote.
+
+        Raises:
+            ReportError: the file cannot be read, or has another format.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ReportError(f"{path} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            raise ReportError(f"{path} is not a report of format 1: {explain(error)}") from error
+
+    def write(self, path: Path) -> None:
+        """Write the report for machines."""
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def counts(self) -> dict[State, int]:
+        """How many services there are of each state that there is."""
+        found = Counter(one.state for one in self.services)
+        return {state: found[state] for state in State if found[state]}
+
+    @property
+    def status(self) -> int:
+        """The exit status that tells scripts what a person reads from the table."""
+        if not self.complete:
+            return INTERRUPTED
+        if set(self.counts) & {State.UNKNOWN, State.CONFLICT, State.FAILING}:
+            return 1
+        return 2 if State.BEHIND in self.counts else 0
+
+
+def merge(reports: Iterable[Report]) -> Report:
+    """Put reports together; of a service in several of them the latest word counts."""
+    ordered = sorted(reports, key=lambda one: one.made)
+    latest = {service.place: service for one in ordered for service in one.services}
+    return Report(
+        made=max((one.made for one in ordered), default=datetime.now(UTC)),
+        complete=all(one.complete for one in ordered),
+        services=by_urgency(latest.values()),
+    )
+
+
+def by_urgency(services: Iterable[Service]) -> list[Service]:
+    """Sort services: by state, then those furthest behind, then by name."""
+    return sorted(
+        services, key=lambda one: (one.state.urgency, -len(one.behind), one.name, one.place)
+    )
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line what is wrong first, without the value, which might be a secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"

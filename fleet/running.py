@@ -1,0 +1,197 @@
+"""Many rehearsals side by side, each in a process of its own that its time limit can end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import psutil
+
+from . import git
+from .redaction import redact, secrets
+from .rehearsal import TESTING, Plan, rehearse
+from .report import Service, State
+from .trial import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
+
+    from .places import Entry
+
+MARK = "FLEET_REHEARSAL"
+"""A variable that every descendant inherits, also one that leaves its process group."""
+
+GRACE = 5.0
+"""Seconds in which what is left of a rehearsal may end by itself."""
+
+STARTED = "it was started"
+TEMPLATES = "templates"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a process needs to know to rehearse one service."""
+
+    entry: Entry
+    plan: Plan
+    folder: Path
+    variables: Mapping[str, str]
+
+
+class Rehearsal:
+    """A rehearsal that is under way in another process."""
+
+    def __init__(self, order: Order, process: ForkServerProcess, told: Connection) -> None:
+        """Wait for a process that has just started and tells what it finds."""
+        self.told = told
+        self._order, self._process = order, process
+        self._known = Service(name=order.entry.name, place=order.entry.place)
+        self._stage, self._limit = STARTED, order.plan.limit
+        self._begun = self._since = time.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Seconds until its time is up."""
+        return self._since + self._limit - time.monotonic()
+
+    def listen(self) -> bool:
+        """Take in what it tells, and say whether it goes on."""
+        try:
+            self._stage, told = self.told.recv()
+        except (EOFError, OSError):
+            if self._stage:
+                self.fail(f"the rehearsal broke off while {self._stage}")
+            return False
+        self._known = Service.model_validate_json(told)
+        if self._stage == TESTING:
+            self._limit, self._since = self._order.plan.test_limit, time.monotonic()
+        return bool(self._stage)
+
+    def give_up(self) -> None:
+        """Note that its time is up."""
+        if self._stage == TESTING:
+            self._known.tests = verdict("unfinished", self._order.folder / "output")
+        self.fail(f"it took longer than {self._limit:g} s while {self._stage}")
+
+    def fail(self, reason: str) -> None:
+        """Note why it cannot be told how the service stands."""
+        state = State.FAILING if self._stage == TESTING else State.UNKNOWN
+        self._known.state, self._known.reason = state, reason
+
+    def end(self) -> Service:
+        """End its processes, remove its files, and return what it found, fit to be shown."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._process.pid and self._process.is_alive():
+                with suppress(ProcessLookupError):  # it has not become the leader of a group yet
+                    os.killpg(self._process.pid, number)
+                with suppress(ProcessLookupError):
+                    os.kill(self._process.pid, number)
+            self._process.join(GRACE)
+        self.told.close()
+        sweep(self._order.folder)
+        shutil.rmtree(self._order.folder, ignore_errors=True)
+        self._known.seconds = round(time.monotonic() - self._begun, 2)
+        hidden = secrets(self._order.entry.place) | secrets(self._known.source)
+        return Service.model_validate(redact(self._known.model_dump(mode="json"), hidden))
+
+
+def check(
+    entries: Sequence[Entry], plan: Plan, jobs: int, starts: Callable[[Entry], None]
+) -> Generator[Service, None, None]:
+    """Rehearse the update of each service, `jobs` at a time, and yield each as it is done.
+
+    However the generator is left, no process and no temporary file stays behind.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["copier", "copier_template_extensions", "jinja2_time"])
+    waiting, running = list(reversed(entries)), list[Rehearsal]()
+    with TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as made:
+        folder = Path(made).resolve()
+        (folder / TEMPLATES).mkdir()
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    entry = waiting.pop()
+                    order = Order(entry, plan, folder / str(len(waiting)), dict(os.environ))
+                    running.append(start(order, context))
+                    starts(entry)
+                for one in wait(running):
+                    service = one.end()
+                    running.remove(one)
+                    yield service
+        finally:
+            for one in running:
+                one.end()
+
+
+def start(order: Order, context: ForkServerContext) -> Rehearsal:
+    """Start the rehearsal of one service in a folder of its own."""
+    order.folder.mkdir()
+    told, tells = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(tells, order))
+    process.start()
+    tells.close()
+    return Rehearsal(order, process, told)
+
+
+def wait(running: Sequence[Rehearsal]) -> list[Rehearsal]:
+    """Wait until something happens, and return the rehearsals that are over."""
+    patience = max(0.0, min(one.left for one in running))
+    heard = connection.wait([one.told for one in running], timeout=patience)
+    over = [one for one in running if one.told in heard and not one.listen()]
+    for one in running:
+        if one not in over and one.left <= 0:
+            one.give_up()
+            over.append(one)
+    return over
+
+
+def work(tells: Connection, order: Order) -> None:
+    """Rehearse one service in this process, telling each stage as it begins, and none at the end.
+
+    The process leads a group, so that all it starts ends with it, and keeps to one folder.
+    """
+    os.setsid()
+    (order.folder / "tmp").mkdir()
+    own = {"TMPDIR": str(order.folder / "tmp"), MARK: str(order.folder)}
+    os.environ.clear()
+    os.environ.update(git.environment(order.variables) | own)
+    os.chdir(order.folder)
+    with (order.folder / "log").open("wb") as log:
+        for printed in (1, 2):
+            os.dup2(log.fileno(), printed)
+    service = Service(name=order.entry.name, place=order.entry.place)
+
+    def tell(stage: str) -> None:
+        tells.send((stage, service.model_dump_json()))
+
+    rehearse(service, order.plan, order.folder.parent / TEMPLATES, tell)
+    tell("")
+
+
+def sweep(folder: Path) -> None:
+    """End what a rehearsal left behind, after it had time to end by itself."""
+    left = [one for one in psutil.process_iter() if mark(one) == str(folder)]
+    _, staying = psutil.wait_procs(left, timeout=GRACE)
+    for one in staying:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(staying, timeout=GRACE)
+
+
+def mark(process: psutil.Process) -> str:
+    """Return which rehearsal a process belongs to, or nothing."""
+    try:
+        return process.environ().get(MARK, "")
+    except (psutil.Error, OSError):
+        return ""

@@ -1,0 +1,105 @@
+"""The template's history, fetched once for all services that come from it."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import shutil
+from dataclasses import dataclass
+from functools import total_ordering
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from .git import GitError, git
+from .places import expand
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AFTER_A_RELEASE = re.compile(r"(?P<release>.+)-(?P<commits>\d+)-g[0-9a-f]+")
+
+
+class TemplateError(Exception):
+    """A template that cannot be fetched, or lacks what is asked of it."""
+
+
+@total_ordering
+@dataclass(frozen=True)
+class Position:
+    """Where a commit stands in the order of releases: at one, or some commits after it."""
+
+    release: Version
+    commits: int = 0
+
+    def __lt__(self, other: Position) -> bool:
+        """Say whether it comes before another one."""
+        return (self.release, self.commits) < (other.release, other.commits)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A bare clone of a template."""
+
+    folder: Path
+
+    def commit(self, name: str) -> str | None:
+        """Return the commit that a tag, branch, description or hash names, or None."""
+        wanted = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        try:
+            return git(*wanted, cwd=self.folder).strip()
+        except GitError:
+            return None
+
+    def releases(self) -> list[str]:
+        """List the tags that are versions, and no pre-releases, the newest last."""
+        found = {tag: version(tag) for tag in git("tag", "--list", cwd=self.folder).split()}
+        known = {tag: one for tag, one in found.items() if one and not one.is_prerelease}
+        return sorted(known, key=lambda tag: known[tag])
+
+    def position(self, commit: str) -> Position:
+        """Tell where a commit stands; without a release before it, before all of them."""
+        wanted = ("describe", "--tags", "--match", "*[0-9]*", "--always", commit)
+        described = git(*wanted, cwd=self.folder).strip()
+        if after := AFTER_A_RELEASE.fullmatch(described):
+            return Position(version(after["release"]) or Version("0"), int(after["commits"]))
+        return Position(version(described) or Version("0"))
+
+    def between(self, old: str, new: str) -> list[str]:
+        """List the releases that lead from one commit to another, the newest last."""
+        start, end = self.position(old), self.position(new)
+        return [one for one in self.releases() if start < Position(Version(one)) <= end]
+
+
+def version(tag: str) -> Version | None:
+    """Read a tag as a version, or return None."""
+    try:
+        return Version(tag)
+    except InvalidVersion:
+        return None
+
+
+def fetch(source: str, folder: Path, limit: float) -> Template:
+    """Return a clone of the template in `folder`; of several processes, one makes it.
+
+    Raises:
+        TemplateError: it cannot be fetched, in `limit` seconds or at all; for each who asks.
+    """
+    name = sha256(source.encode()).hexdigest()[:16]
+    clone, failure = folder / f"{name}.git", folder / f"{name}.failure"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not clone.exists() and not failure.exists():
+            begun = folder / f"{name}.begun"
+            shutil.rmtree(begun, ignore_errors=True)  # of a process that was ended
+            try:
+                options = ("--bare", "--no-hardlinks", "--quiet", "--")
+                git("clone", *options, expand(source), begun, limit=limit)
+                begun.rename(clone)
+            except GitError as error:
+                failure.write_text(str(error), encoding="utf-8")
+    if failure.exists():
+        why = failure.read_text(encoding="utf-8")
+        raise TemplateError(f"its template, {source}, cannot be fetched: {why}")
+    return Template(clone)

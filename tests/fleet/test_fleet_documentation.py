@@ -1,0 +1,66 @@
+"""What the page on the fleet says is what the command does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from fleet.report import Report, Service, State
+
+from tests.rendering import ROOT
+from tests.test_documentation import CODE, FENCED, table
+
+if TYPE_CHECKING:
+    from tests.fleet.conftest import Workshop
+
+PAGE = "docs/fleet.md"
+COMMAND = re.compile(r"^uv run --group fleet python -m (fleet .+)$", re.MULTILINE)
+
+
+def test_every_command_can_be_typed(evolved: Workshop) -> None:
+    """In a clone of the template with services beside it, each does what the page says."""
+    evolved.service("orders", "v1.1.0", kafka=True)
+    (evolved.template / "services.txt").write_text("../services/orders  # the only one\n")
+    commands = COMMAND.findall("\n".join(FENCED.findall((ROOT / PAGE).read_text())))
+    assert len(commands) == 7
+    for command in commands:
+        typed = command.replace(" --test", "")  # a trial has tests of its own
+        ended = subprocess.run(
+            [sys.executable, "-m", *shlex.split(typed)],
+            cwd=evolved.template,
+            env=evolved.variables | {"PYTHONPATH": os.fspath(ROOT)},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        fine = "--to v1.1.0" in typed or "--shard 2/2" in typed
+        assert ended.returncode == (0 if fine else 2), ended.stderr
+    assert "orders" in (evolved.template / "fleet.html").read_text()
+
+
+def test_every_option_is_explained() -> None:
+    """The page lists the options that the command has, no more and no fewer."""
+    usage = "".join(
+        subprocess.run(
+            [sys.executable, "-m", "fleet", command, "--help"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for command in ("check", "merge")
+    )
+    options = set(re.findall(r"--[a-z-]+", usage)) - {"--help"}
+    assert set(table(PAGE, "option")) == options
+
+
+def test_the_shape_of_the_report_is_explained() -> None:
+    """Keys, fields and states are those that are written, in their order."""
+    fields = table(PAGE, "field")
+    assert list(table(PAGE, "key")) == list(Report.model_fields)
+    assert list(fields) == list(Service.model_fields)
+    assert CODE.findall(fields["state"][0]) == [str(state) for state in State]

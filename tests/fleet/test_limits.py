@@ -1,0 +1,73 @@
+"""A service that hangs or breaks costs its own answer and no other's, and an end is an end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tests.rendering import ROOT
+
+if TYPE_CHECKING:
+    from tests.fleet.conftest import Workshop
+
+HANG = "sleep 600 & wait"
+DIE = "kill -9 $PPID"
+
+
+def processes(workshop: Workshop) -> list[psutil.Process]:
+    """List what was started by a command of this workshop and still runs."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("TMPDIR", "").startswith(str(workshop.temporary)):
+                found.append(process)
+    return found
+
+
+def test_one_that_hangs_or_dies_does_not_stop_the_rest(workshop: Workshop) -> None:
+    """Its reason says at what it was, its release is known, and nothing of it goes on."""
+    for name in ("hangs", "dies"):
+        workshop.service(name, "v1.0.0")
+    workshop.trap("v1.1.0", hangs=HANG, dies=DIE)
+    workshop.service("lives", "v1.1.0")
+    outcome = workshop.ask("check", workshop.services, "--timeout=15", "--jobs=1")
+    found = outcome.services
+    assert outcome.status == 1
+    assert found["lives"]["state"] == "current"
+    assert {found[name]["release"] for name in ("hangs", "dies")} == {"v1.0.0"}
+    assert found["hangs"]["reason"] == "it took longer than 15 s while its update was rehearsed"
+    assert found["dies"]["reason"] == "the rehearsal broke off while its update was rehearsed"
+    psutil.wait_procs(processes(workshop), timeout=10)
+    assert processes(workshop) == []
+
+
+def test_an_interrupt_shows_what_is_known(workshop: Workshop) -> None:
+    """Ctrl-C ends all work with status 130, and the report says that services are missing."""
+    for name in ("hangs", "lives"):
+        workshop.service(name, "v1.0.0")
+    workshop.trap("v1.1.0", hangs=HANG)
+    with subprocess.Popen(
+        workshop.command("check", workshop.services, "--jobs=2"),
+        cwd=ROOT,
+        env=workshop.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        assert process.stderr.readline() == "1 of 2: lives behind\n"
+        os.killpg(process.pid, signal.SIGINT)
+        printed, complained = process.communicate()
+    outcome = workshop.outcome(process.returncode, printed, complained)
+    assert (outcome.status, outcome.complained) == (130, "")
+    assert outcome.report["complete"] is False
+    assert set(outcome.services) == {"lives"}
+    assert "Interrupted" in outcome.printed
+    psutil.wait_procs(processes(workshop), timeout=10)
+    assert processes(workshop) == []

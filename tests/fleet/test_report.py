@@ -1,0 +1,147 @@
+"""The report for machines has a fixed shape, and the page for people needs nothing beside it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fleet.page import page
+from fleet.report import Report, ReportError, Service, State, Trial, merge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>"
+
+
+class Reader(HTMLParser):
+    """Collects the tags and attributes of a page, and what it says in the cells of row headings."""
+
+    def __init__(self, text: str) -> None:
+        """Read a page."""
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.open: list[str] = []
+        self.names: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag; elements without content are closed at once."""
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Hold the page to close what it opened last."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Note the name of each service."""
+        if self.open[-2:] == ["tr", "th"] and "tbody" in self.open and data.strip():
+            self.names.append(data.strip())
+
+
+def service(name: str, state: State, **known: object) -> Service:
+    """Make what is known of a service."""
+    return Service.model_validate({"name": name, "place": f"/srv/{name}", "state": state, **known})
+
+
+def test_what_needs_attention_comes_first() -> None:
+    """Services are sorted by the urgency of their state, then by how far they are behind."""
+    services = [
+        service("f", State.CURRENT),
+        service("e", State.AHEAD),
+        service("c", State.BEHIND, behind=["v1.1.0"]),
+        service("d", State.BEHIND, behind=["v1.1.0", "v1.2.0"]),
+        service("b", State.CONFLICT),
+        service("a", State.UNKNOWN),
+        service("g", State.FAILING),
+    ]
+    report = Report.of(services)
+    assert [one.name for one in report.services] == list("abgdcef")
+    assert Reader(page(report)).names == list("abgdcef")
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        ([State.CURRENT, State.AHEAD], 0),
+        ([State.CURRENT, State.BEHIND], 2),
+        ([State.BEHIND, State.CONFLICT], 1),
+        ([State.BEHIND, State.FAILING], 1),
+        ([State.BEHIND, State.UNKNOWN], 1),
+        ([], 0),
+    ],
+)
+def test_the_status_is_that_of_the_service_worst_off(states: list[State], status: int) -> None:
+    """All fine is 0, some behind is 2, and trouble is 1; an empty part of a list is fine."""
+    assert Report.of([service(str(one), one) for one in states]).status == status
+
+
+def test_the_page_is_whole_in_itself() -> None:
+    """It loads nothing and runs nothing, names its language, and heads its rows and columns."""
+    trial = Trial(outcome="failed", summary="1 failed", output="boom")
+    read = Reader(page(Report.of([service("a", State.FAILING, answers={"x": True}, tests=trial)])))
+    assert read.open == []
+    assert {"script", "link", "img", "iframe"} & set(read.tags) == set()
+    assert {name for name, _ in read.attributes} & {"src", "href", "onclick", "style"} == set()
+    assert {("lang", "en"), ("scope", "col"), ("scope", "row")} <= set(read.attributes)
+    assert {"title", "caption", "main", "h1"} <= set(read.tags)
+
+
+def test_nothing_of_a_service_becomes_part_of_the_page() -> None:
+    """Names, answers, reasons and what tests print are text, whatever they hold."""
+    trial = Trial(outcome="failed", summary=HOSTILE, output=HOSTILE)
+    hostile = service(
+        HOSTILE,
+        State.FAILING,
+        reason=HOSTILE,
+        release=HOSTILE,
+        target=HOSTILE,
+        source=HOSTILE,
+        behind=[HOSTILE],
+        answers={HOSTILE: HOSTILE, "y": [HOSTILE]},
+        changed_answers={HOSTILE: [None, HOSTILE]},
+        conflicts=[HOSTILE],
+        changed_files=[HOSTILE],
+        tests=trial,
+    )
+    text = page(Report.of([hostile]))
+    assert HOSTILE not in text
+    assert Reader(text).open == []
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Reports of several machines become one: complete if all are, and the latest word counts."""
+    early = Report(made=NOW, services=[service("a", State.BEHIND), service("b", State.CURRENT)])
+    later = Report(made=NOW + timedelta(hours=1), services=[service("a", State.CURRENT)])
+    broken = later.model_copy(update={"complete": False})
+    for number, report in enumerate((early, later, broken)):
+        report.write(tmp_path / f"{number}.json")
+        assert Report.read(tmp_path / f"{number}.json") == report
+    merged = merge([later, early])
+    assert [(one.name, one.state) for one in merged.services] == [
+        ("a", "current"),
+        ("b", "current"),
+    ]
+    assert (merged.made, merged.complete) == (later.made, True)
+    assert merge([early, broken]).status == 130
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"format": 2, "services": []}', '{"services": [{"name": "a"}]}', "\xff"]
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
+    """Another format, or a part that is missing, is an error that names the file."""
+    path = tmp_path / "report.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ReportError, match=r"report\.json is not a report of format 1"):
+        Report.read(path)
+    with pytest.raises(ReportError, match="cannot be read"):
+        Report.read(tmp_path / "none.json")
