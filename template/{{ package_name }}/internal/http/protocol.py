@@ -14,15 +14,23 @@ UNREADABLE: Final = ProblemKind(HTTPStatus.BAD_REQUEST, detail="This is not vali
 TOO_SLOW: Final = ProblemKind(
     HTTPStatus.REQUEST_TIMEOUT, detail="The request did not arrive in time."
 )
+HEAD_TOO_LARGE: Final = ProblemKind(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    detail="The address and the headers are larger than this service accepts.",
+)
+MAX_HEAD_SIZE: Final = 64 * 1024
+"""Bytes of a request before its body, within what the network delivers at once."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, whose own refusals are problems, and which waits for a request only so long."""
+    """uvicorn's, which refuses by problems, and limits how large and slow a request may be."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*arguments, **options)
         self._timeout: float = self.config.app.state.settings.request_timeout  # type: ignore[union-attr]  # it is the application
         self._deadline: asyncio.TimerHandle | None = None
+        self._is_in_head = False
+        self._head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for the first request."""
@@ -35,14 +43,24 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Read on, unless a head has no end."""
         self._expect()
         super().data_received(data)
+        if self._is_in_head:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD_SIZE and not self.transport.is_closing():
+                self._refuse(HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Wait for the rest of a request, which may have come along with the one before."""
         self._expect()
+        self._is_in_head, self._head_size = True, 0
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Go on with the body."""
+        self._is_in_head = False
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Wait no more: from here on it is the service that takes its time."""
