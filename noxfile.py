@@ -125,6 +125,20 @@ def release(session: nox.Session) -> None:
     session.run("pytest", "tests/updates", "-n", "2", *session.posargs)
 
 
+def faults(session: nox.Session) -> None:
+    """Show what clients see of a service while its surroundings fail, and hold what is promised."""
+    install(session, "test")
+    ignored = "--ignore=tests/faults/hostile"
+    session.run("pytest", "tests/faults", ignored, "-n", "2", *session.posargs)
+
+
+@nox.session
+def hostile(session: nox.Session) -> None:
+    """Send a service what no client should, and look for secrets in all that it says."""
+    install(session, "hostile")
+    session.run("pytest", "tests/faults/hostile", *session.posargs)
+
+
 @nox.session(default=False)
 @nox.parametrize("combination", [nox.param(one, id=one) for one in COMBINATIONS])
 def service(session: nox.Session, combination: str) -> None:

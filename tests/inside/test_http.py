@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI, HTTPException
@@ -63,9 +64,11 @@ async def test_every_error_is_a_problem(
 
 
 async def test_a_method_that_is_not_allowed_names_those_that_are(client: AsyncClient) -> None:
-    """The framework's own headers stay on a problem (RFC 9110, section 15.5.6)."""
+    """All of them, whichever routes they belong to; other headers of the framework stay, too."""
     response = await client.put("/api/v1/products")
-    assert set(response.headers["Allow"].split(", ")) <= {"GET", "POST"}
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "POST"}
+    response = await client.post(f"/api/v1/products/{UUID(int=1)}")
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "PATCH", "DELETE"}
     assert (await client.get("/teapot")).headers["X-Spout"] == "yes"
 
 
@@ -202,6 +205,32 @@ async def test_an_origin_that_is_let_in_may_read_errors() -> None:
             )
             assert response.status_code >= 413
             assert response.headers["Access-Control-Allow-Origin"] == "https://a.example"
+
+
+async def test_a_browser_is_told_why_it_may_not_ask() -> None:
+    """A refused preflight is a problem as all errors are, and lets nobody in."""
+    async with serve(create_app(settings(cors_origins="https://a.example"))) as client:
+        for origin, status in {"https://a.example": 200, "https://b.example": 400}.items():
+            response = await client.options(
+                "/api/v1/products",
+                headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+            )
+            assert response.status_code == status
+            let_in = response.headers.get("Access-Control-Allow-Origin")
+            assert (let_in == origin) is (status == 200)
+        problem = check_response(response, 400)
+        assert problem["detail"] == "Disallowed CORS origin."
+        assert problem["request_id"] == response.headers["X-Request-ID"]
+
+
+async def test_connections_end_while_the_service_is_stopping(
+    app: FastAPI, client: AsyncClient
+) -> None:
+    """Whoever asks is told to take another connection, which leads to a replica that stays."""
+    assert "Connection" not in (await client.get("/docs")).headers
+    app.state.draining = True
+    for path in ("/docs", "/nowhere", "/broken"):
+        assert (await client.get(path)).headers["Connection"] == "close"
 
 
 async def test_the_docs_can_be_switched_off() -> None:

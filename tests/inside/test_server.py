@@ -15,6 +15,8 @@ from httpx import AsyncClient, ConnectError
 
 from orders.internal.database.migrate import MIGRATION_LOCK
 
+from .helpers import NOWHERE
+
 ROOT = Path(__file__).parents[2]
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
 
@@ -85,6 +87,17 @@ async def test_bad_settings_are_lines_without_a_traceback() -> None:
     assert b"Traceback" not in errors
     assert b"planted-password" not in output + errors
     assert len(errors.decode().splitlines()) == 3
+
+
+async def test_a_database_that_is_away_at_the_start_is_one_line() -> None:
+    """A service that has to migrate first says what it lacks, without the way there."""
+    process = await start(DATABASE_URL=NOWHERE, PORT="0", ORDERS_MIGRATE_ON_START="true")
+    output, errors = await process.communicate()
+    assert process.returncode != 0
+    [reason] = [line for line in output.decode().splitlines() if "cannot be used" in line]
+    assert "Start its server, or correct its URL." in reason
+    for secret in (b"Traceback", b"planted-password"):
+        assert secret not in output + errors
 
 
 async def test_sigterm_fails_readiness_first_and_finishes_what_is_in_flight(

@@ -17,6 +17,10 @@ class NotReadyError(Exception):
     """Base of what a probe raises whose message anybody may see; of others only the log tells."""
 
 
+class StartError(Exception):
+    """Base of what keeps a feature from starting and is told in its message alone, with advice."""
+
+
 @dataclass(frozen=True)
 class Feature:
     """A part of the service that starts and stops with it.

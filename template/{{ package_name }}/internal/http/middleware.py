@@ -105,6 +105,9 @@ class _Request:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (REQUEST_ID, self.id.encode()), *SECURITY_HEADERS]
+            if self.scope["app"].state.draining:
+                # The next request shall find a replica that stays.
+                headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         await self._send(message)
 

@@ -10,9 +10,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Scope
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class FieldError(BaseModel):
@@ -103,9 +105,25 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     status = HTTPStatus(error.status_code)
     if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return Response(status_code=status, headers=error.headers)
-    kind = ProblemKind(status, headers=error.headers or {})
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request.scope))
+    kind = ProblemKind(status, headers=headers)
     detail = error.detail if error.detail != status.phrase else status.description
     return problem_response(request.scope, kind, detail=detail)
+
+
+def _allowed_methods(scope: Scope) -> list[str]:
+    """Return the methods of all routes at this path; the framework names those of the first."""
+    asked = {name: scope[name] for name in ("type", "path", "root_path", "headers")}
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**asked, "method": method})[0] is Match.FULL
+            for route in scope["app"].routes
+        )
+    ]
 
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:

@@ -5,13 +5,18 @@ import contextlib
 import gc
 import signal
 import socket
+import sys
 from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.lifespan.on import LifespanOn
 
 from ..config.settings_base import SettingsBase
+from ..feature import StartError
+from .protocol import HttpProtocol
 
 logger = structlog.get_logger(__name__)
 
@@ -30,18 +35,19 @@ class Server(uvicorn.Server):
     """Is marked as draining first on SIGTERM, then finishes what is in flight, and exits with 0."""
 
     def __init__(self, app: FastAPI, settings: SettingsBase) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="uvloop",
-                http="httptools",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=settings.shutdown_timeout,
-            )
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http=HttpProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_timeout,
         )
+        config.load()
+        config.lifespan_class = _Lifespan
+        super().__init__(config)
         self._app = app
         self._start: asyncio.Task[None] | None = None
         self._delay = 0.0 if settings.reload else settings.shutdown_delay
@@ -76,6 +82,17 @@ class Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+
+
+class _Lifespan(LifespanOn):
+    """Tells why a feature does not start in its own words, where these say all."""
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401 - a private type of uvicorn's
+        # The framework sends this from where it handles the error, with a traceback as its text.
+        error = sys.exception()
+        if message["type"] == "lifespan.startup.failed" and isinstance(error, StartError):
+            message = {**message, "message": str(error)}
+        await super().send(message)
 
 
 def listen(host: str, port: int) -> socket.socket:

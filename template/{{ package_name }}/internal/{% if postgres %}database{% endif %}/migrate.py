@@ -12,10 +12,13 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from asyncpg import LockNotAvailableError
 from sqlalchemy import Connection, MetaData, pool, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..config.errors import InvalidSettingsError
+from ..feature import StartError
 from .engine import create_engine
 from .errors import DatabaseUnavailable
 from .histories import print_all, upgrade_all
@@ -25,6 +28,10 @@ LOCK_TIMEOUT = "5s"
 """How long a migration waits for a table before it gives up and lets the traffic go on."""
 
 UNREACHABLE = "The database cannot be used: {}. Start its server, or correct its URL."
+LOCKED = (
+    f"A migration waited {LOCK_TIMEOUT} for a lock that another transaction holds, and gave up "
+    "({}). Its revision changed nothing: try again when that transaction has ended."
+)
 
 MIGRATION_LOCK = 0x6D696772617465
 """Key of the advisory lock that only one migrating replica can hold ("migrate" in ASCII)."""
@@ -32,6 +39,10 @@ MIGRATION_LOCK = 0x6D696772617465
 LOCK = text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})")
 LOCK_POLL = 0.2
 """Seconds between two attempts to get the lock."""
+
+
+class CannotMigrateError(StartError):
+    """The database is away, or busy: the message says which, and what to do."""
 
 
 def alembic_config(database_url: str | None = None, *, directory: Path | None = None) -> Config:
@@ -69,14 +80,18 @@ def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
             asyncio.run(_connect_and(lambda sync: _run(metadata, connection=sync), url))
         except InvalidSettingsError as error:
             raise CommandError(str(error)) from None
-        except DatabaseUnavailable as error:
-            raise CommandError(UNREACHABLE.format(error)) from None
+        except CannotMigrateError as error:
+            raise CommandError(str(error)) from None
 
 
 async def upgrade(
     config: Config, revision: str = "head", *, connection: AsyncConnection | None = None
 ) -> None:
-    """Bring the schema to `revision`; replicas that start together do it one after another."""
+    """Bring the schema to `revision`; replicas that start together do it one after another.
+
+    Raises:
+        CannotMigrateError: the database is away, or a lock was not to be had in time.
+    """
     await _command(command.upgrade, config, revision, connection)
 
 
@@ -157,5 +172,11 @@ async def _connect_and(work: Callable[[Connection], None], url: str) -> None:
             await connection.commit()
             await connection.run_sync(work)
             await connection.commit()
+    except DatabaseUnavailable as error:
+        raise CannotMigrateError(UNREACHABLE.format(error)) from error
+    except DBAPIError as error:
+        if isinstance(error.driver_exception, LockNotAvailableError):
+            raise CannotMigrateError(LOCKED.format(error.driver_exception)) from error
+        raise
     finally:
         await engine.dispose()

@@ -1,0 +1,1 @@
+"""What a running service answers to requests that no client should send."""

@@ -1,0 +1,196 @@
+"""Requests that are out of form are refused, or read in one way only."""
+
+from __future__ import annotations
+
+import json
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.faults.hostile.raw import exchange, post
+from tests.faults.load import PRODUCTS
+
+if TYPE_CHECKING:
+    from tests.faults.replica import Replica
+
+GET = b"GET /api/v1/products HTTP/1.1\r\nHost: orders\r\n"
+POST = b"POST /api/v1/products HTTP/1.1\r\nHost: orders\r\nContent-Type: application/json\r\n"
+HIDDEN = b"0\r\n\r\nGET /healthcheck/live HTTP/1.1\r\nHost: orders\r\n\r\n"
+"""An end of a chunked body, and after it what would be a second request."""
+
+MALFORMED = {
+    "length and chunks": POST
+    + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(HIDDEN)
+    + HIDDEN,
+    "chunks and length": POST
+    + b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN)
+    + HIDDEN,
+    "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 50\r\n\r\n" + HIDDEN,
+    "length in words": POST + b"Content-Length: five\r\n\r\n" + HIDDEN,
+    "negative length": POST + b"Content-Length: -1\r\n\r\n" + HIDDEN,
+    "length with a sign": POST + b"Content-Length: +5\r\n\r\n" + HIDDEN,
+    "length beyond all": POST + b"Content-Length: 99999999999999999999999\r\n\r\n" + HIDDEN,
+    "unknown coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n" + HIDDEN,
+    "chunked is not last": POST + b"Transfer-Encoding: chunked, identity\r\n\r\n" + HIDDEN,
+    "size of a chunk in words": POST + b"Transfer-Encoding: chunked\r\n\r\nfive\r\n" + HIDDEN,
+    "space before the colon": GET + b"Content-Length : 5\r\n\r\n" + HIDDEN,
+    "folded header": GET + b"X-One: 1\r\n two\r\n\r\n",
+    "header without a name": GET + b": nameless\r\n\r\n",
+    "NUL in a header": GET + b"X-One: a\0b\r\n\r\n",
+    "another protocol": b"SSH-2.0-client\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+}
+
+BAD_BODIES = {
+    "deep": b"[" * 90_000,
+    "deep and closed": b"[" * 45_000 + b"]" * 45_000,
+    "deep objects": b'{"a":' * 15_000 + b"1" + b"}" * 15_000,
+    "huge integer": b'{"sku": "A", "name": "Lamp", "price": ' + b"9" * 50_000 + b"}",
+    "huge exponent": b'{"sku": "A", "name": "Lamp", "price": 1e999999999}',
+    "huge exponent as text": b'{"sku": "A", "name": "Lamp", "price": "1e999999999"}',
+    "tiny exponent": b'{"sku": "A", "name": "Lamp", "price": "1e-999999999"}',
+    "beyond the scale": b'{"sku": "A", "name": "Lamp", "price": "1.001"}',
+    "beyond the digits": b'{"sku": "A", "name": "Lamp", "price": "12345678901.00"}',
+    "not a number": b'{"sku": "A", "name": "Lamp", "price": NaN}',
+    "not a number as text": b'{"sku": "A", "name": "Lamp", "price": "NaN"}',
+    "infinite": b'{"sku": "A", "name": "Lamp", "price": -Infinity}',
+    "negative": b'{"sku": "A", "name": "Lamp", "price": -1}',
+    "NUL": b'{"sku": "A", "name": "L\\u0000mp", "price": 1}',
+    "lone surrogate": b'{"sku": "A", "name": "L\\ud800mp", "price": 1}',
+    "lone surrogate as a key": b'{"\\udfff": 1, "sku": "A", "name": "Lamp", "price": 1}',
+    "SQL": b'{"sku": "A\'; DROP TABLE products; --", "name": "Lamp", "price": 1}',
+    "another charset": '{"sku": "A", "name": "L\u00e4mp", "price": 1}'.encode("latin-1"),
+    "no JSON": b"sku=A&name=Lamp&price=1",
+    "an object in an object's place": b'{"sku": {"$ne": ""}, "name": ["Lamp"], "price": {}}',
+    "unfinished": b'{"sku": "A", "name": "La',
+}
+
+BAD_CURSORS = ("", "A" * 32, "=" * 32, "%00", "' OR '1'='1", "..%2f..%2fetc%2fpasswd", "\u00e9")
+SQL = "'; DROP TABLE products; --"
+
+
+@pytest.mark.parametrize("request_", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_is_no_http_is_refused_once(target: Replica, request_: bytes) -> None:
+    """One answer, a problem, and no second request is found in the bytes that follow."""
+    reply = exchange(target.port, request_, end=True)
+    assert reply.statuses == [400], reply.data
+    assert b"content-type: application/problem+json\r\n" in reply.data
+    assert reply.body["status"] == 400
+
+
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES.keys())
+def test_a_body_that_is_no_product_is_the_clients_mistake(target: Replica, body: bytes) -> None:
+    """Whatever the body is, the answer is that it is wrong."""
+    reply = exchange(target.port, post(body))
+    assert reply.statuses in ([400], [422]), reply.data
+    assert reply.body["status"] in {400, 422}
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1}' * 20_000, b"\0" * 100_001])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large_is_refused(
+    target: Replica, body: bytes, *, chunked: bool
+) -> None:
+    """Announced or not, there is an end to it."""
+    if chunked:
+        head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+        reply = exchange(target.port, head + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
+    else:
+        reply = exchange(target.port, post(body))
+    assert reply.statuses == [413], reply.data
+
+
+def test_the_last_of_two_equal_keys_counts(target: Replica) -> None:
+    """One product is made, and the answer says which: nobody has to guess."""
+    body = b'{"sku": "TWICE-1", "sku": "TWICE-2", "name": "Lamp", "price": 1}'
+    reply = exchange(target.port, post(body))
+    assert reply.statuses == [201], reply.data
+    assert b'"sku":"TWICE-2"' in reply.data
+
+
+def test_a_body_that_breaks_off_is_no_product(target: Replica) -> None:
+    """The client is gone: nothing is made of the half that came."""
+    body = b'{"sku": "HALF-1", "name": "Lamp", "price": 1}'
+    exchange(target.port, post(body)[:-1], end=True)
+    listed = httpx.get(f"{target.url}{PRODUCTS}", params={"limit": 100}).text
+    assert "HALF-1" not in listed
+
+
+@pytest.mark.parametrize("size", [200, 10_000])
+def test_a_flood_of_headers_has_an_end(target: Replica, size: int) -> None:
+    """Many headers, a large one and a long address are refused before they are all read."""
+    flood = b"".join(b"X-%d: %s\r\n" % (number, b"x" * size) for number in range(2_000_000 // size))
+    for request in (GET + flood, GET + b"X-One: " + b"x" * 2_000_000, b"GET /" + b"x" * 2_000_000):
+        reply = exchange(target.port, request)
+        assert reply.statuses in ([431], []), reply.data  # none if it was reset while being sent
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"G"] + [b"E"] * 20,
+        [GET] + [b"X-One: 1\r\n"] * 20,
+        [POST + b"Content-Length: 1000\r\n\r\n"] + [b" "] * 20,
+        [POST + b"Transfer-Encoding: chunked\r\n\r\n"] + [b"1\r\n \r\n"] * 20,
+        [b""] * 20,
+    ],
+    ids=["line", "headers", "body", "chunks", "nothing"],
+)
+def test_a_slow_client_is_given_up(target: Replica, parts: list[bytes]) -> None:
+    """Whoever sends a byte now and then is let go, long before it is done."""
+    began = monotonic()
+    reply = exchange(target.port, *parts, pause=0.5)
+    assert reply.statuses in ([408], [400]), reply.data
+    assert monotonic() - began < 10, "the connection was kept as long as bytes came"
+
+
+@pytest.mark.parametrize(
+    "forged", ["x\u0085y", 'a", "status": 200, "b": "', "../../etc/passwd", "x" * 5000, "\x1b[31m"]
+)
+def test_a_forged_request_id_is_replaced(target: Replica, forged: str) -> None:
+    """What could pass for another line, field or colour in a log is not taken over."""
+    head = GET + b"Connection: close\r\nX-Request-ID: " + forged.encode("latin-1") + b"\r\n\r\n"
+    reply = exchange(target.port, head)
+    assert reply.statuses in ([200], [400]), reply.data
+    assert forged.encode("latin-1") not in reply.data
+    assert forged not in target.output
+
+
+def test_a_path_writes_no_line_of_its_own_into_the_log(target: Replica) -> None:
+    """Line ends and quotes are told as what they are."""
+    path = '/nowhere%0a{"event": "planted-line"}%0d%1b[31m'
+    httpx.get(f"{target.url}{path}")
+    lines = [json.loads(line) for line in target.output.splitlines() if "planted-line" in line]
+    assert [line["event"] for line in lines] == ["request"]
+
+
+@pytest.mark.parametrize("cursor", BAD_CURSORS)
+def test_a_cursor_that_was_not_given_out_is_refused(target: Replica, cursor: str) -> None:
+    """It is part of no query."""
+    response = httpx.get(f"{target.url}{PRODUCTS}", params={"cursor": cursor})
+    assert response.status_code == 422, response.text
+
+
+def test_a_cursor_that_was_changed_is_refused(target: Replica) -> None:
+    """Not one character of it can be another."""
+    with httpx.Client(base_url=target.url) as client:
+        for number in range(2):
+            client.post(PRODUCTS, json={"sku": f"PAGE-{number}", "name": "Lamp", "price": 1})
+        cursor = client.get(PRODUCTS, params={"limit": 1}).json()["page"]["next_cursor"]
+        assert client.get(PRODUCTS, params={"cursor": cursor}).is_success
+        for place in range(len(cursor)):
+            other = "A" if cursor[place] != "A" else "B"
+            changed = cursor[:place] + other + cursor[place + 1 :]
+            assert client.get(PRODUCTS, params={"cursor": changed}).status_code == 422
+
+
+def test_sql_is_text(target: Replica) -> None:
+    """In a name it comes back as it was sent, and everywhere else it is refused."""
+    with httpx.Client(base_url=target.url) as client:
+        body = {"sku": "SQL-1", "name": SQL, "price": 1}
+        assert client.post(PRODUCTS, json=body).json()["data"]["name"] == SQL
+        assert client.get(f"{PRODUCTS}/{SQL}").status_code == 422
+        assert client.get(PRODUCTS, params={"status": SQL}).status_code == 422
+        assert client.get(PRODUCTS).is_success

@@ -1,0 +1,51 @@
+"""Whatever fails, no secret is told: not to clients, and not to the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.faults.hostile.conftest import PLANTED, check_output
+from tests.faults.load import PRODUCTS
+from tests.faults.replica import Replica
+from tests.services.processes import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AWAY = f"postgresql://planted-owner:planted-password@127.0.0.1:{free_port()}/orders"
+SURROUNDINGS = {
+    "DATABASE_URL": AWAY,
+    "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
+    "ORDERS_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "LOG_LEVEL": "debug",
+}
+
+
+@pytest.mark.parametrize("migrate", ["true", "false"])
+async def test_a_service_on_its_own_keeps_its_secrets(
+    service: Path, tmp_path: Path, migrate: str
+) -> None:
+    """Without database and broker, at the chattiest level: in a start that fails, in answers."""
+    settings = SURROUNDINGS | PLANTED | {"ORDERS_MIGRATE_ON_START": migrate}
+    replica = Replica(service, tmp_path / "service.log", **settings)
+    replica.start()
+    answers = []
+    try:
+        if migrate == "true":
+            assert replica.process
+            assert replica.process.wait(30) != 0
+        else:
+            await replica.until_ready("live")
+            async with httpx.AsyncClient(base_url=replica.url, timeout=20) as client:
+                answers = [await client.get(path) for path in (PRODUCTS, "/healthcheck/ready")]
+            assert [answer.status_code for answer in answers] == [503, 503]
+            assert await replica.terminate() == 0
+    finally:
+        replica.kill()
+    secrets = ["planted-owner:", "planted-password", *PLANTED.values()]
+    check_output(replica.output, secrets)
+    for answer in answers:
+        assert "planted-" not in answer.text

@@ -1,0 +1,164 @@
+"""A steady load of reads and writes, with a record of each request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+import asyncpg
+import httpx
+
+from tests.faults.figures import BROKEN, HANG, REFUSED, Answer, Figures
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+PRODUCTS = "/api/v1/products"
+PATIENCE = 20.0
+"""Seconds after which a request counts as hanging: far beyond every timeout that is set."""
+
+PAUSE = 0.02
+STEADY = 200
+"""Requests after which the load is as it will be."""
+
+RECOVERY = 60.0
+"""Seconds for what has to happen at all; how fast it was is shown."""
+
+SECRETS = ("Traceback", "planted-", "127.0.0.1")
+"""What no client may be told."""
+
+READ_BACK = "SELECT id::text, version FROM products WHERE id = ANY($1::uuid[])"
+
+
+class Load:
+    """Clients that create, read, list and change products until the block ends.
+
+    Each goes on whatever it is answered, with a short pause, as a user's program would.
+    """
+
+    def __init__(self, url: str, clients: int = 12) -> None:
+        """Load the service at `url` from this many clients."""
+        self.answers: list[Answer] = []
+        self.acknowledged: dict[str, int] = {}
+        self._clients = clients
+        self._stopped = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._http = httpx.AsyncClient(base_url=url, timeout=PATIENCE)
+
+    async def __aenter__(self) -> Self:
+        """Start, and return when the load is steady."""
+        self._tasks = [asyncio.create_task(self._client()) for _ in range(self._clients)]
+        try:
+            await self._until(lambda: len(self.answers) >= STEADY)
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop, when every request has been answered."""
+        await self._close()
+
+    async def stop(self) -> None:
+        """Send no further request, and wait for the answers to those that were sent."""
+        self._stopped = True
+        await asyncio.gather(*self._tasks)
+
+    async def refused(self) -> None:
+        """Wait until a request has been refused for the time being."""
+        await self._until(
+            lambda: any(one.outcome == httpx.codes.SERVICE_UNAVAILABLE for one in self.answers)
+        )
+
+    async def recover(self) -> float:
+        """Note the fault's end, and go on until answers are good again; return when it ended."""
+        ended = monotonic()
+        with contextlib.suppress(TimeoutError):
+            await self._until(
+                lambda: any(one.is_good and one.sent >= ended for one in self.answers)
+            )
+            count = len(self.answers)
+            await self._until(lambda: len(self.answers) >= count + STEADY // 2)
+        return ended
+
+    async def account(self, fault: str, ended: float, database: str) -> Figures:
+        """Compare what was acknowledged with the database, once the load has stopped."""
+        connection = await asyncpg.connect(database)
+        try:
+            rows = await connection.fetch(READ_BACK, list(self.acknowledged))
+        finally:
+            await connection.close()
+        kept = {row["id"]: row["version"] for row in rows}
+        lost = [key for key, version in self.acknowledged.items() if kept.get(key, 0) < version]
+        return Figures(fault, self.answers, ended, len(lost))
+
+    async def request(self, method: str, path: str, **body: object) -> dict[str, Any] | None:
+        """Send one request, record how it ended, and return what a good answer holds."""
+        sent = monotonic()
+        data, outcome, flaw = None, None, None
+        try:
+            response = await self._http.request(method, path, json=body or None)
+        except httpx.ConnectError:
+            outcome = REFUSED
+        except httpx.TimeoutException:
+            outcome = HANG
+        except httpx.TransportError:
+            outcome = BROKEN
+        else:
+            flaw = flaw_of(response)
+            data = response.json()["data"] if response.is_success else None
+        over = monotonic()
+        self.answers.append(Answer(sent, over, outcome or response.status_code, flaw))
+        return data
+
+    async def _close(self) -> None:
+        await self.stop()
+        await self._http.aclose()
+
+    async def _client(self) -> None:
+        while not self._stopped:
+            await asyncio.sleep(PAUSE)
+            sku = f"LOAD-{uuid4().hex.upper()}"
+            product = await self._write("POST", PRODUCTS, sku=sku, name="Lamp", price="1.50")
+            if product:
+                path = f"{PRODUCTS}/{product['id']}"
+                await self._ask("GET", path)
+                await self._write("PATCH", path, version=1, name="Lamp, renamed")
+            await self._ask("GET", f"{PRODUCTS}?limit=5")
+
+    async def _ask(self, method: str, path: str, **body: object) -> dict[str, Any] | None:
+        return None if self._stopped else await self.request(method, path, **body)
+
+    async def _write(self, method: str, path: str, **body: object) -> dict[str, Any] | None:
+        product = await self._ask(method, path, **body)
+        if product:
+            self.acknowledged[product["id"]] = product["version"]
+        return product
+
+    async def _until(self, condition: Any) -> None:  # noqa: ANN401 - a lambda, which has no type
+        async with asyncio.timeout(RECOVERY):
+            while not condition():  # noqa: ASYNC110 - each client moves it, none can tell
+                await asyncio.sleep(0.005)
+
+
+def flaw_of(response: httpx.Response) -> str | None:
+    """Say what an answer must not be like, or return None."""
+    text = response.text
+    if leaked := [secret for secret in SECRETS if secret in text]:
+        return f"{response.status_code} tells {leaked}: {text}"
+    if response.is_success:
+        return None
+    if response.headers.get("content-type") != "application/problem+json":
+        return f"{response.status_code} is no problem document: {text}"
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        wait = response.headers.get("retry-after", "")
+        return None if wait.isdigit() else "503 without Retry-After"
+    return None

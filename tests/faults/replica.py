@@ -1,0 +1,120 @@
+"""The service as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Self
+
+import httpx
+
+from tests.services.processes import environment, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 30.0
+
+SETTINGS = {
+    "ORDERS_ENVIRONMENT": "production",
+    "ORDERS_SECRET_KEY": "planted-secret-key-of-more-than-32-characters",
+    "ORDERS_MIGRATE_ON_START": "true",
+    "ORDERS_DATABASE_POOL_SIZE": "10",
+    "ORDERS_DATABASE_POOL_TIMEOUT": "1",
+    "ORDERS_DATABASE_CONNECT_TIMEOUT": "1",
+    "ORDERS_DATABASE_STATEMENT_TIMEOUT": "2",
+    "ORDERS_DATABASE_LOCK_TIMEOUT": "2",
+    "ORDERS_SHUTDOWN_DELAY": "1",
+    "ORDERS_SHUTDOWN_TIMEOUT": "10",
+}
+"""A production service, whose timeouts are short so that a test sees them pass."""
+
+
+def is_free(port: int) -> bool:
+    """Say whether nobody listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+class Replica:
+    """One process of the service, which may be killed and started again on its port."""
+
+    def __init__(self, service: Path, log: Path, **settings: str) -> None:
+        """Run a service with these settings beside `SETTINGS`, its output in a log."""
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._service = service
+        self._log = log
+        self._settings = SETTINGS | settings
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start, and return when it is ready."""
+        self.start()
+        await self.until_ready()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End, and show the log of a test that failed."""
+        self.kill()
+        if error:
+            print(self.output[-20000:])
+
+    @property
+    def output(self) -> str:
+        """All that it has printed."""
+        return self._log.read_text()
+
+    def start(self) -> None:
+        """Start the process."""
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [self._service / ".venv/bin/python", "-m", "orders"],
+                cwd=self._service,
+                env=environment(PORT=str(self.port), **self._settings),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    async def until_ready(self, probe: str = "ready") -> None:
+        """Wait for a probe; fail with the output when the process ends instead."""
+        async with asyncio.timeout(START_TIMEOUT), httpx.AsyncClient() as client:
+            while not await self.is_ready(client, probe):
+                assert self.process
+                assert self.process.poll() is None, self.output[-20000:]
+                await asyncio.sleep(0.05)
+
+    async def until_deaf(self) -> None:
+        """Wait until nobody listens on its port any more."""
+        async with asyncio.timeout(STOP_TIMEOUT):
+            while not is_free(self.port):  # noqa: ASYNC110 - another process's state
+                await asyncio.sleep(0.05)
+
+    async def is_ready(self, client: httpx.AsyncClient, probe: str = "ready") -> bool:
+        """Say whether the service calls itself ready, or alive."""
+        try:
+            response = await client.get(f"{self.url}/healthcheck/{probe}")
+        except httpx.TransportError:
+            return False
+        return response.is_success
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    async def terminate(self) -> int:
+        """Ask the process to end, and return its exit code."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(self.process.wait, STOP_TIMEOUT)

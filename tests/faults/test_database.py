@@ -1,0 +1,43 @@
+"""The database goes away, and comes back: nothing is lost, and nobody has to restart anything."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.faults.load import Load
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Report
+    from tests.faults.replica import Replica
+    from tests.faults.surroundings import Postgres
+
+AWAY = 2.0
+FROZEN = 7.0
+"""Seconds, beyond every timeout of a request together."""
+
+
+async def test_postgresql_is_killed(replica: Replica, database: Postgres, report: Report) -> None:
+    """A kill -9 of all its processes, a while without it, and a start with its recovery."""
+    async with Load(replica.url) as load:
+        database.kill()
+        await asyncio.sleep(AWAY)
+        await asyncio.to_thread(database.start)
+        ended = await load.recover()
+    figures = await load.account("PostgreSQL killed and started", ended, database.url)
+    report(figures)
+    figures.check(503)
+    assert figures.outcomes["503"] > 0
+
+
+async def test_postgresql_is_stopped(replica: Replica, database: Postgres, report: Report) -> None:
+    """A server that neither answers nor refuses is given up in time."""
+    async with Load(replica.url) as load:
+        database.freeze()
+        await asyncio.sleep(FROZEN)
+        database.thaw()
+        ended = await load.recover()
+    figures = await load.account("PostgreSQL stopped", ended, database.url)
+    report(figures)
+    figures.check(503)
+    assert figures.outcomes["503"] > 0

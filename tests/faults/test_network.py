@@ -1,0 +1,72 @@
+"""The network between service and database breaks, and hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.load import Load
+from tests.faults.proxy import Proxy
+from tests.faults.replica import Replica
+from tests.faults.surroundings import with_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.faults.conftest import Report
+    from tests.faults.surroundings import Postgres
+
+CUTS = 20
+SILENT = 7.0
+"""Seconds, beyond every timeout of a request together."""
+
+
+@pytest.fixture(name="proxy")
+async def _proxy(database: Postgres) -> AsyncIterator[Proxy]:
+    """What stands between the service and its database."""
+    async with Proxy(database.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture(name="replica")
+async def _replica(
+    service: Path, proxy: Proxy, settings: dict[str, str], tmp_path: Path
+) -> AsyncIterator[Replica]:
+    """The service, ready, which knows its database by the proxy."""
+    settings["DATABASE_URL"] = with_port(settings["DATABASE_URL"], proxy.port)
+    async with Replica(service, tmp_path / "service.log", **settings) as replica:
+        yield replica
+
+
+async def test_connections_are_cut(
+    replica: Replica, proxy: Proxy, database: Postgres, report: Report
+) -> None:
+    """Whatever a connection was doing when it was reset, its request fails once, and no other."""
+    cut = 0
+    async with Load(replica.url) as load:
+        for _ in range(CUTS):
+            cut += proxy.cut()
+            await asyncio.sleep(0.1)
+        ended = await load.recover()
+    figures = await load.account("connections cut in queries", ended, database.url)
+    report(figures, f"({CUTS} times)")
+    figures.check(503)
+    assert 0 < figures.outcomes["503"] <= cut
+
+
+async def test_the_network_hangs(
+    replica: Replica, proxy: Proxy, database: Postgres, report: Report
+) -> None:
+    """A network that takes everything and delivers nothing holds nobody beyond the timeouts."""
+    async with Load(replica.url) as load:
+        proxy.fall_silent()
+        await asyncio.sleep(SILENT)
+        proxy.speak()
+        ended = await load.recover()
+    figures = await load.account("network to the database hangs", ended, database.url)
+    report(figures)
+    figures.check(503)
+    assert figures.outcomes["503"] > 0
