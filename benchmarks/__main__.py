@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.measure import RESULTS, Result, Series
+from benchmarks.measure import RESULTS, Result
 from benchmarks.plots import draw
 
 ROOT = Path(__file__).parents[1]
@@ -67,9 +66,7 @@ def rows(results: list[Result]) -> list[str]:
     shown = ["| what | figure | compared with | goal | |", "|---|---|---|---|---|"]
     for one in sorted(results, key=lambda one: one.holds is None):
         verdict = "" if one.holds is None else "met" if one.holds else "**missed**"
-        digits = 2 if statistics.median(one.figures) < 100 else 0  # noqa: PLR2004 - to be read
-        middle = f"{Series(tuple(one.figures)).text(digits)} {one.unit}"
-        shown.append(f"| {one.name} | {middle} | {one.against} | {one.goal} | {verdict} |")
+        shown.append(f"| {one.name} | {one.middle} | {one.against} | {one.goal} | {verdict} |")
     return shown
 
 

@@ -81,7 +81,6 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing: install it, on Debian with `apt-get install wrk`")
     with installed_service() as service, ExitStack() as stack:
-        run(["uv", "sync", "--quiet", "--no-dev", "--inexact"], service)
         url = stack.enter_context(postgres(service))
         run(["uv", "run", "alembic", "upgrade", "head"], service, DATABASE_URL=url)
         run(["uv", "run", "python", "-c", ROWS], service, DATABASE_URL=url)

@@ -68,12 +68,16 @@ class Result:
     goal: str = ""
     holds: bool | None = None
 
+    @property
+    def middle(self) -> str:
+        """The median with its spread and unit, with as many digits as can be read."""
+        series = Series(self.figures)
+        digits = 2 if series.median < 100 else 0  # noqa: PLR2004 - to be read
+        return f"{series.text(digits)} {self.unit}"
+
     def __str__(self) -> str:
         """Show the median and the spread in one line."""
-        digits = 2 if statistics.median(self.figures) < 100 else 0  # noqa: PLR2004 - to be read
-        line = (
-            f"{self.name}: {Series(self.figures).text(digits)} {self.unit} {self.against}".rstrip()
-        )
+        line = f"{self.name}: {self.middle} {self.against}".rstrip()
         if self.holds is None:
             return line
         return f"{line}; goal {self.goal}: {'met' if self.holds else 'MISSED'}"

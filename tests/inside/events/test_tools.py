@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 
 from orders.settings import Settings
 
@@ -52,7 +53,7 @@ async def test_the_tail_shows_messages_as_they_come(settings: Settings, messages
         await messages.send("inside", b"\xff\x00", b"b", ce_id="2")
         second = (await process.stdout.readline()).decode()
         assert "? v? key=b id=2 \\xff" in second
-    os.killpg(process.pid, 2)
+    os.killpg(process.pid, signal.SIGTERM)  # a background shell's children ignore SIGINT
     await process.wait()
 
 
