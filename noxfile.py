@@ -135,6 +135,7 @@ def release(session: nox.Session) -> None:
     session.run("pytest", "tests/updates", "-n", "2", *session.posargs)
 
 
+@nox.session
 def faults(session: nox.Session) -> None:
     """Show what clients see of a service while its surroundings fail, and hold what is promised."""
     install(session, "test")
