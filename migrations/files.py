@@ -26,7 +26,9 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-RENAMES: Final[Mapping[str, str]] = {}
+RENAMES: Final[Mapping[str, str]] = {
+    "{package_name}/internal/database/pool.py": "{package_name}/internal/database/fair_pool.py",
+}
 """Paths in a service that later releases renamed, old to new; `{package_name}` is the service's."""
 
 SEEDS: Final[Sequence[str]] = (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.rendering import ROOT
+from tests.rendering import ROOT, render
 
 if TYPE_CHECKING:
     from tests.combinations import Combination
@@ -248,3 +248,11 @@ def test_releases_are_tagged_from_their_subjects(tmp_path: Path) -> None:
         subprocess.run([ROOT / ".github/tag-releases"], cwd=tmp_path, check=True)
     tagged = git("for-each-ref", "refs/tags", "--format=%(refname:short) %(subject)").splitlines()
     assert tagged == ["v1.0.0 release: v1.0.0", "v1.10.0 release: v1.10.0"]
+
+
+def test_code_owners_are_named_where_there_are_some(template: Path, tmp_path: Path) -> None:
+    """GitHub finds the owner of every file, and no file of owners where nobody is named."""
+    path = ".github/CODEOWNERS"
+    owned = render(template, tmp_path / "owned", code_owner="acme/payments")
+    assert (owned / path).read_text().splitlines()[1:] == ["* @acme/payments"]
+    assert not (render(template, tmp_path / "open") / path).exists()

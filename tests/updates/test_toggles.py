@@ -17,7 +17,7 @@ from tests.updates.services import Service
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALL = {"postgres": True, "kafka": True, "healthcheck": True}
+ALL = {"postgres": True, "kafka": True, "healthcheck": True, "authentication": True}
 
 OLDEST, *LATER = releases() or ["v1.0.0"]
 RELEASES = [OLDEST, *(pytest.param(one, marks=pytest.mark.thorough) for one in LATER)]

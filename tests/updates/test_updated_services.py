@@ -17,6 +17,7 @@ from tests.updates.services import Service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FEATURES = ("postgres", "kafka", "healthcheck", "authentication")
 OLDEST = (releases() or ["v1.0.0"])[0]
 SAMPLE = {"postgres-kafka-healthcheck", "bare"}
 CASES = [
@@ -35,7 +36,7 @@ TOGGLES = [
         before,
         marks=[] if (feature, before) == ("postgres", "bare") else [pytest.mark.thorough],
     )
-    for feature in ("postgres", "kafka", "healthcheck")
+    for feature in FEATURES
     for before in ("bare", "all")
 ]
 
@@ -64,7 +65,7 @@ def test_a_service_passes_its_own_tests_with_a_feature_more(
     history: Repository, feature: str, before: str
 ) -> None:
     """A feature that is turned on later installs, and migrations start clean where it has some."""
-    others = dict.fromkeys(("postgres", "kafka", "healthcheck"), before == "all")
+    others = dict.fromkeys(FEATURES, before == "all")
     with outside() as folder:
         service = Service.copy(history, folder / "orders", OLDEST, **(others | {feature: False}))
         service.update(**{feature: True})

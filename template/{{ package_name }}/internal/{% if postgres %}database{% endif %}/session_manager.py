@@ -11,7 +11,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from .engine import create_engine
 from .errors import database_errors
-from .pool import FairPool
+from .fair_pool import FairPool
 from .settings import DatabaseSettings
 
 READING_WORDS = frozenset({"SELECT", "VALUES", "TABLE", "SHOW"})
