@@ -153,7 +153,9 @@ def test_every_nox_session_exists(page: Page) -> None:
 
 
 def test_every_path_exists(page: Page, orders: Path) -> None:
-    """What looks like a path is one, here or in a service."""
+    """What looks like a path is one, here or in a service; a changelog tells of former ones too."""
+    if page.path == Path("CHANGELOG.md"):
+        return
     assert [path for path in page.paths if not exists(path, page, orders)] == []
 
 
