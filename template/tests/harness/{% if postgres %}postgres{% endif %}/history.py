@@ -10,6 +10,9 @@ from pathlib import Path
 FORMAT = "1"
 DISTRIBUTIONS = ("alembic", "sqlalchemy", "asyncpg", "alembic-postgresql-enum")
 
+RUNNER = ("migrate.py", "feature_tables.py", "histories.py", "revision.py")
+"""The modules of `internal/database` that run migrations."""
+
 
 def sources(root: Path, package: str) -> list[Path]:
     """Return the files that decide what the migrations make.
@@ -21,7 +24,7 @@ def sources(root: Path, package: str) -> list[Path]:
     folder = root / "migrations"
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     internal = root / package / "internal"
-    runner = [internal / "database" / name for name in ("migrate.py", "histories.py")]
+    runner = [internal / "database" / name for name in RUNNER]
     features = internal.glob("*/*/history/*.py")
     revisions = [path for path in files if path.suffix == ".py" and path.parent != folder]
     imported = _imported(revisions, root, package)

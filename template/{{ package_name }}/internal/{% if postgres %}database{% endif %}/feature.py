@@ -18,8 +18,9 @@ from .errors import (
     TransactionConflict,
     UniqueViolation,
 )
+from .histories import outdated
 from .retry import TransactionRetryMiddleware
-from .revision import current_revision
+from .revision import ROOT, Revisions, current_revision
 from .session_manager import DatabaseSessionManager
 
 TRY_AGAIN = "The database cannot serve this request just now: try again."
@@ -28,22 +29,25 @@ TRY_AGAIN = "The database cannot serve this request just now: try again."
 @asynccontextmanager
 async def start(app: FastAPI) -> AsyncIterator[None]:
     """Open the database, migrated if the settings say so, and close it at the end."""
-    # Alembic takes a while to import, which only a service that starts has to wait for. It tells
-    # of each plugin as it does.
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
-    from .migrate import alembic_config, known_revisions, upgrade  # noqa: PLC0415
-
     settings = app.state.settings
     database = DatabaseSessionManager.from_settings(settings)
     app.state.database = database
-    migrations = alembic_config(settings.database_url)
-    app.state.revisions = known_revisions(migrations)
+    app.state.revisions = Revisions.read(ROOT / "migrations/versions")
     try:
         if settings.migrate_on_start:
-            await upgrade(migrations)
+            await _migrate(settings.database_url)
         yield
     finally:
         await database.close()
+
+
+async def _migrate(database_url: str) -> None:
+    # Alembic takes time and memory, which only a service that migrates has to spend. It tells of
+    # each plugin as it is imported.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    from .migrate import alembic_config, upgrade  # noqa: PLC0415
+
+    await upgrade(alembic_config(database_url))
 
 
 async def answers(app: FastAPI) -> str:
@@ -56,21 +60,18 @@ async def answers(app: FastAPI) -> str:
 
 async def schema_at_head(app: FastAPI) -> str:
     """Compare the schema's revision with the one that this version of the service needs."""
-    from .histories import outdated  # noqa: PLC0415 - as in `start`
-
     database: DatabaseSessionManager = app.state.database
-    revisions: list[str] = app.state.revisions
-    head = revisions[0] if revisions else None
+    revisions: Revisions = app.state.revisions
     async with database.connect() as connection:
         current = await current_revision(connection)
         if lack := await outdated(connection):
             raise FeatureOutOfDateError(lack)
-    if current is not None and current not in revisions:
+    if current is not None and current not in revisions.known:
         # The next version's migration has run, and this one serves until it is replaced.
         return f"ahead of this version, at {current}"
-    if current != head:
-        raise SchemaOutOfDateError(current, head)
-    return f"at {head or 'no revision'}"
+    if current != revisions.head:
+        raise SchemaOutOfDateError(current, revisions.head)
+    return f"at {revisions.head or 'no revision'}"
 
 
 class SchemaOutOfDateError(NotReadyError):

@@ -10,7 +10,6 @@ from typing import Any
 import alembic_postgresql_enum  # noqa: F401 - importing it teaches Alembic to change enum types
 from alembic import command, context
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from asyncpg import LockNotAvailableError
 from sqlalchemy import Connection, MetaData, pool, text
@@ -21,9 +20,9 @@ from ..config.errors import InvalidSettingsError
 from ..feature import StartError
 from .engine import create_engine
 from .errors import DatabaseUnavailable
-from .histories import print_all, upgrade_all
+from .feature_tables import print_all, upgrade_all
+from .revision import ROOT
 
-ROOT = Path(__file__).parents[3]
 LOCK_TIMEOUT = "5s"
 """How long a migration waits for a table before it gives up and lets the traffic go on."""
 
@@ -100,12 +99,6 @@ async def downgrade(
 ) -> None:
     """Take the schema back to `revision`."""
     await _command(command.downgrade, config, revision, connection)
-
-
-def known_revisions(config: Config) -> list[str]:
-    """Return the revisions that this code knows, the newest first."""
-    scripts = ScriptDirectory.from_config(config)
-    return [script.revision for script in scripts.walk_revisions()]
 
 
 def _goes_up() -> bool:

@@ -1,12 +1,65 @@
-"""Which revision of its history the schema is at."""
+"""Which revisions this version of the service knows, and which one the schema is at."""
 
-from typing import Final
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+ROOT: Final = Path(__file__).parents[3]
+"""The folder of the service, in which `migrations` is."""
+
 SCHEMA: Final = "internal"
 """The schema of all tables that belong to features of the service, and not to its domains."""
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """The revisions in a folder: all that are known, and the one that no other follows."""
+
+    known: frozenset[str]
+    head: str | None
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what the files say of themselves.
+
+        Alembic would run them for that, and stay in the memory of every process that serves.
+        """
+        follows: dict[str, set[str]] = {}
+        for path in sorted(folder.glob("*.py")):
+            values = _values(path)
+            if "revision" in values:
+                follows[str(values["revision"])] = _names(values.get("down_revision"))
+        heads = follows.keys() - set[str]().union(*follows.values())
+        return cls(frozenset(follows), max(heads, default=None))
+
+
+def _values(path: Path) -> dict[str, object]:
+    """Return the constants of a module, by name."""
+    found: dict[str, object] = {}
+    for statement in ast.parse(path.read_bytes()).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                pass
+            case _:
+                continue
+        try:
+            found[name] = ast.literal_eval(value)
+        except ValueError:
+            continue
+    return found
+
+
+def _names(value: object) -> set[str]:
+    """Return the revisions that one follows: none, one, or those that it merges."""
+    if value is None:
+        return set()
+    return {str(name) for name in value} if isinstance(value, tuple | list) else {str(value)}
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:

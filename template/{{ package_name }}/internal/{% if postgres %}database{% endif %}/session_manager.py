@@ -124,11 +124,17 @@ class DatabaseSessionManager:
         factory = self._reading if read_only else self._writing
         if factory is None:
             raise NotInitialisedError
-        async with factory() as session:
+        session = factory()
+        try:
             with database_errors():
                 yield session
                 if not read_only:
                     await session.commit()
+        except BaseException:
+            async with session:  # closes it in a task of its own, which no cancellation stops
+                raise
+        # Nothing is left to wait for, so nothing can be cancelled: no task is needed.
+        await session.close()
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:

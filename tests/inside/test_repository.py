@@ -1,0 +1,60 @@
+"""What the repositories of all domains read, by queries that are made once."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+
+from orders.domain.product.model import Product
+from orders.domain.product.repository import ProductRepository
+from orders.domain.product.schema import ProductStatus
+from orders.internal.database import DatabaseSessionManager
+
+COUNT = 5
+
+
+@pytest.fixture(name="database")
+async def _database(migrated_postgres: str) -> AsyncIterator[DatabaseSessionManager]:
+    """Products, every other one active, and the last without a name, which its column allows."""
+    manager = DatabaseSessionManager()
+    manager.init(str(migrated_postgres))
+    async with manager.session() as session:
+        await session.execute(text("ALTER TABLE products ALTER COLUMN name DROP NOT NULL"))
+        for number in range(COUNT):
+            status = ProductStatus.ACTIVE if number % 2 else ProductStatus.DRAFT
+            product = Product(sku=f"P-{number}", name=f"{number}", price=number, status=status)
+            await ProductRepository(session).add(product)
+        await session.execute(text("UPDATE products SET name = NULL WHERE sku = 'P-4'"))
+    yield manager
+    await manager.close()
+
+
+async def skus(database: DatabaseSessionManager, **equal: object) -> list[str]:
+    """Read page after page of two, and give the SKUs in their order."""
+    found: list[str] = []
+    async with database.session(read_only=True) as session:
+        page = await ProductRepository(session).page(after=None, limit=2, **equal)
+        found += [product.sku for product in page.items]
+        while page.next_after is not None:
+            page = await ProductRepository(session).page(after=page.next_after, limit=2, **equal)
+            found += [product.sku for product in page.items]
+    return found
+
+
+async def test_pages_follow_one_another(database: DatabaseSessionManager) -> None:
+    """All rows come once, and only those that are asked for, nothing included."""
+    assert await skus(database) == ["P-0", "P-1", "P-2", "P-3", "P-4"]
+    assert await skus(database, status=ProductStatus.ACTIVE) == ["P-1", "P-3"]
+    assert await skus(database, status=ProductStatus.DRAFT, name="2") == ["P-2"]
+    assert await skus(database, name=None) == ["P-4"]
+    assert await skus(database, name=None, status=ProductStatus.ACTIVE) == []
+
+
+async def test_a_model_is_read_once_by_its_key(database: DatabaseSessionManager) -> None:
+    """A session has one object for each row."""
+    async with database.session() as session:
+        repository = ProductRepository(session)
+        (first,) = (await repository.page(after=None, limit=1)).items
+        assert await repository.get(first.id) is first
+        assert await repository.delete(first.id) is first
+        assert await repository.get(first.id) is None
