@@ -88,7 +88,7 @@ _EMAIL_WORD = r"[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+"
 _EMAIL = re.compile(
     rf"{_EMAIL_WORD}(\.{_EMAIL_WORD})*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{{2,63}}"
 )
-_OWNER = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*(/[A-Za-z0-9._-]+)?")
+_OWNER = re.compile(r"@[A-Za-z0-9]+(-[A-Za-z0-9]+)*(/[A-Za-z0-9._-]+)?")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _YES_OR_NO = frozenset("1 0 y n t f yes no true false on off".split())
 
@@ -201,10 +201,11 @@ def _email_problem(answer: str) -> str:
     return ""
 
 
-def _owner_problem(answer: str) -> str:
-    """Say what is wrong with a user or team of GitHub, or nothing."""
-    if answer and not _OWNER.fullmatch(answer):
-        return 'type one user or team, such as "jane" or "acme/payments", or nothing'
+def _owners_problem(answer: str) -> str:
+    """Say what is wrong with users, teams and e-mail addresses, or nothing."""
+    good = all(_OWNER.fullmatch(one) or not _email_problem(one) for one in answer.split(" "))
+    if answer and not good:
+        return 'type users, teams or e-mail addresses, such as "@jane @acme/payments", or nothing'
     return ""
 
 
@@ -245,7 +246,7 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "description": _text_problem(500, "Keeps the orders of the shop"),
     "author_name": _text_problem(100, "Jane Doe", forbidden=",<>"),
     "author_email": _email_problem,
-    "code_owner": _owner_problem,
+    "code_owners": _owners_problem,
     "python_version": _python_problem,
     "postgres": _feature_problem,
     "kafka": _feature_problem,

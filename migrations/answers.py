@@ -42,7 +42,15 @@ def converted(question: str, convert: Callable[[object], object]) -> Mending:
     return mend
 
 
-MENDINGS: Final[Sequence[Mending]] = ()
+def _with_sign(owner: object) -> object:
+    """Write the one owner, a user or team of GitHub, as lists of several are written."""
+    return f"@{owner}" if owner and "@" not in str(owner) else owner
+
+
+MENDINGS: Final[Sequence[Mending]] = (
+    renamed("code_owner", "code_owners"),
+    converted("code_owners", _with_sign),
+)
 """What every update does to answers, oldest first; done again, none of them changes anything."""
 
 

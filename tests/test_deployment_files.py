@@ -253,6 +253,6 @@ def test_releases_are_tagged_from_their_subjects(tmp_path: Path) -> None:
 def test_code_owners_are_named_where_there_are_some(template: Path, tmp_path: Path) -> None:
     """GitHub finds the owner of every file, and no file of owners where nobody is named."""
     path = ".github/CODEOWNERS"
-    owned = render(template, tmp_path / "owned", code_owner="acme/payments")
-    assert (owned / path).read_text().splitlines()[1:] == ["* @acme/payments"]
+    owned = render(template, tmp_path / "owned", code_owners="@acme/payments jane@example.com")
+    assert (owned / path).read_text().splitlines()[1:] == ["* @acme/payments jane@example.com"]
     assert not (render(template, tmp_path / "open") / path).exists()

@@ -62,8 +62,9 @@ BAD: list[tuple[str, object, str]] = [
     ("author_email", "jane@localhost", 'such as "orders@example.com"'),
     ("author_email", "Jane <jane@example.com>", 'such as "orders@example.com"'),
     ("author_email", "jane@example..com", 'such as "orders@example.com"'),
-    ("code_owner", "@acme/payments", 'such as "jane" or "acme/payments", or nothing'),
-    ("code_owner", "acme/payments acme/platform", "type one user or team"),
+    ("code_owners", "acme/payments", 'such as "@jane @acme/payments", or nothing'),
+    ("code_owners", "@jane  @joe", "type users, teams or e-mail addresses"),
+    ("code_owners", "@jane, @joe", "type users, teams or e-mail addresses"),
     ("python_version", "3.10", "type one of 3.11, 3.12, 3.13, 3.14"),
     ("python_version", "three", "type one of 3.11, 3.12, 3.13, 3.14"),
     ("postgres", "maybe", "type yes or no"),
@@ -141,7 +142,7 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
         ("", "it is empty", "Keeps {{ orders }}"),
         ("Doe, Jane", 'such as "Jane Doe"', "Jane Doe"),
         ("jane", 'such as "orders@example.com"', "jane@example.com"),
-        ("@jane", 'such as "jane" or "acme/payments"', "acme/payments"),
+        ("jane", 'such as "@jane @acme/payments"', "@jane team@example.com"),
     ]:
         terminal.expect(r"\?")
         terminal.send("\x05\x15" + bad + "\r")  # to the end of the line, delete it
@@ -156,6 +157,6 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
     answers = yaml.safe_load((tmp_path / "service/.copier-answers.yml").read_text())
     assert answers["project_name"] == "Größe"
     assert answers["description"] == "Keeps {{ orders }}"
-    assert answers["code_owner"] == "acme/payments"
+    assert answers["code_owners"] == "@jane team@example.com"
     assert answers["healthcheck"] is False
     assert answers["authentication"] is True
