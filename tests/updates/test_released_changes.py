@@ -1,0 +1,47 @@
+"""What the releases so far have renamed and worded anew reaches the services that they were for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from migrations.files import RENAMES
+from tests.updates.fresh import check_update
+from tests.updates.services import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.history import Repository
+
+OURS = "\nOURS = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("acme/payments", "@acme/payments"), ("jane", "@jane"), ("", "")]
+)
+def test_the_one_code_owner_is_the_first_of_several(
+    history: Repository, template: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    """An answer of v1.1.0 says the same today, and the file for GitHub is as a new service's."""
+    service = Service.copy(history, tmp_path / "orders", "v1.1.0", postgres=False, code_owner=old)
+    check_update(service, template, tmp_path / "fresh")
+    assert service.answers["code_owners"] == new
+    assert "code_owner" not in service.answers
+    assert service.has(".github/CODEOWNERS") == bool(new)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMES.items(), ids=str)
+def test_edits_of_a_file_are_found_under_its_name_of_today(
+    history: Repository, tmp_path: Path, old: str, new: str
+) -> None:
+    """Whatever the first release called it."""
+    service = Service.copy(history, tmp_path / "orders", "v1.0.0", kafka=True)
+    before, after = (path.format(package_name="orders") for path in (old, new))
+    service.write(before, service.read(before) + OURS)
+    service.commit()
+    service.update()
+    assert service.conflicts == []
+    assert service.read(after).endswith(OURS)
+    assert not service.has(before)
