@@ -60,6 +60,12 @@ def rendered(session: nox.Session, **answers: str) -> Iterator[Path]:
         yield service
 
 
+def run_there(session: nox.Session, *command: str) -> None:
+    """Run a command in the environment of the service in the current folder."""
+    own = {"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None}
+    session.run("uv", "run", "--quiet", *command, env=own)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format and types of the template's code, and the service's where it stands."""
@@ -92,14 +98,10 @@ def internals(session: nox.Session) -> None:
             shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
             for name in ("__init__.py", "helpers.py"):
                 shutil.copy(ROOT / inside / name, inside)
-            for command in (
-                ["uv", "sync", "--quiet"],
-                ["uv", "run", "ruff", "check", "tests/inside"],
-                ["uv", "run", "ruff", "format", "--check", "tests/inside"],
-                ["uv", "run", "mypy"],
-                ["uv", "run", "pytest", str(inside), "-n", "auto", *session.posargs],
-            ):
-                session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
+            run_there(session, "ruff", "check", "tests/inside")
+            run_there(session, "ruff", "format", "--check", "tests/inside")
+            run_there(session, "mypy")
+            run_there(session, "pytest", str(inside), "-n", "auto", *session.posargs)
 
 
 @nox.session
@@ -172,11 +174,7 @@ def kafka(session: nox.Session) -> None:
     for postgres, tests in {"yes": ["tests/kafka", f"--ignore={alone}"], "no": [alone]}.items():
         with rendered(session, postgres=postgres) as service, session.chdir(service):
             shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
-            for command in (
-                ["uv", "sync", "--quiet"],
-                ["uv", "run", "pytest", *tests, "-p", "no:randomly", "-s", *session.posargs],
-            ):
-                session.run(*command, env={"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None})
+            run_there(session, "pytest", *tests, "-p", "no:randomly", "-s", *session.posargs)
 
 
 @nox.session(default=False)

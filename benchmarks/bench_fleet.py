@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.measure import claim, in_turn, seconds
 
 from tests.combinations import COMBINATIONS
-from tests.rendering import ROOT, commit_all, render, snapshot
+from tests.rendering import ROOT, render, snapshot
+from tests.repositories import commit_all
 
 ROUNDS = 3
 SERVICES = 8

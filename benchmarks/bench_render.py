@@ -1,4 +1,4 @@
-"""How long each of the eight services takes to render, all in one process.
+"""How long each of the ten services takes to render, all in one process.
 
 Run it with `uv run --group test python -m benchmarks.bench_render`.
 """
@@ -43,7 +43,7 @@ def main() -> None:
 
         found = in_turn({"rendered": rendered, "plain": copied}, ROUNDS)
     for name, series in found.items():
-        print(f"one of eight services, {name}: {series.text(3)} s")
+        print(f"one of ten services, {name}: {series.text(3)} s")
     slow, ratio = found["rendered"].median, found["rendered"].over(found["plain"])
     against, goal = "a copy of as many plain files", f"<= {GOAL * 1000:.0f} ms in the median"
     claim("a render", ratio, against=against, goal=goal, holds=slow <= GOAL)

@@ -1,7 +1,8 @@
 """The example's requests, next to apps written by hand for the same table.
 
 Requests per second and the 99th percentile of get, list and create, by one process and by two, half
-of the connections each; the memory of a process after that; the time to a first answer.
+of the connections each; the memory of a process after that; the time to a first answer. All run in
+the environment of the image, without the tools of development.
 
 Run it with `uv run --group test python -m benchmarks.bench_requests`; it needs the program wrk.
 """
@@ -18,6 +19,7 @@ import urllib.request
 import uuid
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
@@ -25,7 +27,7 @@ from urllib.error import URLError
 import psutil
 
 from benchmarks.installed import installed_service, run
-from benchmarks.measure import Series, claim, figure
+from benchmarks.measure import Series, claim, figure, in_turn
 
 from tests.services.processes import environment
 
@@ -36,6 +38,8 @@ ROUNDS = 5
 SECONDS = 3
 CONNECTIONS = 32
 POOL_SIZE = "10"
+IMAGE = ".image"
+"""The folder of the environment, in which a tool would bring packages that others import too."""
 CONTESTANTS = Path(__file__).parent / "contestants"
 PRODUCTS = "/api/v1/products"
 ONE = f"{PRODUCTS}/01900000-0000-7000-8000-000000000001"
@@ -82,6 +86,7 @@ def main() -> None:
         sys.exit("wrk is missing: install it, on Debian with `apt-get install wrk`")
     with installed_service() as service, ExitStack() as stack:
         url = stack.enter_context(postgres(service))
+        run(["uv", "sync", "--quiet", "--no-dev"], service, UV_PROJECT_ENVIRONMENT=IMAGE)
         run(["uv", "run", "alembic", "upgrade", "head"], service, DATABASE_URL=url)
         run(["uv", "run", "python", "-c", ROWS], service, DATABASE_URL=url)
         report_start(service, url)
@@ -98,7 +103,7 @@ def main() -> None:
 
 def commands(service: Path) -> dict[str, list[str]]:
     """Return what serves each contestant, the service first."""
-    python = str(service / ".venv/bin/python")
+    python = str(service / IMAGE / "bin/python")
     options = ["--no-access-log", "--loop=uvloop", "--http=httptools", "--log-level=warning"]
     uvicorn = [python, "-m", "uvicorn", f"--app-dir={CONTESTANTS}", *options]
     return {
@@ -110,16 +115,15 @@ def commands(service: Path) -> dict[str, list[str]]:
 
 def measured(kind: str, ports: dict[str, list[int]]) -> dict[str, tuple[Series, Series]]:
     """Load each contestant in each round; return requests per second, and 99th percentiles."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ports}
-    for number in range(ROUNDS + 1):
-        for name, some in ports.items():
-            rates = load(kind, some)
-            if number > 0:  # the first warms up
-                found[name].append(rates)
-    return {
-        name: (Series(tuple(rate for rate, _ in some)), Series(tuple(late for _, late in some)))
-        for name, some in found.items()
-    }
+    lates: dict[str, list[float]] = {name: [] for name in ports}
+
+    def rate(name: str) -> float:
+        found, late = load(kind, ports[name])
+        lates[name].append(late)
+        return found
+
+    rates = in_turn({name: partial(rate, name) for name in ports}, ROUNDS)
+    return {name: (rates[name], Series(tuple(lates[name][1:]))) for name in ports}
 
 
 def load(kind: str, ports: list[int]) -> tuple[float, float]:

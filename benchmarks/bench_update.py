@@ -14,7 +14,8 @@ from benchmarks.installed import run
 from benchmarks.measure import claim, figure, in_turn, seconds
 
 from tests.releases import NEW, OLD, release, write_news
-from tests.rendering import commit_all, render, snapshot
+from tests.rendering import render, snapshot
+from tests.repositories import commit_all
 
 ROUNDS = 7
 GOAL = 1.3

@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.rendering import ROOT, commit_all, snapshot
+from tests.rendering import ROOT, snapshot
+from tests.repositories import commit_all, git, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,9 +41,7 @@ class Repository:
 
     def replace(self, path: str, old: str, new: str) -> None:
         """Change a file that holds the old words once."""
-        text = (self.folder / path).read_text()
-        assert text.count(old) == 1, f"{old!r} is not once in {path}"
-        (self.folder / path).write_text(text.replace(old, new))
+        replace(self.folder / path, old, new)
 
 
 def releases(folder: Path = ROOT) -> list[str]:
@@ -51,9 +50,9 @@ def releases(folder: Path = ROOT) -> list[str]:
     Raises:
         ShallowHistoryError: The history does not go back to the first one.
     """
-    if git("rev-parse", "--is-shallow-repository", folder=folder) == "true":
+    if git(folder, "rev-parse", "--is-shallow-repository") == "true":
         raise ShallowHistoryError
-    subjects = git("log", "--reverse", "--format=%s", folder=folder).splitlines()
+    subjects = git(folder, "log", "--reverse", "--format=%s").splitlines()
     return [found[1] for one in subjects if (found := RELEASE.fullmatch(one))]
 
 
@@ -69,17 +68,10 @@ def repository(destination: Path) -> Repository:
     The tags follow from the history, as on the hosting side; others are not taken along.
     """
     name = upcoming()
-    git("clone", "--quiet", "--no-tags", str(ROOT), str(destination), folder=ROOT)
+    git(ROOT, "clone", "--quiet", "--no-tags", str(ROOT), str(destination))
     subprocess.run([ROOT / ".github/tag-releases"], cwd=destination, check=True)
     for path in ("extensions", "template", "migrations"):
         shutil.rmtree(destination / path, ignore_errors=True)
     snapshot(destination)
     commit_all(destination, tag=name)
     return Repository(destination)
-
-
-def git(*arguments: str, folder: Path) -> str:
-    """Return what git answers in a folder to a command that succeeds."""
-    command = ["git", *arguments]
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import copier
 
-from tests.rendering import commit_all
+from tests.repositories import PERSON, commit_all, git, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,6 @@ KEPT = (
     "{{ _copier_conf.answers_file }}.jinja",
 )
 """What a service needs to be updated; with less to render, a test takes less time."""
-
-PERSON = {
-    f"GIT_{role}_{field}": value
-    for role in ("AUTHOR", "COMMITTER")
-    for field, value in (("NAME", "Tests"), ("EMAIL", "tests@example.com"))
-}
 
 
 def first_release(template: Path, destination: Path) -> Path:
@@ -74,13 +68,6 @@ def new_service(releases: Path, destination: Path, *, at: str | None = None) -> 
     return destination
 
 
-def replace(path: Path, old: str, new: str) -> None:
-    """Change a file that holds the old words."""
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
 def ask(service: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the service's script with the copier of these tests, and nobody at a terminal."""
     return subprocess.run(
@@ -96,18 +83,6 @@ def ask(service: Path, *arguments: str, **variables: str) -> subprocess.Complete
 def command(service: Path, *arguments: str) -> list[str]:
     """Give the command that runs the service's script with the copier of these tests."""
     return [sys.executable, str(service / "development/template.py"), *arguments]
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Return what git answers in a folder."""
-    return subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-        env=os.environ | PERSON,
-    ).stdout
 
 
 def status(service: Path) -> str:

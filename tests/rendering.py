@@ -46,15 +46,3 @@ def recorded(service: Path) -> dict[str, object]:
     """Read the answers that a service keeps."""
     answers: dict[str, object] = yaml.safe_load((service / ".copier-answers.yml").read_text())
     return answers
-
-
-def commit_all(folder: Path, tag: str | None = None) -> None:
-    """Commit all that a folder holds, making it a repository first, and tag the commit."""
-    who = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
-    for command in (
-        ["init", "--quiet"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--allow-empty", "--message=Everything"],
-        *([["tag", tag]] if tag else []),
-    ):
-        subprocess.run(["git", *who, *command], cwd=folder, check=True)

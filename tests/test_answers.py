@@ -13,7 +13,8 @@ import time_machine
 import yaml
 
 from extensions.answers import PYTHON_VERSIONS
-from tests.rendering import commit_all, recorded, render
+from tests.rendering import recorded, render
+from tests.repositories import commit_all
 
 if TYPE_CHECKING:
     from pathlib import Path

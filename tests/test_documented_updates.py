@@ -6,8 +6,9 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.releases import GREEN, MAKEFILE, NEW, OLD, PERSON, SUITE, ask, release, replace, status
-from tests.rendering import ROOT, commit_all
+from tests.releases import GREEN, MAKEFILE, NEW, OLD, SUITE, ask, release, status
+from tests.rendering import ROOT
+from tests.repositories import PERSON, commit_all, replace
 from tests.services.processes import environment
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.releases import NEW, NEWER, OLD, ask, git, release, replace, write_news
-from tests.rendering import commit_all
+from tests.releases import NEW, NEWER, OLD, ask, release, write_news
+from tests.repositories import commit_all, git, replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.releases import MAKEFILE, NEW, NEWER, OLD, ask, git, release, replace
-from tests.rendering import ROOT, commit_all
+from tests.releases import MAKEFILE, NEW, NEWER, OLD, ask, release
+from tests.rendering import ROOT
+from tests.repositories import commit_all, git, replace
 
 if TYPE_CHECKING:
     from pathlib import Path

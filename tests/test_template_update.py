@@ -19,19 +19,17 @@ from tests.releases import (
     NEW,
     NEWER,
     OLD,
-    PERSON,
     RED,
     SUITE,
     ask,
     command,
-    git,
     indented,
     new_service,
     release,
-    replace,
     status,
 )
-from tests.rendering import commit_all, recorded
+from tests.rendering import recorded
+from tests.repositories import PERSON, commit_all, git, replace
 from tests.services.processes import environment
 
 if TYPE_CHECKING:
@@ -107,7 +105,7 @@ def test_work_that_is_not_committed_is_never_mixed_in(updatable: Path, releases:
     updated = ask(updatable, "update")
     assert (updated.returncode, updated.stdout) == (1, "")
     assert "notes.txt" in updated.stderr
-    assert git(updatable, "status", "--porcelain", "--untracked-files") == "?? notes.txt\n"
+    assert git(updatable, "status", "--porcelain", "--untracked-files") == "?? notes.txt"
 
 
 @pytest.mark.parametrize("started", [False, True])
@@ -196,7 +194,7 @@ def test_a_service_may_be_a_folder_of_a_larger_repository(
     assert "\n  Makefile:" in updated.stdout
     for line in indented(updated.stdout)[1:]:
         run(service, line)
-    assert status(parent) == "?? beside.txt\n"
+    assert status(parent) == "?? beside.txt"
 
 
 def test_answers_and_files_that_an_update_changes_are_named(

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import copier
 import pytest
 
-from tests.rendering import ROOT, commit_all
+from tests.rendering import ROOT
+from tests.repositories import commit_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

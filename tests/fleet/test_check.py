@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from tests.rendering import commit_all, render
+from tests.rendering import render
+from tests.repositories import commit_all
 
 if TYPE_CHECKING:
     from pathlib import Path

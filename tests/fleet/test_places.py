@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.rendering import commit_all
+from tests.repositories import commit_all
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -40,9 +40,11 @@ def kafka_bootstrap_servers(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def brokers(request: pytest.FixtureRequest) -> str:
     """The brokers for a test's replicas; one that kills a broker says so by asking for its own."""
-    own = "broker" if "broker" in request.fixturenames else None
-    found: Broker | str = request.getfixturevalue(own or "kafka_bootstrap_servers")
-    return found.address if isinstance(found, Broker) else found
+    if "broker" in request.fixturenames:
+        broker: Broker = request.getfixturevalue("broker")
+        return broker.address
+    servers: str = request.getfixturevalue("kafka_bootstrap_servers")
+    return servers
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.history import Repository, ShallowHistoryError, releases, repository
-from tests.rendering import commit_all
+from tests.repositories import commit_all
 
 if TYPE_CHECKING:
     from pathlib import Path

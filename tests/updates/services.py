@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import copier
 
-from tests.history import git
-from tests.rendering import commit_all, files, recorded
+from tests.rendering import files, recorded
+from tests.repositories import commit_all, git, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +84,7 @@ class Service:
 
     def git(self, *arguments: str) -> str:
         """Return what git answers in the service."""
-        return git(*arguments, folder=self.folder)
+        return git(self.folder, *arguments)
 
     def read(self, path: str) -> str:
         """Return the text of a file."""
@@ -102,6 +102,4 @@ class Service:
 
     def replace(self, path: str, old: str, new: str) -> None:
         """Change a file that holds the old words once."""
-        text = self.read(path)
-        assert text.count(old) == 1, f"{old!r} is not once in {path}"
-        self.write(path, text.replace(old, new))
+        replace(self.folder / path, old, new)

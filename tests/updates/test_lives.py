@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.history import Repository
-from tests.rendering import commit_all
+from tests.repositories import commit_all
 from tests.updates.services import Service
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.files import SEEDS
-from tests.history import git, releases, upcoming
+from tests.history import releases, upcoming
+from tests.repositories import git
 
 if TYPE_CHECKING:
     from tests.history import Repository
@@ -19,13 +20,13 @@ REVISIONS = re.compile(r"template/.*(/versions/|/history/(?!__init__)).*\.py.*")
 
 def shipped(history: Repository, release: str) -> dict[str, str]:
     """Give the texts of a release's seeds and revisions, by their paths in the template."""
-    listed = git("ls-tree", "-rz", "--name-only", release, folder=history.folder)
+    listed = git(history.folder, "ls-tree", "-rz", "--name-only", release)
     kept = {
         path
         for path in listed.split("\0")
         if in_a_service(path) in SEEDS or REVISIONS.fullmatch(path)
     }
-    return {path: git("show", f"{release}:{path}", folder=history.folder) for path in kept}
+    return {path: git(history.folder, "show", f"{release}:{path}") for path in kept}
 
 
 def in_a_service(path: str) -> str:

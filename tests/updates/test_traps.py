@@ -16,7 +16,8 @@ import pytest
 from copier.errors import UserMessageError
 
 from tests.history import Repository, ShallowHistoryError, releases
-from tests.rendering import ROOT, commit_all
+from tests.rendering import ROOT
+from tests.repositories import commit_all
 from tests.updates.services import ANSWERS, Service
 
 if TYPE_CHECKING:
