@@ -82,13 +82,9 @@ class Served:
 
 def main() -> None:
     """Serve all contestants from one database, load them in turn, and report."""
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is missing: install it, on Debian with `apt-get install wrk`")
+    check_wrk()
     with installed_service() as service, ExitStack() as stack:
-        url = stack.enter_context(postgres(service))
-        run(["uv", "sync", "--quiet", "--no-dev"], service, UV_PROJECT_ENVIRONMENT=IMAGE)
-        run(["uv", "run", "alembic", "upgrade", "head"], service, DATABASE_URL=url)
-        run(["uv", "run", "python", "-c", ROWS], service, DATABASE_URL=url)
+        url = stack.enter_context(filled_database(service))
         report_start(service, url)
         processes: dict[str, list[Served]] = {}
         for name, command in commands(service).items():
@@ -99,6 +95,22 @@ def main() -> None:
             for kind in KINDS:
                 report_load(kind, number, measured(kind, ports))
         report_memory({name: some[0] for name, some in processes.items()})
+
+
+def check_wrk() -> None:
+    """Exit and say what to do when the program wrk is missing."""
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is missing: install it, on Debian with `apt-get install wrk`")
+
+
+@contextmanager
+def filled_database(service: Path) -> Iterator[str]:
+    """Give the URL of a database with ten rows, beside the environment of the image."""
+    run(["uv", "sync", "--quiet", "--no-dev"], service, UV_PROJECT_ENVIRONMENT=IMAGE)
+    with postgres(service) as url:
+        run(["uv", "run", "alembic", "upgrade", "head"], service, DATABASE_URL=url)
+        run(["uv", "run", "python", "-c", ROWS], service, DATABASE_URL=url)
+        yield url
 
 
 def commands(service: Path) -> dict[str, list[str]]:

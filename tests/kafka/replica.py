@@ -60,6 +60,11 @@ class Replicas:
                 else:
                     return port
 
+    async def is_ready(self, port: int) -> bool:
+        """Say whether a replica calls itself ready."""
+        answer = await self.client.get(f"http://127.0.0.1:{port}/healthcheck/ready")
+        return answer.is_success
+
     def kill(self, port: int) -> None:
         """End a replica at once."""
         process = self._processes.pop(port)

@@ -5,9 +5,13 @@ import random
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
+import pytest
+
 from tests.kafka.broker import Broker
 from tests.kafka.load import Load, account, settle
-from tests.kafka.replica import Replicas
+from tests.kafka.replica import PATIENCE, Replicas
+
+REPLICAS = 4
 
 
 async def under_load(
@@ -84,3 +88,20 @@ async def test_replicas_come_and_go(
         await replicas.stop(second)
 
     await under_load(replicas, migrated_postgres, brokers, kafka_namespace, trouble)
+
+
+async def test_four_replicas_start_together(
+    postgres: str, brokers: str, kafka_namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an empty database, and in one consumer group, all become ready."""
+    monkeypatch.setenv("ORDERS_MIGRATE_ON_START", "true")
+    started = monotonic()
+    async with Replicas(str(postgres), brokers, kafka_namespace) as replicas:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(REPLICAS):
+                group.create_task(replicas.start())
+        async with asyncio.timeout(PATIENCE):
+            for port in replicas.ports:
+                while not await replicas.is_ready(port):
+                    await asyncio.sleep(0.1)
+    print(f"{REPLICAS} replicas ready after {monotonic() - started:.1f} s")  # noqa: T201

@@ -1,0 +1,103 @@
+"""Where the time of a request goes: the share of each layer in what the processor does for a read.
+
+A sampling profiler looks at a service under load, from outside, so that it slows nothing down.
+
+Run it with `uv run --group benchmarks python -m benchmarks.bench_profile`; it needs wrk.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.bench_requests import (
+    CONNECTIONS,
+    ONE,
+    check_wrk,
+    commands,
+    filled_database,
+    served,
+)
+from benchmarks.installed import installed_service
+from benchmarks.measure import Series, figure
+
+if TYPE_CHECKING:
+    from benchmarks.bench_requests import Served
+
+ROUNDS = 3
+SECONDS = 5
+RATE = 500
+LAYERS = {
+    "SQLAlchemy": {"sqlalchemy"},
+    "asyncpg": {"asyncpg"},
+    "FastAPI, Starlette and Pydantic": {
+        "_pydantic_core",
+        "anyio",
+        "fastapi",
+        "opentelemetry",
+        "pydantic",
+        "starlette",
+    },
+    "uvicorn": {"uvicorn"},
+    "the service's own code and its log": {"orders", "structlog", "uuid_utils"},
+}
+"""Whose code is the innermost, by packages; the standard library counts for whoever calls it."""
+
+OTHER = "others"
+PACKAGE = re.compile(r"/site-packages/(\w+)|/orders/(orders)/")
+
+
+def main() -> None:
+    """Load a service while it is looked at, and print the shares."""
+    check_wrk()
+    with installed_service() as service, ExitStack() as stack:
+        url = stack.enter_context(filled_database(service))
+        one = stack.enter_context(served(service, commands(service)["service"], url))
+        found = [shares(one, service) for _ in range(ROUNDS + 1)][1:]
+    for layer in (*LAYERS, OTHER):
+        figure(f"a read, {layer}", Series(tuple(each[layer] for each in found)), "%")
+
+
+def shares(one: Served, folder: Path) -> Counter[str]:
+    """Return the percentage of each layer in the samples of some seconds under load."""
+    stacks = folder / "stacks"
+    address = f"http://127.0.0.1:{one.port}{ONE}"
+    wrk = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS + 2}s", address]
+    with subprocess.Popen(wrk, stdout=subprocess.DEVNULL):
+        subprocess.run(
+            [
+                Path(sys.executable).with_name("py-spy"),
+                "record",
+                f"--pid={one.process.pid}",
+                f"--duration={SECONDS}",
+                f"--rate={RATE}",
+                "--format=raw",
+                "--full-filenames",
+                f"--output={stacks}",
+            ],
+            check=True,
+            capture_output=True,
+        )
+    counts: Counter[str] = Counter()
+    for line in stacks.read_text().splitlines():
+        frames, _, count = line.rpartition(" ")
+        counts[layer(frames)] += int(count)
+    return Counter({name: 100 * count / counts.total() for name, count in counts.items()})
+
+
+def layer(frames: str) -> str:
+    """Return the layer whose code is innermost in a stack, written as `outer;inner`."""
+    for frame in reversed(frames.split(";")):
+        if package := PACKAGE.search(frame):
+            name = next(filter(None, package.groups()))
+            return next((one for one, names in LAYERS.items() if name in names), OTHER)
+    return OTHER
+
+
+if __name__ == "__main__":
+    main()
