@@ -89,7 +89,7 @@ _EMAIL_WORD = r"[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+"
 _EMAIL = re.compile(
     rf"{_EMAIL_WORD}(\.{_EMAIL_WORD})*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{{2,63}}"
 )
-_OWNER = re.compile(r"@[A-Za-z0-9]+(-[A-Za-z0-9]+)*(/[A-Za-z0-9._-]+)?")
+_OWNER = re.compile(r"@[A-Za-z0-9]+([-_][A-Za-z0-9]+)*(/[A-Za-z0-9._-]+)?")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _YES_OR_NO = frozenset("1 0 y n t f yes no true false on off".split())
 
@@ -235,6 +235,11 @@ def _created_with_problem(answer: str) -> str:
     return "" if good else "it is recorded by the first copy; leave it out"
 
 
+def _renamed_problem(answer: str) -> str:
+    """Refuse an answer under the name that its question had once."""
+    return f"it is code_owners since v1.2.0; type code_owners=@{answer}"
+
+
 def _computed_problem(answer: str) -> str:
     """Refuse any answer to what is not a question."""
     return f"it is computed from the other answers; leave it out instead of giving {answer}"
@@ -255,6 +260,7 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "authentication": _feature_problem,
     "generated_on": _date_problem,
     "created_with": _created_with_problem,
+    "code_owner": _renamed_problem,
     **dict.fromkeys(("outbox", "features", "env_prefix", "images"), _computed_problem),
 }
 
@@ -302,4 +308,4 @@ class AnswersExtension(Extension):
             environment.filters[use.__name__] = use
         # For each file, copier compiles the names of its folders and of the answers file anew.
         remembered = cache(environment.from_string)
-        environment.from_string = remembered  # type: ignore[assignment, method-assign]  # the same
+        environment.from_string = remembered  # type: ignore[assignment, method-assign]  # with a memory

@@ -51,10 +51,13 @@ async def test_pages_follow_one_another(database: DatabaseSessionManager) -> Non
 
 
 async def test_a_model_is_read_once_by_its_key(database: DatabaseSessionManager) -> None:
-    """A session has one object for each row."""
+    """A session has one object for each row, and reading it writes nothing."""
     async with database.session() as session:
         repository = ProductRepository(session)
         (first,) = (await repository.page(after=None, limit=1)).items
         assert await repository.get(first.id) is first
+        first.name = "changed"
+        assert await repository.get(first.id) is first
+        assert (first.name, first.version) == ("changed", 1)  # not written yet
         assert await repository.delete(first.id) is first
         assert await repository.get(first.id) is None

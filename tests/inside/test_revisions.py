@@ -8,7 +8,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from orders.internal.database.revision import ROOT, Revisions
+from orders.internal.database.revision import ROOT, Revisions, UnreadableHistoryError
 
 LIFE = """
 import asyncio, sys
@@ -53,6 +53,31 @@ def test_no_revision_is_known_where_there_is_none(tmp_path: Path, folder: str) -
     """A history that has not begun has no head."""
     (tmp_path / "empty").mkdir()
     assert Revisions.read(tmp_path / folder) == Revisions(frozenset(), None)
+
+
+@pytest.mark.parametrize(
+    ("files", "advice"),
+    [
+        ({"one.py": 'import os\nrevision = "1"\ndown_revision = os.sep\n'}, "write it as a text"),
+        ({"one.py": 'revision = "1"\n', "two.py": 'revision = "2"\n'}, "alembic merge heads"),
+        ({"one.py": 'revision = "1"\ndown_revision = "1"\n'}, "not one head but 0"),
+    ],
+    ids=["computed", "two heads", "no head"],
+)
+def test_a_history_that_cannot_be_read_is_no_history(
+    tmp_path: Path, files: dict[str, str], advice: str
+) -> None:
+    """The message says which file, or which heads, and what to do."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UnreadableHistoryError, match=advice):
+        Revisions.read(tmp_path)
+
+
+def test_a_service_without_its_migrations_says_so(tmp_path: Path) -> None:
+    """They were left out of what was deployed."""
+    with pytest.raises(UnreadableHistoryError, match="migrations is missing: deploy it"):
+        Revisions.read(tmp_path / "migrations" / "versions")
 
 
 def test_a_service_that_does_not_migrate_does_without_alembic(migrated_postgres: str) -> None:

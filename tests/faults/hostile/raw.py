@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from dataclasses import dataclass
 
 TIMEOUT = 15.0
@@ -30,13 +31,16 @@ class Reply:
         return body
 
 
-def exchange(port: int, *parts: bytes, pause: float = 0.0, end: bool = False) -> Reply:
+def exchange(
+    port: int, *parts: bytes, pause: float = 0.0, delay: float = 0.0, end: bool = False
+) -> Reply:
     """Send bytes, in parts with a pause before each next one, and return what comes back.
 
     Args:
         port: where the service listens.
         *parts: what to send; the connection is read until the service closes it.
         pause: seconds without an answer after which the next part is sent.
+        delay: seconds before each part, whatever comes back.
         end: close the sending side after the last part.
     """
     received = b""
@@ -45,6 +49,7 @@ def exchange(port: int, *parts: bytes, pause: float = 0.0, end: bool = False) ->
         contextlib.suppress(BrokenPipeError, ConnectionResetError),
     ):
         for part in parts:
+            time.sleep(delay)
             connection.sendall(part)
             if pause and (data := _wait(connection, pause)) is not None:
                 received += data

@@ -127,6 +127,21 @@ def test_a_flood_of_headers_has_an_end(target: Replica, size: int) -> None:
         assert reply.statuses in ([431], []), reply.data  # none if it was reset while being sent
 
 
+def test_a_head_is_not_measured_with_the_body_before_it(target: Replica) -> None:
+    """Two requests that come in one piece are both answered."""
+    body = b'{"sku": "PIPED-1", "name": "Lamp", "price": 1}' + b" " * 90_000
+    first = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    reply = exchange(target.port, first + GET, b"Connection: close\r\n\r\n", delay=0.5)
+    assert reply.statuses == [201, 200], reply.data
+
+
+@pytest.mark.parametrize("next_", [b"no HTTP\r\n\r\n", GET + b"X-One: " + b"x" * 500_000])
+def test_a_refusal_is_not_taken_for_the_answer_before_it(target: Replica, next_: bytes) -> None:
+    """The request that was good is answered first, and the connection ends."""
+    reply = exchange(target.port, GET + b"\r\n" + next_)
+    assert reply.statuses in ([200], [200, 431]), reply.data
+
+
 @pytest.mark.parametrize(
     "parts",
     [

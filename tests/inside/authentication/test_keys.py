@@ -122,6 +122,7 @@ async def test_the_last_good_keys_outlast_the_issuers_absence_for_a_while(clock:
         {KEYS: {"keys": [7, {"kty": "oct", "kid": "x", "k": "AAAA"}, {"kty": 7}, {}]}},
         {KEYS: {"keys": [{"kty": "RSA", "n": 7, "e": None}]}},
         {KEYS: {"keys": [{"kty": ["RSA"], "alg": {}}]}},
+        {KEYS: {"keys": [SigningKey("RS256").jwk | {"alg": ["RS256"]}]}},
     ],
 )
 async def test_what_is_no_answer_changes_nothing(

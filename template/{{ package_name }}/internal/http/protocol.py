@@ -4,7 +4,11 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from ..utils import new_id
 from .middleware import REQUEST_ID, SECURITY_HEADERS
@@ -29,8 +33,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._timeout: float = self.config.app.state.settings.request_timeout  # type: ignore[union-attr]  # it is the application
         self._deadline: asyncio.TimerHandle | None = None
-        self._is_in_head = False
-        self._head_size = 0
+        self._is_in_message = self._is_in_head = False
+        self._begun = self._head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for the first request."""
@@ -45,16 +49,21 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read on, unless a head has no end."""
         self._expect()
+        most = 0 if self._is_in_message else 1
+        self._begun = 0
         super().data_received(data)
         if self._is_in_head:
-            self._head_size += len(data)
+            # In data that is another request's as well, this head's part cannot be told.
+            if self._begun <= most:
+                self._head_size += len(data)
             if self._head_size > MAX_HEAD_SIZE and not self.transport.is_closing():
                 self._refuse(HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Wait for the rest of a request, which may have come along with the one before."""
         self._expect()
-        self._is_in_head, self._head_size = True, 0
+        self._is_in_message = self._is_in_head = True
+        self._begun, self._head_size = self._begun + 1, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -64,6 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait no more: from here on it is the service that takes its time."""
+        self._is_in_message = False
         self._expect_nothing()
         super().on_message_complete()
 
@@ -94,6 +104,16 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(TOO_SLOW)
 
     def _refuse(self, kind: ProblemKind) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                # The answer to the request before comes first, and is the last one.
+                cycle.keep_alive = False
+                self.flow.pause_reading()
+                return
+            if cycle.response_started:
+                self.transport.close()
+                return
         request_id = new_id().hex
         scope = {"path": "", "state": {"request_id": request_id}}
         response = problem_response(scope, kind)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import httpx
-from jwt import PyJWK, PyJWKSet, PyJWTError
+from jwt import PyJWK, PyJWKSet
 from pydantic import BaseModel
 
 from .settings import AuthenticationSettings
@@ -51,7 +51,9 @@ class Issuer:
             async with asyncio.timeout(self._settings.authentication_timeout):
                 document = await self._get(await self._jwks_url(), KeyDocument)
             keys = [key for key in PyJWKSet(document.keys) if self._is_wanted(key)]
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, PyJWTError) as error:
+        except IssuerError:
+            raise
+        except Exception as error:  # whatever libraries make of a malformed document
             raise IssuerError(str(error) or type(error).__name__) from error
         if not keys:
             raise IssuerError("none of the keys is for signatures of an allowed algorithm")

@@ -8,11 +8,17 @@ from typing import Final, Self
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..feature import StartError
+
 ROOT: Final = Path(__file__).parents[3]
 """The folder of the service, in which `migrations` is."""
 
 SCHEMA: Final = "internal"
 """The schema of all tables that belong to features of the service, and not to its domains."""
+
+
+class UnreadableHistoryError(StartError):
+    """The revisions that the service needs cannot be told from their files."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +33,29 @@ class Revisions:
         """Read what the files say of themselves.
 
         Alembic would run them for that, and stay in the memory of every process that serves.
+
+        Raises:
+            UnreadableHistoryError: a file computes what it follows, there are several heads, or
+                the folder is nowhere.
         """
+        if not folder.parent.is_dir():
+            raise UnreadableHistoryError(f"{folder.parent} is missing: deploy it with the service.")
         follows: dict[str, set[str]] = {}
         for path in sorted(folder.glob("*.py")):
-            values = _values(path)
-            if "revision" in values:
-                follows[str(values["revision"])] = _names(values.get("down_revision"))
-        heads = follows.keys() - set[str]().union(*follows.values())
-        return cls(frozenset(follows), max(heads, default=None))
+            found = _assigned(path)
+            if "revision" in found:
+                follows[str(found["revision"])] = _names(found.get("down_revision"))
+        heads = sorted(follows.keys() - set[str]().union(*follows.values()))
+        if len(heads) > 1 or (follows and not heads):
+            raise UnreadableHistoryError(
+                f"{folder} has not one head but {len(heads)} ({', '.join(heads)}): "
+                "write a revision that merges them (alembic merge heads)."
+            )
+        return cls(frozenset(follows), heads[0] if heads else None)
 
 
-def _values(path: Path) -> dict[str, object]:
-    """Return the constants of a module, by name."""
+def _assigned(path: Path) -> dict[str, object]:
+    """Return what a module assigns to the names by which Alembic knows a revision."""
     found: dict[str, object] = {}
     for statement in ast.parse(path.read_bytes()).body:
         match statement:
@@ -48,10 +65,13 @@ def _values(path: Path) -> dict[str, object]:
                 pass
             case _:
                 continue
-        try:
-            found[name] = ast.literal_eval(value)
-        except ValueError:
-            continue
+        if name in {"revision", "down_revision"}:
+            try:
+                found[name] = ast.literal_eval(value)
+            except ValueError:
+                raise UnreadableHistoryError(
+                    f"{path} computes its {name}: write it as a text, as `make migration` does."
+                ) from None
     return found
 
 

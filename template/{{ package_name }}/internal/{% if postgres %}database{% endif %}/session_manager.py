@@ -133,7 +133,7 @@ class DatabaseSessionManager:
         except BaseException:
             async with session:  # closes it in a task of its own, which no cancellation stops
                 raise
-        # Nothing is left to wait for, so nothing can be cancelled: no task is needed.
+        # The transaction is over: nothing is left that a cancellation could leave undone.
         await session.close()
 
     @asynccontextmanager

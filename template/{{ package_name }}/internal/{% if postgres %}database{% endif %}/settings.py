@@ -16,7 +16,7 @@ class DatabaseSettings(BaseModel):
     """Settings whose names begin with `database_`, and when to migrate."""
 
     database_url: Annotated[str, Field(repr=False), UNPREFIXED]
-    database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     database_max_overflow: Annotated[int, Field(ge=0, le=1000)] = 0
     database_pool_timeout: Seconds = 5
     database_connect_timeout: Seconds = 5
