@@ -43,8 +43,11 @@ def environment(**more: str) -> dict[str, str]:
     return inherited | {"PATH": os.pathsep.join(others)} | more
 
 
-def make(service: Path, target: str, *variables: str, timeout: float = 600) -> None:
-    """Run a target of the service's Makefile, which must succeed without leaving a process."""
+def make(service: Path, target: str, *variables: str, timeout: float = 600) -> str:
+    """Run a target of the service's Makefile, and return what it prints.
+
+    It must succeed without leaving a process.
+    """
     mark = uuid4().hex
     ended = subprocess.run(
         ["make", target, *variables],
@@ -60,6 +63,7 @@ def make(service: Path, target: str, *variables: str, timeout: float = 600) -> N
     left = sweep(mark)
     assert ended.returncode == 0, f"make {target} failed with {ended.returncode}; see its output"
     assert left == []
+    return ended.stdout
 
 
 @contextmanager

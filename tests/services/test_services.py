@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,15 +36,16 @@ PACKAGES = {
 }
 
 
-@pytest.fixture(
-    scope="session",
-    name="combination",
-    # The tests of one service stay together, so that two of them never run side by side.
-    params=[
-        pytest.param(one, id=str(one), marks=pytest.mark.xdist_group(str(one)))
-        for one in COMBINATIONS
-    ],
-)
+# The tests of one service stay together, so that two of them never run side by side.
+SERVICES = [
+    pytest.param(one, id=str(one), marks=pytest.mark.xdist_group(str(one))) for one in COMBINATIONS
+]
+FULL_AND_BARE = [
+    one for one in SERVICES if one.id in {"postgres-kafka-healthcheck-authentication", "bare"}
+]
+
+
+@pytest.fixture(scope="session", name="combination", params=SERVICES)
 def _combination(request: pytest.FixtureRequest) -> Combination:
     """Each choice of features in turn."""
     combination: Combination = request.param
@@ -80,6 +82,15 @@ def test_its_own_lint_passes(service: Path) -> None:
 def test_its_own_tests_pass(service: Path) -> None:
     """`make test` is green from the first day."""
     make(service, "test")
+
+
+@pytest.mark.parametrize("combination", FULL_AND_BARE, indirect=True)
+def test_its_coverage_is_that_of_its_own_code(service: Path) -> None:
+    """`make coverage` counts the example's statements, and none of the template's."""
+    table = re.findall(r"^(orders/\S+|TOTAL) +(\d+) ", make(service, "coverage"), re.MULTILINE)
+    assert int(dict(table)["TOTAL"]) > 50
+    ours = ("orders/main.py", "orders/domain/common/", "orders/internal/")
+    assert [name for name, _ in table if name.startswith(ours)] == []
 
 
 def test_it_says_what_it_is_made_of(service: Path, combination: Combination) -> None:
