@@ -19,7 +19,7 @@ from tests.rendering import ROOT, render, snapshot
 from tests.repositories import commit_all
 
 ROUNDS = 3
-SERVICES = 8
+SERVICES = 12
 RELEASES = 4
 ALIKE = RELEASES * len(COMBINATIONS)
 """How many services there are before one is like an earlier one."""

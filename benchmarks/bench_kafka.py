@@ -3,7 +3,7 @@
 Renders and installs a service with every feature, and measures inside it. Each figure beside a bare
 aiokafka client at the same settings, in turns; medians are printed.
 
-    uv run python benchmarks/bench_kafka.py [--quick]
+Run it with `uv run --group test python -m benchmarks.bench_kafka [--quick]`.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.installed import installed_service
+from benchmarks.measure import RESULTS
+
+from tests.services.processes import environment
+
+BROKERS = "KAFKA_BOOTSTRAP_SERVERS"
 
 
 def main() -> None:
     """Render a service and run the measurements in it."""
-    with TemporaryDirectory(prefix="bench-") as folder:
-        service = Path(folder) / "orders"
-        copier = [sys.executable, "-W", "ignore", "-m", "copier", "copy", "--trust", "--quiet"]
-        data = ["--defaults", "--data=kafka=yes"]
-        subprocess.run([*copier, *data, str(ROOT), str(service)], check=True)
-        shutil.copy(ROOT / "benchmarks/inside_kafka.py", service / "bench.py")
-        environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
-        for command in (["sync", "--quiet"], ["run", "python", "bench.py", *sys.argv[1:]]):
-            subprocess.run(["uv", *command], cwd=service, env=environment, check=True)
+    with installed_service(kafka=True) as service:
+        shutil.copy(Path(__file__).with_name("inside_kafka.py"), service / "bench.py")
+        passed_on = {name: os.environ[name] for name in (BROKERS, RESULTS) if name in os.environ}
+        command = [str(service / ".venv/bin/python"), "bench.py", *sys.argv[1:]]
+        subprocess.run(command, cwd=service, env=environment(**passed_on), check=True)
 
 
 if __name__ == "__main__":
