@@ -1,6 +1,7 @@
 """A full pool serves whoever has waited longest, and loses no connection on the way."""
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -54,3 +55,16 @@ async def test_waiting_ends_with_its_time(queue: AsyncAdaptedQueue[Any]) -> None
         await (await wait_in(queue, 0.05))
     queue.put_nowait("one")
     assert queue.get_nowait() == "one"
+
+
+async def test_the_pool_says_nothing_of_its_daily_work(
+    postgres: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Connections that come and go are no news in the service's log."""
+    caplog.set_level(logging.INFO)
+    manager = DatabaseSessionManager()
+    manager.init(str(postgres))
+    async with manager.connect():
+        pass
+    await manager.close()
+    assert [record.getMessage() for record in caplog.records] == []

@@ -61,3 +61,5 @@ class FairPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's pool for asyncio, with a fair queue."""
 
     _queue_class = FairQueue
+    # Its records are SQLAlchemy's, which are kept from warnings on, and not this module's.
+    _sqla_logger_namespace = "sqlalchemy.pool.FairPool"
