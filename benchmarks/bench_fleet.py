@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.measure import claim, in_turn, seconds
+from benchmarks.measure import claim, figure, in_turn, seconds
 
 from tests.combinations import COMBINATIONS
 from tests.rendering import ROOT, render, snapshot
@@ -40,7 +40,7 @@ def main() -> None:
         contestants = {"one": lambda: rehearse(1), "two": lambda: rehearse(2)}
         found = in_turn(contestants, ROUNDS)
     for name, series in found.items():
-        print(f"updates of {count} services rehearsed, {name} at a time: {series.text(1)} s")
+        figure(f"updates of {count} services rehearsed, {name} at a time", series, "s")
     ratio = found["one"].over(found["two"])
     speed = "one after another in the time of two at a time"
     claim(speed, ratio, against="it", goal=f">= {GOAL}", holds=ratio.median >= GOAL)

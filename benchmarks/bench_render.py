@@ -5,13 +5,12 @@ Run it with `uv run --group test python -m benchmarks.bench_render`.
 
 from __future__ import annotations
 
-import shutil
 import statistics
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.bench_copy import make_plain
-from benchmarks.measure import claim, in_turn, seconds
+from benchmarks.bench_copy import copy, make_plain
+from benchmarks.measure import claim, figure, in_turn
 
 from tests.combinations import COMBINATIONS
 from tests.rendering import render, snapshot
@@ -31,19 +30,15 @@ def main() -> None:
         for one in COMBINATIONS:
             make_plain(plain[str(one)], render(template, root / f"model-{one}", **one.answers))
 
-        def copy(source: Path, answers: dict[str, bool]) -> float:
-            shutil.rmtree(target, ignore_errors=True)
-            return seconds(lambda: render(source, target, **answers))
-
         def rendered() -> float:
-            return statistics.median(copy(template, one.answers) for one in COMBINATIONS)
+            return statistics.median(copy(template, target, **one.answers) for one in COMBINATIONS)
 
         def copied() -> float:
-            return statistics.median(copy(plain[str(one)], {}) for one in COMBINATIONS)
+            return statistics.median(copy(plain[str(one)], target) for one in COMBINATIONS)
 
         found = in_turn({"rendered": rendered, "plain": copied}, ROUNDS)
     for name, series in found.items():
-        print(f"one of ten services, {name}: {series.text(3)} s")
+        figure(f"one of ten services, {name}", series, "s")
     slow, ratio = found["rendered"].median, found["rendered"].over(found["plain"])
     against, goal = "a copy of as many plain files", f"<= {GOAL * 1000:.0f} ms in the median"
     claim("a render", ratio, against=against, goal=goal, holds=slow <= GOAL)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -29,7 +28,7 @@ import psutil
 from benchmarks.installed import installed_service, run
 from benchmarks.measure import Series, claim, figure, in_turn
 
-from tests.services.processes import environment
+from tests.services.processes import environment, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,13 +193,14 @@ def report_memory(processes: dict[str, Served]) -> None:
 
 def report_start(service: Path, url: str) -> None:
     """Start each in each round; report the time to the first answer from the database."""
-    times: dict[str, list[float]] = {}
-    for number in range(ROUNDS + 1):
-        for name, command in commands(service).items():
-            with served(service, command, url) as one:
-                if number > 0:
-                    times.setdefault(name, []).append(one.started_in)
-    found = {name: Series(tuple(some)) for name, some in times.items()}
+
+    def started_in(command: list[str]) -> float:
+        with served(service, command, url) as one:
+            return one.started_in
+
+    found = in_turn(
+        {name: partial(started_in, command) for name, command in commands(service).items()}, ROUNDS
+    )
     ratio = found["service"].over(found[DOCUMENTED])
     figure("start to first answer", ratio, f"times {WORDS[DOCUMENTED]}")
     for name, series in found.items():
@@ -225,8 +225,7 @@ def postgres(service: Path) -> Iterator[str]:
 @contextmanager
 def served(service: Path, command: list[str], url: str) -> Iterator[Served]:
     """Serve a contestant, its log in a file, until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
+    port = free_port()
     port_option = ["--port", str(port)] if "uvicorn" in command else []
     variables = {
         "DATABASE_URL": url,
