@@ -17,6 +17,9 @@ from tests.rendering import render
 
 COPIER = [sys.executable, "-m", "copier"]
 
+DRAWN = "\x1b[?7h"
+"""Ends each drawing of a prompt (xterm's DECAWM): from then on it reads what is typed."""
+
 BAD: list[tuple[str, object, str]] = [
     ("project_name", "", 'such as "Orders"'),
     ("project_name", "   ", 'such as "Orders"'),
@@ -136,22 +139,30 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
     terminal = pexpect.spawn(
         COPIER[0], arguments, env=quick, encoding="utf-8", timeout=20, dimensions=(40, 300)
     )
-    for bad, advice, good in [
-        ("", 'such as "Orders"', "Größe"),
-        ("a/b", 'such as "a-b"', "orders"),
-        ("class", 'such as "class_service"', "orders"),
-        ("", "it is empty", "Keeps {{ orders }}"),
-        ("Doe, Jane", 'such as "Jane Doe"', "Jane Doe"),
-        ("jane", 'such as "orders@example.com"', "jane@example.com"),
-        ("jane", 'such as "@jane @acme/payments"', "@jane team@example.com"),
+    for question, bad, advice, good in [
+        ("service called?", "", 'such as "Orders"', "Größe"),
+        ("name for machines", "a/b", 'such as "a-b"', "orders"),
+        ("Python package?", "class", 'such as "class_service"', "orders"),
+        ("What does it do", "", "it is empty", "Keeps {{ orders }}"),
+        ("Who looks after it?", "Doe, Jane", 'such as "Jane Doe"', "Jane Doe"),
+        ("e-mail address?", "jane", 'such as "orders@example.com"', "jane@example.com"),
+        ("asked to review", "jane", 'such as "@jane @acme/payments"', "@jane team@example.com"),
     ]:
-        terminal.expect(r"\?")
+        terminal.expect_exact(question)
+        terminal.expect_exact(DRAWN)
         terminal.send("\x05\x15" + bad + "\r")  # to the end of the line, delete it
         terminal.expect_exact(advice)
         assert not (tmp_path / "service").exists()
         terminal.send("\x05\x15" + good + "\r")
-    for key in ("\r", "y", "y", "n", "y"):  # the first Python, then the features
-        terminal.expect(r"\?")
+    for question, key in [
+        ("Which Python", "\r"),
+        ("PostgreSQL", "y"),
+        ("Kafka", "y"),
+        ("health checks", "n"),
+        ("bearer tokens", "y"),
+    ]:
+        terminal.expect_exact(question)
+        terminal.expect_exact(DRAWN)
         terminal.send(key)
     terminal.expect(pexpect.EOF)
     assert terminal.wait() == 0, terminal.before
