@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
+PRINT_TIMEOUT = 30.0
 
 SETTINGS = {
     "ORDERS_ENVIRONMENT": "production",
@@ -97,6 +98,12 @@ class Replica:
         """Wait until nobody listens on its port any more."""
         async with asyncio.timeout(STOP_TIMEOUT):
             while not is_free(self.port):  # noqa: ASYNC110 - another process's state
+                await asyncio.sleep(0.05)
+
+    async def until_printed(self, words: str) -> None:
+        """Wait for words in the output: the line about a request follows its answer."""
+        async with asyncio.timeout(PRINT_TIMEOUT):
+            while words not in self.output:  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.05)
 
     async def is_ready(self, client: httpx.AsyncClient, probe: str = "ready") -> bool:

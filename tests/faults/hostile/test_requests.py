@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from time import monotonic
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -170,6 +172,9 @@ def test_a_forged_request_id_is_replaced(target: Replica, forged: str) -> None:
     reply = exchange(target.port, head)
     assert reply.statuses in ([200], [400]), reply.data
     assert forged.encode("latin-1") not in reply.data
+    later = f"/{uuid4()}"
+    httpx.get(f"{target.url}{later}")
+    asyncio.run(target.until_printed(later))
     assert forged not in target.output
 
 
@@ -177,6 +182,7 @@ def test_a_path_writes_no_line_of_its_own_into_the_log(target: Replica) -> None:
     """Line ends and quotes are told as what they are."""
     path = '/nowhere%0a{"event": "planted-line"}%0d%1b[31m'
     httpx.get(f"{target.url}{path}")
+    asyncio.run(target.until_printed("planted-line"))
     lines = [json.loads(line) for line in target.output.splitlines() if "planted-line" in line]
     assert [line["event"] for line in lines] == ["request"]
 
