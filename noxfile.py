@@ -174,7 +174,9 @@ def kafka(session: nox.Session) -> None:
     for postgres, tests in {"yes": ["tests/kafka", f"--ignore={alone}"], "no": [alone]}.items():
         with rendered(session, postgres=postgres) as service, session.chdir(service):
             shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
-            run_there(session, "pytest", *tests, "-p", "no:randomly", "-s", *session.posargs)
+            # Each of the two has a broker of its own to kill.
+            options = ("-n", "2", "-p", "no:randomly", "-rP", *session.posargs)
+            run_there(session, "pytest", *tests, *options)
 
 
 @nox.session(default=False)
