@@ -1,6 +1,6 @@
 """The session of a request."""
 
-from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,13 +12,16 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, section 9.2.1): their session only reads."""
 
 
-async def request_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """Give the session of this request: one request is one transaction."""
+async def request_session(request: Request) -> AsyncSession:
+    """Return the session of this request: one request is one transaction."""
     database: DatabaseSessionManager = request.app.state.database
-    async with database.session(read_only=request.method in SAFE_METHODS) as session:
-        yield session
+    # What FastAPI leaves before it sends the response. A dependency that yields ends there too,
+    # but FastAPI shields it from cancellation, which this session is, and that costs a read 8 %.
+    stack: AsyncExitStack = request.scope["fastapi_function_astack"]
+    session = database.session(read_only=request.method in SAFE_METHODS)
+    return await stack.enter_async_context(session)
 
 
-# The scope "function" ends the transaction before the response is sent: a commit that fails
-# is an error that the client sees.
+# The transaction ends before the response is sent: a commit that fails is an error that the client
+# sees. So FastAPI must not let anything hold the session for longer, which the scope says.
 Session = Annotated[AsyncSession, Depends(request_session, scope="function")]

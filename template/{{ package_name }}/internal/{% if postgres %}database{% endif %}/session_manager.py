@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from sqlalchemy import Executable, TextClause, event
+from sqlalchemy import ClauseElement, Connection, Engine, Executable, TextClause, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import Session
 
 from .engine import create_engine
 from .errors import database_errors
@@ -30,23 +30,33 @@ class ReadOnlyError(RuntimeError):
 class ReadOnlySession(Session):
     """Refuses to write: its statements run outside a transaction, so nothing could be undone."""
 
+    def get_bind(
+        self,
+        mapper: Any = None,  # noqa: ANN401 - SQLAlchemy's call
+        *,
+        clause: ClauseElement | None = None,
+        **options: Any,  # noqa: ANN401 - SQLAlchemy's call
+    ) -> Engine | Connection:
+        """Return what a statement is to run on, for which SQLAlchemy asks before each one.
+
+        Raises:
+            ReadOnlyError: it would write.
+        """
+        if clause is not None and not _reads(clause):
+            raise ReadOnlyError
+        return super().get_bind(mapper, clause=clause, **options)
+
 
 @event.listens_for(ReadOnlySession, "before_flush")
 def _refuse_flush(*_: object) -> None:
     raise ReadOnlyError
 
 
-@event.listens_for(ReadOnlySession, "do_orm_execute")
-def _refuse_statement(state: ORMExecuteState) -> None:
-    if not (state.is_select or _reads(state.statement)):
-        raise ReadOnlyError
-
-
-def _reads(statement: Executable) -> bool:
-    if not isinstance(statement, TextClause):
-        return False
-    words = statement.text.split(maxsplit=1)
-    return bool(words) and words[0].upper() in READING_WORDS
+def _reads(statement: ClauseElement) -> bool:
+    if isinstance(statement, TextClause):
+        words = statement.text.split(maxsplit=1)
+        return bool(words) and words[0].upper() in READING_WORDS
+    return isinstance(statement, Executable) and statement.is_select
 
 
 class DatabaseSessionManager:
