@@ -13,31 +13,36 @@ from tests.kafka.replica import PATIENCE, Replicas
 
 REPLICAS = 4
 
+UnderLoad = Callable[[Callable[[Load], Awaitable[None]]], Awaitable[None]]
 
-async def under_load(
+
+@pytest.fixture
+def under_load(
     replicas: Replicas,
-    database: str,
+    migrated_postgres: str,
     brokers: str,
-    namespace: str,
-    trouble: Callable[[Load], Awaitable[None]],
-) -> None:
-    """Make trouble in a load, and count at the end."""
-    load = Load(replicas, database)
-    started = monotonic()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(load.run())
-        group.create_task(trouble(load))  # type: ignore[arg-type]
-    written = monotonic()
-    await settle(database)
-    settled = monotonic()
-    found = await account(database, brokers, f"{namespace}products")
-    print(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {found}")  # noqa: T201
-    found.check()
+    kafka_namespace: str,
+    report: Callable[[str], None],
+) -> UnderLoad:
+    """What makes trouble in a load, and counts at the end."""
+
+    async def run(trouble: Callable[[Load], Awaitable[None]]) -> None:
+        load = Load(replicas, migrated_postgres)
+        started = monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load.run())
+            group.create_task(trouble(load))  # type: ignore[arg-type]
+        written = monotonic()
+        await settle(migrated_postgres)
+        settled = monotonic()
+        found = await account(migrated_postgres, brokers, f"{kafka_namespace}products")
+        report(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {found}")
+        found.check()
+
+    return run
 
 
-async def test_the_service_is_killed_three_times(
-    replicas: Replicas, migrated_postgres: str, brokers: str, kafka_namespace: str
-) -> None:
+async def test_the_service_is_killed_three_times(replicas: Replicas, under_load: UnderLoad) -> None:
     """kill -9 at random moments in 5,000 writes."""
     port = await replicas.start()
 
@@ -47,11 +52,11 @@ async def test_the_service_is_killed_three_times(
             replicas.kill(port)
             await replicas.start(port)
 
-    await under_load(replicas, migrated_postgres, brokers, kafka_namespace, trouble)
+    await under_load(trouble)
 
 
 async def test_the_broker_is_killed_and_comes_back(
-    replicas: Replicas, migrated_postgres: str, broker: Broker, kafka_namespace: str
+    replicas: Replicas, broker: Broker, under_load: UnderLoad
 ) -> None:
     """Writes are taken without a broker, and told of when it is back."""
     port = await replicas.start()
@@ -68,12 +73,10 @@ async def test_the_broker_is_killed_and_comes_back(
         assert "kafka" in ready.json()["detail"]
         await asyncio.to_thread(broker.start)
 
-    await under_load(replicas, migrated_postgres, broker.address, kafka_namespace, trouble)
+    await under_load(trouble)
 
 
-async def test_replicas_come_and_go(
-    replicas: Replicas, migrated_postgres: str, brokers: str, kafka_namespace: str
-) -> None:
+async def test_replicas_come_and_go(replicas: Replicas, under_load: UnderLoad) -> None:
     """A second replica joins, the first is killed, a third joins, the second stops."""
     first = await replicas.start()
 
@@ -87,11 +90,15 @@ async def test_replicas_come_and_go(
         await load.until(0.8)
         await replicas.stop(second)
 
-    await under_load(replicas, migrated_postgres, brokers, kafka_namespace, trouble)
+    await under_load(trouble)
 
 
 async def test_four_replicas_start_together(
-    postgres: str, brokers: str, kafka_namespace: str, monkeypatch: pytest.MonkeyPatch
+    postgres: str,
+    brokers: str,
+    kafka_namespace: str,
+    report: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On an empty database, and in one consumer group, all become ready."""
     monkeypatch.setenv("ORDERS_MIGRATE_ON_START", "true")
@@ -104,4 +111,4 @@ async def test_four_replicas_start_together(
             for port in replicas.ports:
                 while not await replicas.is_ready(port):
                     await asyncio.sleep(0.1)
-    print(f"{REPLICAS} replicas ready after {monotonic() - started:.1f} s")  # noqa: T201
+    report(f"{REPLICAS} replicas ready after {monotonic() - started:.1f} s")
