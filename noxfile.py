@@ -174,6 +174,7 @@ def kafka(session: nox.Session) -> None:
     for postgres, tests in {"yes": ["tests/kafka", f"--ignore={alone}"], "no": [alone]}.items():
         with rendered(session, postgres=postgres) as service, session.chdir(service):
             shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
+            shutil.copy(ROOT / "tests/reporting.py", "tests")
             # Each worker has a broker of its own to kill. aiokafka does not wait for the end of a
             # TLS connection, and a test's loop that is over before it leaves the socket open.
             options = ("-n", "2", "-p", "no:randomly", "-W", "ignore:unclosed:ResourceWarning")

@@ -13,12 +13,11 @@ from tests.faults.figures import Figures, table
 from tests.faults.replica import Replica
 from tests.faults.surroundings import Postgres, kafka
 from tests.rendering import render
+from tests.reporting import FIGURES, kept
 from tests.services.processes import make
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-FIGURES = "figures"
 
 
 class Report(Protocol):
@@ -32,12 +31,9 @@ class Report(Protocol):
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table, also for tests that failed."""
     rows = [
-        tuple(str(cell) for cell in value)
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if isinstance(report, pytest.TestReport)
-        for name, value in report.user_properties
-        if name == FIGURES and isinstance(value, list | tuple) and report.when == "call"
+        tuple(str(cell) for cell in figures)
+        for _, figures in kept(terminalreporter)
+        if isinstance(figures, list | tuple)
     ]
     if rows:
         terminalreporter.section("faults")

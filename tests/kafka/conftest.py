@@ -11,24 +11,16 @@ import pytest
 
 from tests.kafka.broker import Broker, missing
 from tests.kafka.replica import Replicas
+from tests.reporting import FIGURES, kept
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-FIGURES = "figures"
-
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured, whichever worker has measured it."""
-    lines = [
-        f"{report.location[2]}: {value}"
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if isinstance(report, pytest.TestReport) and report.when == "call"
-        for name, value in report.user_properties
-        if name == FIGURES
-    ]
+    """Print what was measured."""
+    lines = [f"{test}: {figures}" for test, figures in kept(terminalreporter)]
     if lines:
         terminalreporter.section("kafka")
         terminalreporter.write_line("\n".join(lines))
