@@ -7,10 +7,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import asyncpg
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
+from orders import main
+from orders.internal import healthcheck
 from orders.internal import lifespan as module
-from orders.internal.feature import Feature, NotReadyError
-from orders.internal.healthcheck.probes import run_probes
+from orders.internal.feature import Feature, NotReadyError, Probe, StartError
+from orders.internal.healthcheck.probes import Health
+from orders.internal.tasks import running
 from orders.main import create_app
 
 from .helpers import serve, settings
@@ -75,10 +79,10 @@ async def test_probes_run_at_once_and_each_within_its_time() -> None:
     async def fine(_: FastAPI) -> str:
         return "answers"
 
-    app = create_app(settings())
+    app = create_app(settings(healthcheck_timeout=0.1))
     probes = {"hangs": hangs, "raises": raises, "breaks": breaks, "fine": fine}
     app.state.features = (Feature(start=recording("one", []), probes=probes),)
-    checks = await run_probes(app, 0.1)
+    checks = await Health(app).check()
     assert {name: (check.status, check.detail) for name, check in checks.items()} == {
         "hangs": ("failed", "no answer within 0.1 s"),
         "raises": ("failed", "the disk is full"),
@@ -111,3 +115,105 @@ async def test_readiness_says_whether_the_schema_is_at_head(postgres: str) -> No
     async with serve(create_app(settings(database_url=str(postgres)))) as client:
         problem = check_response(await client.get("/healthcheck"), 503)
         assert [error["location"] for error in problem["errors"] if "revision" in error["message"]]
+
+
+class TestReportedProbes:
+    """What the service can do without for a while does not make it unready."""
+
+    @pytest.fixture(name="broken")
+    def _broken(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Replace the features: `far` and `near` fail while their names are in this list."""
+        broken: list[str] = []
+
+        def probe(name: str) -> Probe:
+            async def check(_: FastAPI) -> str:
+                if name in broken:
+                    raise NotReadyError(f"{name} is away")
+                return "answers"
+
+            return check
+
+        feature = Feature(
+            start=recording("one", []),
+            probes={"near": probe("near")},
+            reported_probes={"far": probe("far")},
+        )
+        features = (feature, healthcheck.FEATURE)
+        monkeypatch.setattr(module, "FEATURES", features)
+        monkeypatch.setattr(main, "FEATURES", features)
+        return broken
+
+    async def test_the_answer_names_what_is_degraded(self, broken: list[str]) -> None:
+        """The service stays ready, so that an outage does not take out every replica at once."""
+        async with serve(create_app(settings())) as client:
+            data = (await client.get("/healthcheck/ready")).json()["data"]
+            assert (data["status"], data["degraded"]) == ("ready", [])
+            broken.append("far")
+            response = await client.get("/healthcheck/ready")
+            assert response.status_code == 200
+            data = response.json()["data"]
+            assert (data["status"], data["degraded"]) == ("degraded", ["far"])
+            assert data["checks"]["far"]["detail"] == "far is away"
+            assert data["checks"]["far"]["required"] is False
+
+    async def test_a_required_probe_decides(self, broken: list[str]) -> None:
+        """The problem names all that failed, the required ones first."""
+        broken += ["near", "far"]
+        async with serve(create_app(settings())) as client:
+            problem = check_response(await client.get("/healthcheck/ready"), 503)
+        assert problem["detail"] == "Not ready: near."
+        failed = [(error["location"], error["type"]) for error in problem["errors"]]
+        assert failed == [("near", "probe"), ("far", "degraded")]
+
+    async def test_a_setting_requires_a_probe(self, broken: list[str]) -> None:
+        """For a service that cannot do without it."""
+        broken.append("far")
+        async with serve(create_app(settings(healthcheck_required="far"))) as client:
+            problem = check_response(await client.get("/healthcheck/ready"), 503)
+        assert problem["detail"] == "Not ready: far."
+
+    @pytest.mark.usefixtures("broken")
+    async def test_an_unknown_probe_cannot_be_required(self) -> None:
+        """The line names the variable, and the probes to choose from."""
+        with pytest.raises(StartError, match=r"^ORDERS_HEALTHCHECK_REQUIRED: .*near, far, tasks"):
+            async with serve(create_app(settings(healthcheck_required="fra"))):
+                pytest.fail("it must not serve")
+
+    async def test_each_change_is_logged_once(self, broken: list[str]) -> None:
+        """However often the platform polls."""
+        app = create_app(settings())
+        async with serve(app) as client:
+            with capture_logs() as logs:
+                for failing in (["far"], ["far"], [], []):
+                    broken[:] = failing
+                    await client.get("/healthcheck/ready")
+        changes = [(log["event"], log["probe"]) for log in logs if "probe" in log]
+        assert changes == [("probe failed", "far"), ("probe recovered", "far")]
+
+    @pytest.mark.usefixtures("broken")
+    async def test_a_task_that_ends_is_logged_and_reported(self) -> None:
+        """A feature cannot stop to work in silence."""
+
+        async def work() -> None:
+            raise ValueError("planted-secret")
+
+        app = create_app(settings())
+        with capture_logs() as logs:
+            async with serve(app) as client, running(app, "sweeper", work()) as task:
+                await asyncio.wait([task])
+                data = (await client.get("/healthcheck/ready")).json()["data"]
+        assert data["degraded"] == ["tasks"]
+        assert data["checks"]["tasks"]["detail"] == "ended, see the log: sweeper"
+        [error] = [log for log in logs if log["log_level"] == "error"]
+        assert (error["event"], error["task"]) == ("task ended", "sweeper")
+        assert isinstance(error["exc_info"], ValueError)
+
+    @pytest.mark.usefixtures("broken")
+    async def test_a_task_stops_with_the_service(self) -> None:
+        """Its end is expected then."""
+        app = create_app(settings())
+        with capture_logs() as logs:
+            async with serve(app), running(app, "sweeper", asyncio.sleep(60)) as task:
+                await asyncio.sleep(0)
+        assert task.cancelled()
+        assert [log for log in logs if log["log_level"] == "error"] == []

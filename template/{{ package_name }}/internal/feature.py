@@ -10,24 +10,30 @@ from starlette.types import ASGIApp
 from .http.problems import ProblemKind
 
 Probe = Callable[[FastAPI], Awaitable[str]]
-"""Looks at one thing the service depends on: returns a word on it, or raises what is wrong."""
+"""Checks one dependency of the service: returns a word on it, or raises what is wrong."""
 
 
 class NotReadyError(Exception):
-    """Base of what a probe raises whose message anybody may see; of others only the log tells."""
+    """A probe failure whose message is safe to show to clients. Other failures are only logged."""
 
 
 class StartError(Exception):
-    """Base of what keeps a feature from starting and is told in its message alone, with advice."""
+    """Keeps a feature from starting: only its message is logged, which says what to do."""
 
 
 @dataclass(frozen=True)
 class Feature:
     """A part of the service that starts and stops with it.
 
-    `start` is entered before the first request and left after the last one. `probes` look at what
-    the feature needs, by name; `problems` say how its errors are answered; `middleware` wraps
-    every request, inside the service's own.
+    Attributes:
+        start: is entered before the first request and left after the last one.
+        probes: required checks, by name: while one fails, no request can be served.
+        problems: how the feature's errors are answered.
+        routers: the feature's own endpoints.
+        middleware: wraps every request, inside the service's own.
+        reported_probes: checks of what the service can do without for a while. A failure is
+            reported as degraded, and the service stays ready: a shared dependency would take
+            every replica out at once otherwise.
     """
 
     start: Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -35,3 +41,4 @@ class Feature:
     problems: Mapping[type[Exception], ProblemKind] = field(default_factory=dict)
     routers: Sequence[APIRouter] = ()
     middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = ()
+    reported_probes: Mapping[str, Probe] = field(default_factory=dict)

@@ -12,7 +12,6 @@ from httpx import AsyncClient, MockTransport, Response
 from orders.internal.authentication import issuer as module
 from orders.internal.authentication.errors import KeysUnavailableError
 from orders.internal.authentication.keys import IssuerKeys
-from orders.internal.feature import NotReadyError
 from orders.internal.http.server import listen
 
 from ..helpers import serve, settings
@@ -272,9 +271,9 @@ class TestIssuerAway:
         assert int(response.headers["Retry-After"]) in range(1, 11)
         assert "WWW-Authenticate" not in response.headers
 
-    async def test_the_probe_tells(self, app: FastAPI) -> None:
-        """A service that cannot check a token is not ready."""
-        probe = next(one for one in app.state.features if "issuer" in one.probes).probes["issuer"]
-        async with serve(app):
-            with pytest.raises(NotReadyError, match="cannot be read"):
-                await probe(app)
+    async def test_readiness_reports_it(self, app: FastAPI) -> None:
+        """A service that cannot check a token stays ready for all other requests."""
+        async with serve(app) as client:
+            response = await client.get("/healthcheck/ready")
+        assert response.status_code == 200
+        assert response.json()["data"]["degraded"] == ["issuer"]

@@ -1,12 +1,12 @@
 """Authentication as a feature of the service."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from ..feature import Feature, NotReadyError
+from ..tasks import running
 from .issuer import Issuer, http_client
 from .keys import IssuerKeys
 from .tokens import TokenVerifier
@@ -21,12 +21,8 @@ async def start(app: FastAPI) -> AsyncIterator[None]:
         keys = IssuerKeys(settings, Issuer(settings, client))
         app.state.issuer_keys = keys
         app.state.token_verifier = TokenVerifier(settings, keys, audience=audience)
-        refreshing = asyncio.create_task(keys.keep_fresh(), name="issuer keys")
-        try:
+        async with running(app, "issuer-keys", keys.keep_fresh()):
             yield
-        finally:
-            refreshing.cancel()
-            await asyncio.wait([refreshing])
 
 
 async def has_keys(app: FastAPI) -> str:
@@ -46,4 +42,4 @@ class NoKeysError(NotReadyError):
         super().__init__("the keys cannot be read")
 
 
-FEATURE = Feature(start=start, probes={"issuer": has_keys})
+FEATURE = Feature(start=start, reported_probes={"issuer": has_keys})

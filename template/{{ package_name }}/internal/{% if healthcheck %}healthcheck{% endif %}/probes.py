@@ -1,6 +1,7 @@
-"""Asks everything that the service depends on, all at once."""
+"""Checks everything that the service depends on, all at once."""
 
 import asyncio
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Literal
 
@@ -8,41 +9,86 @@ import structlog
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from ..feature import NotReadyError, Probe
+from ..feature import NotReadyError, Probe, StartError
 
 logger = structlog.get_logger(__name__)
 
 
 class Check(BaseModel):
-    """What one probe found."""
+    """What one probe found; only required ones decide whether the service is ready."""
 
     status: Literal["ok", "failed"]
+    required: bool
     detail: str
     duration_ms: float
 
 
-async def run_probes(app: FastAPI, timeout: float) -> dict[str, Check]:  # noqa: ASYNC109 - of each probe
-    """Return what every feature's probes find, by name; none takes over `timeout` seconds."""
-    probes = {
-        name: probe for feature in app.state.features for name, probe in feature.probes.items()
-    }
-    checks = await asyncio.gather(
-        *(_run(app, name, probe, timeout) for name, probe in probes.items())
-    )
-    return dict(zip(probes, checks, strict=True))
+class UnknownProbeError(StartError):
+    """A setting names probes that the service does not have."""
+
+    def __init__(self, variable: str, unknown: set[str], known: Mapping[str, Probe]) -> None:
+        super().__init__(
+            f"{variable}: the service has no probe named {', '.join(sorted(unknown))}. "
+            f"Choose from {', '.join(known)}."
+        )
 
 
-async def _run(app: FastAPI, name: str, probe: Probe, seconds: float) -> Check:
-    started = perf_counter()
-    try:
-        async with asyncio.timeout(seconds):
-            status, detail = "ok", await probe(app)
-    except TimeoutError:
-        status, detail = "failed", f"no answer within {seconds:g} s"
-    except NotReadyError as error:
-        status, detail = "failed", str(error)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
-        status, detail = "failed", "does not answer"
-        logger.warning("probe failed", probe=name, error=type(error).__name__, reason=str(error))
-    duration = round((perf_counter() - started) * 1000, 2)
-    return Check.model_validate({"status": status, "detail": detail, "duration_ms": duration})
+class Health:
+    """Runs the probes of every feature, and logs each one that begins or ceases to fail.
+
+    Args:
+        app: whose features to ask.
+
+    Raises:
+        UnknownProbeError: the settings require a probe that the service does not have.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        settings = app.state.settings
+        self._app = app
+        self._timeout: float = settings.healthcheck_timeout
+        features = app.state.features
+        reported = {name: one for each in features for name, one in each.reported_probes.items()}
+        self._required = {name: one for each in features for name, one in each.probes.items()}
+        self._probes = self._required | reported
+        chosen = set(settings.healthcheck_required)
+        if unknown := chosen - self._probes.keys():
+            variable = settings.model_config["env_prefix"] + "HEALTHCHECK_REQUIRED"
+            raise UnknownProbeError(variable, unknown, self._probes)
+        self._required |= {name: self._probes[name] for name in chosen}
+        self._failing: set[str] = set()
+
+    async def check(self) -> dict[str, Check]:
+        """Return what every probe finds, by name; none takes longer than the settings allow."""
+        checks = await asyncio.gather(*(self._run(name) for name in self._probes))
+        return dict(zip(self._probes, checks, strict=True))
+
+    async def _run(self, name: str) -> Check:
+        started = perf_counter()
+        reason = ""
+        status: Literal["ok", "failed"] = "failed"
+        try:
+            async with asyncio.timeout(self._timeout):
+                status, detail = "ok", await self._probes[name](self._app)
+        except TimeoutError:
+            detail = f"no answer within {self._timeout:g} s"
+        except NotReadyError as error:
+            detail = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the probe has failed
+            detail, reason = "does not answer", f"{type(error).__name__}: {error}"
+        self._log_change(name, status, reason or detail)
+        return Check(
+            status=status,
+            required=name in self._required,
+            detail=detail,
+            duration_ms=round((perf_counter() - started) * 1000, 2),
+        )
+
+    def _log_change(self, name: str, status: str, reason: str) -> None:
+        if status == "failed" and name not in self._failing:
+            self._failing.add(name)
+            required = name in self._required
+            logger.warning("probe failed", probe=name, required=required, reason=reason)
+        elif status == "ok" and name in self._failing:
+            self._failing.remove(name)
+            logger.info("probe recovered", probe=name)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from ..http.envelope import Envelope
 from ..http.openapi import problem_responses
 from ..http.problems import FieldError, ProblemKind, problem_response
-from .probes import Check, run_probes
+from .probes import Check, Health
 
 router = APIRouter(prefix="/healthcheck", tags=["healthcheck"])
 
@@ -23,9 +23,10 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Everything that the service depends on answers."""
+    """The service can take requests; `degraded` names the dependencies that fail meanwhile."""
 
-    status: Literal["ready"] = "ready"
+    status: Literal["ready", "degraded"]
+    degraded: list[str]
     checks: dict[str, Check]
 
 
@@ -46,17 +47,32 @@ async def live(request: Request) -> Envelope[Liveness]:
     responses=problem_responses(503),
 )
 async def ready(request: Request) -> Envelope[Readiness] | Response:
-    """Ask everything that the service depends on; a problem names what fails."""
+    """Check every dependency: a problem names what fails if requests cannot be served without it.
+
+    The failure of any other dependency is reported as degraded, and the service stays ready.
+    """
     if request.app.state.draining:
         return problem_response(request.scope, NOT_READY, detail="The service is stopping.")
-    checks = await run_probes(request.app, request.app.state.settings.healthcheck_timeout)
+    health: Health = request.app.state.health
+    checks = await health.check()
     failed = {name: check for name, check in checks.items() if check.status == "failed"}
-    if not failed:
-        request.state.quiet = True
-        return Envelope(data=Readiness(checks=checks))
+    degraded = [name for name, check in failed.items() if not check.required]
+    if len(degraded) < len(failed):
+        return _not_ready(request, failed)
+    request.state.quiet = True
+    status: Literal["ready", "degraded"] = "degraded" if degraded else "ready"
+    return Envelope(data=Readiness(status=status, degraded=degraded, checks=checks))
+
+
+def _not_ready(request: Request, failed: dict[str, Check]) -> Response:
     errors = [
-        FieldError(location=name, message=check.detail, type="probe")
+        FieldError(
+            location=name,
+            message=check.detail,
+            type="probe" if check.required else "degraded",
+        )
         for name, check in failed.items()
     ]
-    detail = f"Not ready: {', '.join(failed)}."
+    required = [name for name, check in failed.items() if check.required]
+    detail = f"Not ready: {', '.join(required)}."
     return problem_response(request.scope, NOT_READY, detail=detail, errors=errors)

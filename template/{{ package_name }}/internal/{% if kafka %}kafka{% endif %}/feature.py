@@ -36,9 +36,9 @@ async def start(app: FastAPI) -> AsyncIterator[None]:
 
 FEATURE = Feature(
     start=start,
-    probes={"kafka": brokers_answer, "consumers": consumers_run, **PROBES},
     problems={
         BrokersUnavailable: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
         ProducerBufferFull: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
     },
+    reported_probes={"kafka": brokers_answer, "consumers": consumers_run, **PROBES},
 )

@@ -1,0 +1,54 @@
+"""Background tasks of features: none of them ends unnoticed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from .feature import NotReadyError
+
+logger = structlog.get_logger(__name__)
+
+
+class TaskEndedError(NotReadyError):
+    """A background task ended while the service runs."""
+
+
+@asynccontextmanager
+async def running(
+    app: FastAPI, name: str, work: Coroutine[Any, Any, None]
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Run `work` in a task for as long as the block runs, and cancel it at the end.
+
+    A task that ends before is logged as an error, and the probe `tasks` names it.
+    """
+    task = asyncio.create_task(work, name=name)
+    is_stopping = False
+
+    def report(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None or not is_stopping:
+            logger.error("task ended", task=name, exc_info=error)
+            app.state.ended_tasks.append(name)
+
+    task.add_done_callback(report)
+    try:
+        yield task
+    finally:
+        is_stopping = True
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def tasks_run(app: FastAPI) -> str:
+    """Say whether every background task of the service still runs.
+
+    Raises:
+        TaskEndedError: one of them ended; the log says why.
+    """
+    if ended := app.state.ended_tasks:
+        raise TaskEndedError(f"ended, see the log: {', '.join(sorted(set(ended)))}")
+    return "all run"
