@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
+from runpy import run_path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import JsonValue
 
-MASK = "***"
+OURS = run_path(str(Path(__file__).parents[1] / "template/development/updating/redaction.py"))
+"""A service's updater masks with the same function, and can only have it in its own folder."""
+
+MASK: str = OURS["MASK"]
+mask: Callable[[str], str] = OURS["mask"]
 SHORTEST = 4
 """Shorter passwords are masked within URLs only: elsewhere they would hide ordinary words."""
-
-NAMED = re.compile(r"((?:ssh|git)://[\w.-]+)@", re.IGNORECASE)
-WITH_SLASH = re.compile(r"(\w[\w+.-]*://)[^/\s:@]+:(?!\d+(?:[/\s]|$))\S*@")
-USER = re.compile(r"(\w[\w+.-]*://)[^/\s]*@")
-PARAMETER = re.compile(
-    r"([?&;][\w.-]*(?:token|passw|secret|key|sig|auth)[\w.-]*=)[^&;\s'\"]+", re.IGNORECASE
-)
-
-
-def mask(text: str) -> str:
-    """Mask who a URL says to be, but for the plain user of ssh, and its secret parameters."""
-    if NAMED.search(text):
-        text = NAMED.sub("\\1\0", text)
-    for pattern, masked in ((WITH_SLASH, rf"\1{MASK}@"), (USER, rf"\1{MASK}@")):
-        text = pattern.sub(masked, text)
-    return PARAMETER.sub(rf"\1{MASK}", text).replace("\0", "@")
 
 
 def secrets(url: str) -> set[str]:

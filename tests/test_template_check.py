@@ -124,11 +124,23 @@ def test_a_template_may_be_named_by_a_shortcut(
     assert f"_src_path: {source}" in answers.read_text()
 
 
-def test_a_password_in_the_templates_url_is_not_shown(updatable: Path, releases: Path) -> None:
+@pytest.mark.parametrize(
+    ("opening", "path"),
+    [
+        ("robot:pass-phrase@", "template.git"),
+        ("robot:pass@phrase@", "template.git"),
+        ("robot:pass/phrase@", "template.git"),
+        ("", "template.git?private_token=passphrase"),
+    ],
+)
+def test_a_password_in_the_templates_url_is_not_shown(
+    updatable: Path, releases: Path, opening: str, path: str
+) -> None:
     """A message that names the template can be pasted anywhere."""
-    private = "https://robot:pass-phrase@127.0.0.1:9/template.git"
+    private = f"https://{opening}127.0.0.1:9/{path}"
     replace(updatable / ANSWERS, f"_src_path: {releases}", f"_src_path: {private}")
     checked = ask(updatable, "check")
     assert (checked.returncode, checked.stdout) == (1, "")
     assert "127.0.0.1:9/template.git" in checked.stderr
-    assert "pass-phrase" not in checked.stderr
+    assert "pass" not in checked.stderr
+    assert "phrase" not in checked.stderr

@@ -1,11 +1,12 @@
 """The service as a git repository."""
 
 import os
-import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+from development.updating.redaction import mask
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = ".copier-answers.yml"
@@ -14,15 +15,13 @@ GO_BACK = """To go back to where the service was before:
   git restore --source=HEAD --staged --worktree .
   git clean --force -d ."""
 
-CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-
 
 class TemplateError(Exception):
     """What stands in the way, and what to do about it."""
 
     def __init__(self, message: str) -> None:
-        """Take a message, and what a URL in it gives away."""
-        super().__init__(CREDENTIALS.sub("", message))
+        """Take a message, and mask the credentials of the URLs in it."""
+        super().__init__(mask(message))
 
 
 class HalfwayError(TemplateError):
