@@ -17,13 +17,13 @@ LEFT_OUT = f"{PREFIX}left_out_bytes"
 TEXT_LIMIT = 1000
 
 
-def dead_letter(message: Any, error: Exception, attempts: int, group: str) -> Record:  # noqa: ANN401
+def dead_letter(message: Any, error: BaseException, attempts: int, group: str) -> Record:  # noqa: ANN401
     """Return the dead letter of a message: the message itself, and why it is one in headers.
 
     The digest is the same for failures at the same place in the code.
     """
     about = {
-        "error": f"{type(error).__name__}: {error}"[:TEXT_LIMIT],
+        "error": error_text(error),
         "stack_digest": stack_digest(error),
         "topic": message.topic,
         "partition": str(message.partition),
@@ -43,11 +43,21 @@ def without_value(letter: Record) -> Record:
     return Record(letter.topic, letter.key, b"", [*headers, (LEFT_OUT, size)])
 
 
-def stack_digest(error: Exception) -> str:
+def error_text(error: BaseException) -> str:
+    """Return an error's type and message as text that every topic and log takes."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - an error that has no text is an error all the same
+        text = type(error).__name__
+    return text.encode(errors="backslashreplace").decode()[:TEXT_LIMIT]
+
+
+def stack_digest(error: BaseException) -> str:
     """Return a short name for where an error came from."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename}:{frame.name}:{frame.lineno}" for frame in frames]
-    return hashlib.sha256("\n".join([type(error).__name__, *places]).encode()).hexdigest()[:16]
+    text = "\n".join([type(error).__name__, *places])
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
 def _kept(message: Any) -> bytes | None:  # noqa: ANN401 - a ConsumerRecord
