@@ -52,7 +52,7 @@ def releases(folder: Path = ROOT) -> list[str]:
     """
     if git(folder, "rev-parse", "--is-shallow-repository") == "true":
         raise ShallowHistoryError
-    subjects = git(folder, "log", "--reverse", "--format=%s").splitlines()
+    subjects = git(folder, "log", "--first-parent", "--reverse", "--format=%s").splitlines()
     return [found[1] for one in subjects if (found := RELEASE.fullmatch(one))]
 
 

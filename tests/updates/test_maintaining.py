@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.rendering import ROOT
+from tests.repositories import git
 from tests.updates.services import Service
 
 if TYPE_CHECKING:
@@ -118,9 +119,11 @@ def test_a_feature_is_retired(
 
 
 def test_a_release_is_cut(upstream: Repository) -> None:
-    """A commit with the right subject is what the tag is set on."""
+    """A commit with the right subject is what the tag is set on, and it has all files."""
     shutil.copytree(ROOT / ".github", upstream.folder / ".github")
     upstream.release("unused")
     (upstream.folder / "copier.yml").write_text("# changed\n")
+    (upstream.folder / "CHANGELOG.md").write_text("## v9.9.9\n")
     printed = type_in(blocks("Cut a release")[""], upstream.folder)
     assert printed == "v9.9.9\n"
+    assert git(upstream.folder, "status", "--porcelain") == ""

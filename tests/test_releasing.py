@@ -1,0 +1,145 @@
+"""Only a commit on main that was meant as a release is tagged, and only after all its checks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.history import RELEASE
+from tests.rendering import ROOT
+from tests.repositories import git
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAGGING = ROOT / ".github/tag-releases"
+
+
+@pytest.fixture(name="main")
+def _main(tmp_path: Path) -> Path:
+    """A clone whose history has the release v1.0.0, as the first commit."""
+    folder = tmp_path / "template"
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(folder))
+    commit(folder, "release: v1.0.0", section="v1.0.0")
+    return folder
+
+
+def commit(folder: Path, subject: str, section: str = "") -> None:
+    """Commit on the current branch, with a section in the changelog if one is named."""
+    if section:
+        (folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## {section}\n\nNews.\n")
+        git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", f"--message={subject}")
+
+
+def publish(folder: Path) -> None:
+    """Make the current branch what the hosting side has as main."""
+    git(folder, "update-ref", "refs/remotes/origin/main", "HEAD")
+
+
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the script in a clone."""
+    return subprocess.run(
+        [TAGGING, *options], cwd=folder, check=False, capture_output=True, text=True
+    )
+
+
+def refusal(folder: Path) -> str:
+    """Return why HEAD is not tagged: both ways to ask fail, and no tag is set."""
+    before = git(folder, "tag")
+    checked, tagged = run(folder, "--check"), run(folder, "--head")
+    assert (checked.returncode, tagged.returncode) == (1, 1)
+    assert git(folder, "tag") == before
+    assert checked.stderr == tagged.stderr
+    return checked.stderr
+
+
+def test_only_head_is_tagged(main: Path) -> None:
+    """Earlier releases are left alone, and to tag again changes nothing."""
+    commit(main, "release: v1.1.0", section="v1.1.0 - 2026-11-28")
+    publish(main)
+    assert run(main, "--check").stdout == "v1.1.0\n"
+    assert git(main, "tag") == ""
+    for _ in range(2):
+        assert run(main, "--head").returncode == 0
+        assert git(main, "tag", "--points-at", "HEAD") == git(main, "tag") == "v1.1.0"
+
+
+@pytest.mark.parametrize(
+    "subject", ["Fix it", "release: v1.1", "release: v01.1.0", "Revert release: v1.1.0"]
+)
+def test_a_commit_that_is_not_a_release_is_not_tagged(main: Path, subject: str) -> None:
+    """It is named as no release, and that is not a failure."""
+    commit(main, subject, section="v1.1.0")
+    assert run(main, "--check").stdout == "\n"
+    assert run(main, "--head").returncode == 0
+    assert git(main, "tag") == ""
+
+
+def test_a_release_without_a_section_in_the_changelog_is_refused(main: Path) -> None:
+    """The message says what to write; a section of another release does not count."""
+    commit(main, "release: v1.1.0", section="v1.1.01")
+    assert 'CHANGELOG.md has no section "## v1.1.0"' in refusal(main)
+
+
+def test_a_merged_commit_is_not_a_release(main: Path) -> None:
+    """Neither on its branch, nor where the branch is merged, nor from the history."""
+    publish(main)
+    git(main, "switch", "--quiet", "--create=work")
+    commit(main, "release: v1.1.0", section="v1.1.0")
+    assert "not a first-parent commit of main" in refusal(main)
+    git(main, "switch", "--quiet", "main")
+    git(main, "merge", "--quiet", "--no-ff", "--message=Merge the work", "work")
+    publish(main)
+    assert run(main, "--head").returncode == run(main).returncode == 0
+    assert git(main, "tag") == "v1.0.0"
+
+
+def test_a_tag_never_moves(main: Path) -> None:
+    """The same version twice is refused."""
+    git(main, "tag", "v1.1.0")
+    commit(main, "release: v1.1.0", section="v1.1.0")
+    assert "that tag is on" in refusal(main)
+
+
+def test_a_clone_gets_the_tags_of_its_history(
+    main: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the user's git is told to do to logs and tags; wrong usage is refused."""
+    (tmp_path / "gitconfig").write_text("[tag]\n\tgpgSign = true\n[log]\n\tshowSignature = true\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    for subject in ("release: v1.1.0", "Go on", "release: v1.2.0"):
+        commit(main, subject)
+    assert run(main).stderr == ""
+    assert git(main, "tag").splitlines() == ["v1.0.0", "v1.1.0", "v1.2.0"]
+    assert run(main, "--all").returncode == 2
+
+
+def test_each_release_of_this_template_has_its_section() -> None:
+    """A release that is committed without one fails its own checks, so that it is never tagged."""
+    subjects = git(ROOT, "log", "--first-parent", "--format=%s").splitlines()
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    headings = set(re.findall(r"^## (\S+)", changelog, flags=re.MULTILINE))
+    assert {found[1] for one in subjects if (found := RELEASE.fullmatch(one))} <= headings
+
+
+def test_the_workflow_tags_after_all_checks() -> None:
+    """The default checks and the session `release` both have to pass, on the commit itself."""
+    workflow: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    jobs = workflow["jobs"]
+    assert jobs["tag"]["needs"] == ["check", "release"]
+    assert jobs["tag"]["if"] == "needs.release.outputs.name"
+    assert commands(jobs["check"]) == [".ci/run"]
+    assert commands(jobs["release"])[-1] == ".ci/run -s release"
+    assert commands(jobs["tag"])[0] == ".github/tag-releases --head"
+    writers = [name for name, job in jobs.items() if "write" in job["permissions"].values()]
+    assert writers == ["tag"]
+
+
+def commands(job: dict[str, Any]) -> list[str]:
+    """List what a job runs."""
+    return [step["run"] for step in job["steps"] if "run" in step]
