@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import shutil
+import pwd
 from pathlib import Path
 
 from development.postgres.system import account_for
@@ -77,10 +77,10 @@ def _runs(pid: str) -> bool:
 
 
 def _give_to_server(data: Path) -> None:
-    """Make the unpacked files the account's that the server will have."""
-    account = account_for(data)
-    if account:
+    """Give the unpacked files to the account that the server will run as."""
+    name = account_for(data)
+    if name:
+        account = pwd.getpwnam(name)
         for folder, _, files in os.walk(data):
-            shutil.chown(folder, account, account)
-            for file in files:
-                shutil.chown(Path(folder, file), account, account)
+            for file in ("", *files):
+                os.chown(Path(folder, file), account.pw_uid, account.pw_gid)
