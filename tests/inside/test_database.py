@@ -16,9 +16,11 @@ from orders.internal.database import (
     DatabaseUnavailable,
     ForeignKeyViolation,
     NotNullViolation,
+    StatementTimeout,
     TransactionConflict,
     UniqueViolation,
 )
+from orders.internal.database.errors import ReadOnlyServer
 from orders.internal.database.session_manager import NotInitialisedError
 
 from .helpers import NOWHERE, serve_on, settings
@@ -53,8 +55,8 @@ async def _database(postgres: str) -> AsyncIterator[DatabaseSessionManager]:
         ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", TransactionConflict, None),
         ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", DatabaseUnavailable, None),
         ("DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$", DatabaseUnavailable, None),
-        ("DO $$ BEGIN RAISE SQLSTATE '57014'; END $$", DatabaseUnavailable, None),
-        ("DO $$ BEGIN RAISE SQLSTATE '25006'; END $$", DatabaseUnavailable, None),
+        ("DO $$ BEGIN RAISE SQLSTATE '57014'; END $$", StatementTimeout, None),
+        ("DO $$ BEGIN RAISE SQLSTATE '25006'; END $$", ReadOnlyServer, None),
         ("SELECT pg_terminate_backend(pg_backend_pid())", DatabaseUnavailable, None),
     ],
 )
@@ -174,7 +176,7 @@ async def test_a_slow_statement_is_cut_off(postgres: str) -> None:
     manager = DatabaseSessionManager.from_settings(
         settings(database_url=str(postgres), database_statement_timeout=0.1)
     )
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(StatementTimeout):
         async with manager.session() as session:
             await session.execute(text("SELECT pg_sleep(10)"))
     await manager.close()

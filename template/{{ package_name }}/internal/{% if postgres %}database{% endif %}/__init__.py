@@ -6,8 +6,10 @@ from .errors import (
     DatabaseUnavailable,
     ForeignKeyViolation,
     NotNullViolation,
+    StatementTimeout,
     TransactionConflict,
     UniqueViolation,
+    UnstorableValue,
     database_errors,
 )
 from .feature import FEATURE
@@ -23,7 +25,9 @@ __all__ = [
     "ForeignKeyViolation",
     "NotNullViolation",
     "Session",
+    "StatementTimeout",
     "TransactionConflict",
     "UniqueViolation",
+    "UnstorableValue",
     "database_errors",
 ]

@@ -1,13 +1,18 @@
 """Engines on asyncpg, which read a database's URL as libpq does."""
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import await_
 
-from .errors import DatabaseUnavailable, translate
+from .errors import DatabaseUnavailable, StatementTimeout, translate
+
+ANSWER_TIMEOUT: Final = 1.0
+"""Seconds within which a server that is well answers."""
 
 
 def create_engine(
@@ -53,6 +58,24 @@ def create_engine(
 
 
 def _translate_timeout(context: ExceptionContext) -> None:
-    # asyncpg's command timeout is no error of the driver's, so SQLAlchemy lets it pass as it is.
-    if isinstance(context.original_exception, TimeoutError):
-        raise DatabaseUnavailable("the server did not answer in time") from None
+    # The driver's command timeout is not an error of its own, so SQLAlchemy lets it pass.
+    if not isinstance(context.original_exception, TimeoutError):
+        return
+    connection = context.connection and context.connection.connection.driver_connection
+    if connection and await_(_answers(connection)):
+        raise StatementTimeout("the statement exceeded its time limit") from None
+    context.is_disconnect = True
+    raise DatabaseUnavailable("the server did not answer in time") from None
+
+
+async def _answers(connection: asyncpg.Connection) -> bool:
+    """Say whether the server still answers on a connection; end the connection if not."""
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await connection.execute("SELECT 1")
+    except asyncpg.PostgresError:
+        return True
+    except (TimeoutError, OSError, asyncpg.InterfaceError):
+        connection.terminate()
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""What the database can refuse, told apart by PostgreSQL's own error classes.
+"""Errors of the database by their meaning: whose fault they are, and whether to try again.
 
 asyncpg has an exception class for each error code of appendix A of the PostgreSQL manual.
 """
@@ -8,16 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, EmulatedDBAPIException
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 
 class DatabaseError(Exception):
-    """Base of what the database refuses; `constraint` names the constraint that was violated."""
+    """Base of the errors below; they name the table, column and constraint that were violated."""
 
-    def __init__(self, message: str, constraint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        constraint: str | None = None,
+        *,
+        table: str | None = None,
+        column: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.constraint = constraint
+        self.table = table
+        self.column = column
 
 
 class UniqueViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
@@ -25,58 +34,134 @@ class UniqueViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
 
 
 class ForeignKeyViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
-    """A row that is referred to is missing, or a row that is to go is referred to."""
+    """The row refers to a missing row, or other rows refer to it."""
 
 
 class CheckViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
-    """A value is not one that the table allows."""
+    """The table does not allow a value."""
 
 
 class NotNullViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
-    """A value is missing."""
+    """A column that needs a value got none."""
+
+
+class UnstorableValue(DatabaseError):  # noqa: N818 - names what happened
+    """A value is too long, too large or malformed for its column."""
 
 
 class TransactionConflict(DatabaseError):  # noqa: N818 - names what happened
-    """Two transactions got in each other's way; doing this one again can succeed."""
+    """Another transaction or a migration interfered; repeating this transaction can succeed."""
+
+
+class StatementTimeout(DatabaseError):  # noqa: N818 - names what happened
+    """The work exceeded its time limit. The database is fine, and repeating does not help."""
 
 
 class DatabaseUnavailable(DatabaseError):  # noqa: N818 - names what happened
     """The database cannot be reached, or cannot serve in time."""
 
 
-KINDS: dict[type[Exception], type[DatabaseError]] = {
+class ReadOnlyServer(DatabaseUnavailable):
+    """The server accepts no writes: it is a standby, or somebody set it to read-only."""
+
+
+UNSTORABLE = (OverflowError, UnicodeEncodeError)
+"""Why asyncpg refuses a value of the right type."""
+
+KINDS: dict[type[Exception], type[DatabaseError] | None] = {
+    # The tables do not allow the value or the row.
     asyncpg.UniqueViolationError: UniqueViolation,
     asyncpg.ExclusionViolationError: UniqueViolation,
     asyncpg.ForeignKeyViolationError: ForeignKeyViolation,
     asyncpg.RestrictViolationError: ForeignKeyViolation,
-    asyncpg.CheckViolationError: CheckViolation,
     asyncpg.NotNullViolationError: NotNullViolation,
-    asyncpg.SerializationError: TransactionConflict,
-    asyncpg.DeadlockDetectedError: TransactionConflict,
-    asyncpg.InvalidCachedStatementError: TransactionConflict,  # a migration has changed a type
+    asyncpg.IntegrityConstraintViolationError: CheckViolation,
+    asyncpg.WithCheckOptionViolationError: CheckViolation,
+    asyncpg.CharacterNotInRepertoireError: UnstorableValue,
+    asyncpg.DatetimeFieldOverflowError: UnstorableValue,
+    asyncpg.IntervalFieldOverflowError: UnstorableValue,
+    asyncpg.InvalidDatetimeFormatError: UnstorableValue,
+    asyncpg.InvalidTextRepresentationError: UnstorableValue,
+    asyncpg.NumericValueOutOfRangeError: UnstorableValue,
+    asyncpg.StringDataRightTruncationError: UnstorableValue,
+    asyncpg.UntranslatableCharacterError: UnstorableValue,
+    asyncpg.ProgramLimitExceededError: UnstorableValue,  # too long for an index or a page
+    # Repeating the transaction helps.
+    asyncpg.TransactionRollbackError: TransactionConflict,
+    asyncpg.SnapshotTooOldError: TransactionConflict,
+    asyncpg.InvalidCachedStatementError: TransactionConflict,
+    asyncpg.OutdatedSchemaCacheError: TransactionConflict,
+    # Repeating does not help: the work itself takes too long.
+    asyncpg.QueryCanceledError: StatementTimeout,
+    asyncpg.IdleInTransactionSessionTimeoutError: StatementTimeout,
+    asyncpg.TransactionTimeoutError: StatementTimeout,
+    # Trying again later helps.
     asyncpg.PostgresConnectionError: DatabaseUnavailable,
+    asyncpg.StatementCompletionUnknownError: DatabaseUnavailable,
     asyncpg.InsufficientResourcesError: DatabaseUnavailable,
     asyncpg.OperatorInterventionError: DatabaseUnavailable,
     asyncpg.LockNotAvailableError: DatabaseUnavailable,
     asyncpg.PostgresSystemError: DatabaseUnavailable,
-    asyncpg.ReadOnlySQLTransactionError: DatabaseUnavailable,
+    asyncpg.ReadOnlySQLTransactionError: ReadOnlyServer,
     asyncpg.InvalidAuthorizationSpecificationError: DatabaseUnavailable,
     asyncpg.InvalidCatalogNameError: DatabaseUnavailable,
+    asyncpg.FDWUnableToEstablishConnectionError: DatabaseUnavailable,
+    asyncpg.ProtocolError: DatabaseUnavailable,
+    asyncpg.TargetServerAttributeNotMatched: DatabaseUnavailable,
     OSError: DatabaseUnavailable,
     asyncio.TimeoutError: DatabaseUnavailable,
     PoolTimeoutError: DatabaseUnavailable,
+    # Faults of the service's own code within the families above.
+    asyncpg.StatementTooComplexError: None,
+    asyncpg.TooManyArgumentsError: None,
+    asyncpg.TooManyColumnsError: None,
 }
+"""The meaning of a driver's error; None, or no entry, is a fault of the service's own code."""
 
 
 def translate(error: Exception) -> DatabaseError | None:
     """Return what `error` means to the service, or None where the fault is the service's own."""
-    cause = error.driver_exception if isinstance(error, DBAPIError) else error
-    for cls in type(cause).__mro__:
-        if kind := KINDS.get(cls):
-            return kind(str(cause) or type(cause).__name__, getattr(cause, "constraint_name", None))
+    cause = _cause(error)
+    if kind := _kind(cause):
+        return kind(
+            # The first line only: the detail after it holds the values of the row.
+            str(cause.args[0] if cause.args else "") or type(cause).__name__,
+            getattr(cause, "constraint_name", None),
+            table=getattr(cause, "table_name", None),
+            column=getattr(cause, "column_name", None),
+        )
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return DatabaseUnavailable("the connection was lost")
     return None
+
+
+def is_stale(error: Exception) -> bool:
+    """Say whether a migration changed what a statement had been prepared for."""
+    return _is_stale(_cause(error))
+
+
+def _is_stale(cause: BaseException) -> bool:
+    if isinstance(cause, asyncpg.InternalServerError):
+        return "cache lookup failed" in str(cause)
+    return isinstance(cause, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError)
+
+
+def _cause(error: Exception) -> BaseException:
+    """Return the driver's error, which SQLAlchemy keeps in `orig` or only as a cause."""
+    cause: BaseException = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        cause = error.orig
+    while isinstance(cause, EmulatedDBAPIException) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    return cause
+
+
+def _kind(cause: BaseException) -> type[DatabaseError] | None:
+    if _is_stale(cause):
+        return TransactionConflict
+    if isinstance(cause, asyncpg.DataError) and isinstance(cause.__cause__, UNSTORABLE):
+        return UnstorableValue
+    return next((KINDS[cls] for cls in type(cause).__mro__ if cls in KINDS), None)
 
 
 @contextmanager

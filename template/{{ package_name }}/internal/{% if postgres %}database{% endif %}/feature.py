@@ -9,14 +9,16 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from ..feature import Feature, NotReadyError
-from ..http.problems import ProblemKind
+from ..http.problems import UNHANDLED, ProblemKind
 from .errors import (
     CheckViolation,
     DatabaseUnavailable,
     ForeignKeyViolation,
     NotNullViolation,
+    StatementTimeout,
     TransactionConflict,
     UniqueViolation,
+    UnstorableValue,
 )
 from .histories import outdated
 from .retry import TransactionRetryMiddleware
@@ -24,6 +26,7 @@ from .revision import ROOT, Revisions, current_revision
 from .session_manager import DatabaseSessionManager
 
 TRY_AGAIN = "The database cannot serve this request just now: try again."
+TOO_SLOW = "The database took too long over this request. Repeating it at once will not help."
 
 
 @asynccontextmanager
@@ -97,7 +100,12 @@ FEATURE = Feature(
         CheckViolation: ProblemKind(
             HTTPStatus.UNPROCESSABLE_ENTITY, "A value is out of its range."
         ),
-        NotNullViolation: ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "A value is missing."),
+        UnstorableValue: ProblemKind(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "A value is too long, too large or malformed."
+        ),
+        # The service's own code left the value out: clients cannot correct that.
+        NotNullViolation: UNHANDLED,
+        StatementTimeout: ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, TOO_SLOW),
         TransactionConflict: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
         DatabaseUnavailable: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
     },
