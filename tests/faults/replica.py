@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import pty
 import signal
 import socket
 import subprocess
+from threading import Thread
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -78,13 +82,16 @@ class Replica:
     def start(self) -> None:
         """Start the process."""
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [self._service / ".venv/bin/python", "-m", "orders"],
-                cwd=self._service,
-                env=environment(PORT=str(self.port), **self._settings),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            self._start(log.fileno())
+
+    def _start(self, output: int) -> None:
+        self.process = subprocess.Popen(
+            [self._service / ".venv/bin/python", "-m", "orders"],
+            cwd=self._service,
+            env=environment(PORT=str(self.port), **self._settings),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
 
     async def until_ready(self, probe: str = "ready") -> None:
         """Wait for a probe; fail with the output when the process ends instead."""
@@ -125,3 +132,24 @@ class Replica:
         assert self.process
         self.process.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(self.process.wait, STOP_TIMEOUT)
+
+
+class TerminalReplica(Replica):
+    """A replica that prints to a terminal, as on a developer's machine; the log is a copy."""
+
+    def start(self) -> None:
+        """Start the process."""
+        shown, terminal = pty.openpty()
+        self._start(terminal)
+        os.close(terminal)
+        Thread(target=self._copy, args=(shown,)).start()
+
+    def _copy(self, shown: int) -> None:
+        with (
+            # Linux raises EIO when the last process on the terminal has ended.
+            contextlib.suppress(OSError),
+            self._log.open("ab", buffering=0) as log,
+            open(shown, "rb", buffering=0) as terminal,
+        ):
+            while text := terminal.read(65536):
+                log.write(text)

@@ -45,9 +45,9 @@ def _target(
         check_output(replica.output, [urlsplit(database.url).password or "", *PLANTED.values()])
 
 
-def check_output(output: str, secrets: list[str]) -> None:
-    """Hold that a log is one JSON document a line, and tells of no secret and no bug."""
-    for line in output.splitlines():
+def check_output(output: str, secrets: list[str], *, terminal: bool = False) -> None:
+    """Check that a log shows no secret and no bug, and has a JSON document a line in production."""
+    for line in [] if terminal else output.splitlines():
         assert isinstance(json.loads(line), dict), line
     for word in ("Traceback", "unhandled error", *secrets):
         assert word not in output, word

@@ -1,49 +1,61 @@
 """Structured logs: JSON lines where machines read, aligned and coloured in a terminal."""
 
+import contextlib
+import json
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor
 
+from .output import LogOutput
 from .settings_base import SettingsBase
+from .tracebacks import format_traceback
 
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
 
 QUIET_LOGGERS = ("uvicorn.error",)
-"""Loggers whose news the service's own records tell better: only their warnings are kept."""
+"""Loggers that we silence below WARNING because we log the same events ourselves."""
 
 
 def configure_logging(settings: SettingsBase) -> None:
     """Send every log record of this process, the libraries' too, to standard output."""
     level = logging.DEBUG if settings.debug else _LEVELS[settings.log_level]
-    shared: list[Any] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    render = _renderers(readable=sys.stdout.isatty() and settings.environment != "production")
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    render = _renderers(readable=is_terminal and settings.environment != "production")
+    output = LogOutput(sys.stdout)
     structlog.configure(
-        processors=[*shared, structlog.processors.StackInfoRenderer(), *render],
+        processors=[_Chain([*shared, structlog.processors.StackInfoRenderer(), *render])],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=lambda *_: output,
         cache_logger_on_first_use=True,
     )
-    _route_standard_library(level, shared, render)
+    _route_standard_library(level, output, shared, render)
 
 
-def _renderers(*, readable: bool) -> list[Any]:
+def _renderers(*, readable: bool) -> list[Processor]:
+    exceptions = structlog.processors.ExceptionRenderer(format_traceback)
     if readable:
-        return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [exceptions, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+    return [exceptions, structlog.processors.JSONRenderer(allow_nan=False)]
 
 
-def _route_standard_library(level: int, shared: list[Any], render: list[Any]) -> None:
-    handler = logging.StreamHandler(sys.stdout)
+def _route_standard_library(
+    level: int, output: LogOutput, shared: list[Processor], render: list[Processor]
+) -> None:
+    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler = _Handler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            processors=[_Chain([*shared, structlog.stdlib.add_logger_name, remove, *render])],
         )
     )
     root = logging.getLogger()
@@ -51,3 +63,54 @@ def _route_standard_library(level: int, shared: list[Any], render: list[Any]) ->
     root.setLevel(max(level, logging.INFO))
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Handler(logging.Handler):
+    """Writes the records of libraries where the service's own go."""
+
+    def __init__(self, output: LogOutput) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 - such as arguments that do not fit the message
+            line = _rescued({"event": record.msg, "logger": record.name}, record.levelname, error)
+        self._output.write(line)
+
+
+class _Chain:
+    """Runs processors one after another: no value and no error in one of them fails the caller."""
+
+    def __init__(self, processors: Sequence[Processor]) -> None:
+        self._processors = processors
+
+    def __call__(self, logger: Any, name: str, event_dict: EventDict) -> Any:  # noqa: ANN401 - as structlog's
+        value: Any = event_dict
+        try:
+            for process in self._processors:
+                value = process(logger, name, value)
+        except structlog.DropEvent:
+            raise
+        except Exception as error:  # noqa: BLE001 - a log record is never worth a request
+            return _rescued(event_dict, name, error)
+        return value
+
+
+def _rescued(values: EventDict, level: str, error: Exception) -> str:
+    """Return a line of JSON with what can be shown of a record that could not be logged."""
+    shown = {str(name): _shown(value) for name, value in values.items() if name != "_record"}
+    problem = f"{type(error).__name__} while logging this"
+    return json.dumps({"level": level.lower(), **shown, "logging_error": problem})
+
+
+def _shown(value: object) -> object:
+    """Return a value as it is if JSON has it, else its text."""
+    with contextlib.suppress(Exception):
+        json.dumps(value, allow_nan=False)
+        return value
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - whatever its text raises
+        return "(it cannot be shown)"

@@ -1,9 +1,11 @@
 """What wraps every request: its id, its log line, safe headers, and an answer whatever happens."""
 
+import contextlib
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -63,10 +65,11 @@ class RequestMiddleware:
     async def _answer(self, request: "_Request", error: Exception, receive: Receive) -> None:
         response = problem_for(request.scope, error)
         if response is None:
-            logger.error("unhandled error", exc_info=error)
+            _log(logger.error, "unhandled error", exc_info=error)
             response = problem_response(request.scope, UNHANDLED)
         elif response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.warning("request failed", reason=str(error), error=type(error).__name__)
+            reason, name = str(error), type(error).__name__
+            _log(logger.warning, "request failed", reason=reason, error=name)
         if request.status is not None:
             # Half of another answer is out: only a broken connection can tell the client.
             raise error
@@ -113,13 +116,20 @@ class _Request:
 
     def log(self) -> None:
         write = logger.debug if self.scope["state"].get("quiet") else logger.info
-        write(
+        _log(
+            write,
             "request",
             method=self.scope["method"],
             path=self.scope["path"],
             status=self.status,
             duration_ms=round((perf_counter() - self._started) * 1000, 2),
         )
+
+
+def _log(write: Callable[..., Any], event: str, **values: Any) -> None:  # noqa: ANN401 - any value may be logged
+    """Log, and serve the request also where the service's own configuration of the log fails."""
+    with contextlib.suppress(Exception):
+        write(event, **values)
 
 
 def _limit(receive: Receive, size: int) -> Receive:

@@ -76,9 +76,11 @@ class Server(uvicorn.Server):
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
             return
+        asyncio.get_running_loop().call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        asyncio.get_running_loop().call_later(self._delay, self._stop)
         logger.info("draining", seconds=self._delay)
-        loop = asyncio.get_running_loop()
-        loop.call_soon_threadsafe(loop.call_later, self._delay, self._stop)
 
     def _stop(self) -> None:
         self.should_exit = True

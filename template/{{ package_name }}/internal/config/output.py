@@ -1,0 +1,80 @@
+"""Standard output as the log uses it: writing never fails, and never waits for long."""
+
+import contextlib
+import json
+import os
+import select
+from threading import RLock
+from typing import TextIO
+
+CHUNK = 4096
+"""Bytes that a pipe takes at once when it takes any (PIPE_BUF on Linux)."""
+
+PATIENCE = 0.1
+"""Seconds to wait for a slow reader; afterwards lines are dropped until it reads again."""
+
+
+class LogOutput:
+    """Writes lines to a stream, or drops those that the stream does not take.
+
+    A reader that is gone, a reader that has stopped to read, or a full disk must not stop the
+    service. How many lines were dropped is logged once the stream takes lines again.
+
+    Args:
+        stream: usually `sys.stdout`, which is None when it was closed before the start.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._descriptor: int | None = None
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+        # One thread may come here twice: a signal's handler may log too.
+        self._lock = RLock()
+        self._dropped = 0
+        self._is_line_open = False
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            # A descriptor of our own: a closed one may soon be that of a connection.
+            self._descriptor = os.dup(stream.fileno())  # type: ignore[union-attr]  # None is suppressed
+
+    def write(self, line: str) -> None:
+        """Write a line, or drop it."""
+        with self._lock:
+            patience = 0.0 if self._dropped else PATIENCE
+            if self._dropped and self._put(self._notice(), patience):
+                self._dropped = 0
+            if self._dropped or not self._put(line, patience):
+                self._dropped += 1
+
+    debug = info = warning = warn = error = critical = fatal = msg = log = write
+    """The methods that structlog calls on the logger that it wraps."""
+
+    def _notice(self) -> str:
+        return json.dumps(
+            {"event": "log lines dropped", "level": "warning", "lines": self._dropped}
+        )
+
+    def _put(self, line: str, patience: float) -> bool:
+        try:
+            if self._descriptor is None:
+                return self._put_text(line)
+            start = "\n" if self._is_line_open else ""
+            data = f"{start}{line}\n".encode(self._encoding, "backslashreplace")
+            return self._put_bytes(self._descriptor, memoryview(data), patience)
+        except Exception:  # noqa: BLE001 - whatever the stream's trouble is, the service goes on
+            return False
+
+    def _put_text(self, line: str) -> bool:
+        if self._stream is not None:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        return True
+
+    def _put_bytes(self, descriptor: int, data: memoryview, patience: float) -> bool:
+        while data:
+            if not select.select((), (descriptor,), (), patience)[1]:
+                return False
+            with contextlib.suppress(BlockingIOError):
+                data = data[os.write(descriptor, data[:CHUNK]) :]
+                self._is_line_open = True
+        self._is_line_open = False
+        return True

@@ -1,0 +1,122 @@
+"""Tracebacks in the log are plain, of limited size, and show no local variable."""
+
+from collections.abc import Callable
+from time import process_time
+
+import pytest
+
+from orders.internal.config.tracebacks import TRACEBACK_SIZE, format_traceback
+
+
+def caught(work: Callable[[], object]) -> BaseException:
+    """Return what the work raises."""
+    try:
+        work()
+    except BaseException as error:  # noqa: BLE001 - any of them is wanted
+        return error
+    raise AssertionError("it raised nothing")
+
+
+def text(work: Callable[[], object]) -> str:
+    """Return the traceback of what the work raises, as the log shows it."""
+    error = caught(work)
+    return format_traceback((type(error), error, error.__traceback__))
+
+
+def divide() -> None:
+    """Fail with a secret in a local variable."""
+    local = "planted-token" * 2
+    raise ZeroDivisionError(f"{len(local)} by 0")
+
+
+def wrap(cause: Callable[[], object]) -> None:
+    """Fail because of another failure."""
+    try:
+        cause()
+    except Exception as error:
+        raise ValueError("outer") from error
+
+
+def test_it_reads_as_python_prints_it() -> None:
+    """With the causes first, and the place of each."""
+    shown = text(lambda: wrap(divide))
+    assert shown.startswith("Traceback (most recent call last):\n  File ")
+    assert "in divide\n    raise ZeroDivisionError" in shown
+    assert "ZeroDivisionError: 26 by 0\n\nThe above exception was the direct cause" in shown
+    assert shown.endswith("\nValueError: outer")
+    assert "planted-token" not in shown
+
+
+def recurse(other: Callable[[], object]) -> None:
+    """Call back for ever."""
+    other()
+
+
+def recursion() -> None:
+    """Recurse by way of two functions, so that no line repeats the one before it."""
+    recurse(recursion)
+
+
+def test_an_endless_recursion_shows_its_beginning_and_its_end() -> None:
+    """Of thousands of frames those at both ends say what happens."""
+    shown = text(recursion)
+    assert "frames are left out)" in shown
+    assert shown.splitlines()[-1].startswith("RecursionError: ")
+    assert len(shown.splitlines()) < 150
+
+
+def chained(depth: int = 200) -> None:
+    """Fail on each level while the failure of the level below is handled."""
+    try:
+        if depth:
+            chained(depth - 1)
+        else:
+            divide()
+    except (LookupError, ZeroDivisionError) as error:
+        raise LookupError(f"level {depth}") from error
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        chained,
+        lambda: wrap(lambda: wrap(recursion)),
+        lambda: exec("raise ExceptionGroup('many', [ValueError(i) for i in range(5000)])"),  # noqa: S102
+        lambda: wrap(lambda: exec("raise ValueError('x' * 1_000_000)")),  # noqa: S102
+        lambda: exec("raise ValueError('x' * 1_000_000)"),  # noqa: S102
+    ],
+)
+def test_its_size_is_limited(work: Callable[[], object]) -> None:
+    """Chains, groups and messages too are cut, and made in no time."""
+    error = caught(work)
+    started = process_time()
+    shown = format_traceback((type(error), error, error.__traceback__))
+    assert process_time() - started < 2, "a service would stand still meanwhile"
+    assert len(shown) < TRACEBACK_SIZE + 100
+    assert type(error).__name__ in shown
+
+
+def test_a_group_shows_its_members() -> None:
+    """The first ones with their own places."""
+
+    def fail() -> None:
+        raise BaseExceptionGroup("two", [caught(divide), caught(lambda: wrap(divide))])
+
+    shown = text(fail)
+    assert "  | ZeroDivisionError: 26 by 0" in shown
+    assert "  | ValueError: outer" in shown
+
+
+def test_an_exception_without_a_text_is_named() -> None:
+    """Its own text may fail, or hold what no encoding knows."""
+
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def fail() -> None:
+        raise SilentError
+
+    assert text(fail).endswith("SilentError: (its text cannot be made)")
+    error = ValueError("a\udc80")
+    assert format_traceback((ValueError, error, None)) == "ValueError: a\udc80"
