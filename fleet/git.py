@@ -1,4 +1,4 @@
-"""Git, told to ask nobody, to run no repository's own code, and to write to none that it reads."""
+"""Git that asks nobody, runs no repository's own code, and writes to none that it reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+ELSEWHERE = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"),
+    *("GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CEILING_DIRECTORIES"),
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)
 """Variables by which git would work on another repository than the one it is given."""
 
 SETTINGS = {
@@ -28,17 +32,22 @@ class GitError(Exception):
     """Git could not do it; the message is git's own reason."""
 
 
-def environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return variables under which every git, copier's too, is told what this module promises."""
+def unattended(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return variables under which git works where it is run, as configured, and asks nobody."""
     variables = {name: value for name, value in inherited.items() if name not in ELSEWHERE}
     variables.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+    return variables | {"GIT_TERMINAL_PROMPT": "0"}
+
+
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return variables under which every git of ours keeps what this module promises."""
+    variables = unattended(inherited)
     first = int(variables.get("GIT_CONFIG_COUNT") or 0)
     for number, (name, value) in enumerate(SETTINGS.items(), start=first):
         variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     return variables | {
         "GIT_CONFIG_COUNT": str(first + len(SETTINGS)),
         "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C.UTF-8",
     }
 

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .git import GitError, git
+from .git import GitError, git, names
 from .redaction import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ANSWERS = ".copier-answers.yml"
+ANSWERS_FILE = re.compile(r"\.copier-answers[\w.-]*\.ya?ml")
+"""Names that copier's users give to the file, where several templates made one folder."""
+
+FOLDER = "#subdirectory="
+"""What separates a repository from the folder of a service in it, as in pip and uv."""
+
 SKIPPED = {"node_modules", "__pycache__"}
 
 ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
@@ -28,19 +34,38 @@ class PlaceError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """A service to look at: a URL, or the full path of a folder."""
+    """A service to look at: a URL, or the full path of a folder.
+
+    The URL of a repository may have the folder behind it, as in `URL#subdirectory=orders`. Where
+    the answers file has a name of the service's choice, the place ends with it.
+    """
 
     place: str
 
     @property
     def name(self) -> str:
-        """What people call it: the last part of its place."""
-        return mask(re.split(r"[/:]", self.place.rstrip("/"))[-1].removesuffix(".git"))
+        """What people call it: the last part of its place, without the answers file."""
+        within = self.folder or self.repository
+        return mask(re.split(r"[/:]", within.rstrip("/"))[-1].removesuffix(".git"))
 
     @property
-    def remote(self) -> bool:
-        """Whether git has to fetch it."""
-        return is_url(self.place)
+    def repository(self) -> str:
+        """What git clones: a URL, or a folder in a working tree."""
+        repository = self.place.partition(FOLDER)[0]
+        named = FOLDER not in self.place and ANSWERS_FILE.fullmatch(Path(repository).name)
+        return repository.rpartition("/")[0] if named else repository
+
+    @property
+    def folder(self) -> str:
+        """The folder in the repository that the place names, or nothing."""
+        folder = self.place.partition(FOLDER)[2].strip("/")
+        return folder.rpartition("/")[0] if ANSWERS_FILE.fullmatch(Path(folder).name) else folder
+
+    @property
+    def answers(self) -> str:
+        """The name of the answers file."""
+        name = Path(self.place.partition(FOLDER)[2] or self.place).name
+        return name if ANSWERS_FILE.fullmatch(name) else ANSWERS
 
 
 def find(places: Iterable[str]) -> list[Entry]:
@@ -62,6 +87,8 @@ def entries(place: str) -> list[Entry]:
     if is_url(whole):
         return [Entry(whole)]
     path = Path(whole)
+    if path.is_file() and ANSWERS_FILE.fullmatch(path.name):
+        return [Entry(whole)]
     if not path.exists():
         raise PlaceError(f"{place} does not exist: name a list, a folder of services, or a URL.")
     listed = list(search(path)) if path.is_dir() else read(path)
@@ -78,30 +105,48 @@ def read(path: Path) -> list[Entry]:
         raise PlaceError(f"{path} cannot be read as a list of services: {error}") from error
     stated = [COMMENT.sub("", line).strip() for line in lines]
     expanded = [expand(line) for line in stated if line]
-    return [
-        Entry(one if is_url(one) else os.path.normpath(path.parent.absolute() / one))
-        for one in expanded
-    ]
+    return [Entry(one if is_url(one) else normal(path.parent / one)) for one in expanded]
 
 
 def search(folder: Path) -> Iterator[Entry]:
-    """Find the services in a folder, as working trees and as bare repositories."""
+    """Find the services in a folder, in working trees and in bare repositories, nested or not."""
     for place, folders, files in os.walk(folder):
-        bare = "HEAD" in files and {"objects", "refs"} <= set(folders)
-        if ANSWERS in files or (bare and committed(place)):
-            yield Entry(place)
-        if ANSWERS in files or bare:
+        if "HEAD" in files and {"objects", "refs"} <= set(folders):
+            yield from committed(place)
             folders.clear()
+        yield from (Entry(beside(place, name)) for name in chosen(files))
         folders[:] = sorted(one for one in folders if one[0] != "." and one not in SKIPPED)
 
 
-def committed(repository: str) -> bool:
-    """Say whether the last commit of a bare repository is of a service."""
+def chosen(files: Iterable[str]) -> list[str]:
+    """Pick the answers file of a folder, or several where none has the usual name."""
+    found = sorted(one for one in files if ANSWERS_FILE.fullmatch(one))
+    return [ANSWERS] if ANSWERS in found else found
+
+
+def beside(place: str, name: str) -> str:
+    """Write the place of a service whose answers file has this name."""
+    return place if name == ANSWERS else f"{place}/{name}"
+
+
+def committed(repository: str) -> Iterator[Entry]:
+    """List the services that the last commit of a bare repository holds."""
     try:
-        git("--git-dir", repository, "cat-file", "-e", f"HEAD:{ANSWERS}")
+        listed = git("--git-dir", repository, "ls-tree", "-rz", "--name-only", "HEAD")
     except GitError:
-        return False
-    return True
+        return
+    for path in answers_files(listed):
+        folder = path.removesuffix(ANSWERS).strip("/")
+        yield Entry(f"{repository}{FOLDER}{folder}" if folder else repository)
+
+
+def answers_files(listed: str) -> list[str]:
+    """Pick the answers file of each folder from what git lists with `-z`."""
+    folders: dict[str, list[str]] = {}
+    for path in names(listed):
+        folder, slash, name = path.rpartition("/")
+        folders.setdefault(folder + slash, []).append(name)
+    return [folder + name for folder, files in folders.items() for name in chosen(files)]
 
 
 def expand(place: str) -> str:
@@ -116,7 +161,13 @@ def expand(place: str) -> str:
 def absolute(place: str) -> str:
     """Write a place out so that it means the same in any folder."""
     url = expand(place)
-    return url if is_url(url) else str(Path(url).absolute())
+    return url if is_url(url) else normal(Path(url))
+
+
+def normal(path: Path) -> str:
+    """Write a path in full and without `..`, through links only where they matter."""
+    plain = os.path.normpath(path.absolute())
+    return plain if Path(plain).resolve() == path.resolve() else str(path.resolve())
 
 
 def is_url(place: str) -> bool:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from .git import GitError, git, names
-from .places import ANSWERS, is_url
+from .places import ANSWERS, Entry, answers_files, is_url
 from .report import State
 from .templates import Template, TemplateError, fetch
 from .trial import try_out
+from .updating import UpdateError, is_original, point, update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import JsonValue
 
@@ -40,6 +41,7 @@ class Plan:
     limit: float = 120
     test_limit: float = 900
     test_workers: int = 1
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def rehearse(service: Service, plan: Plan, templates: Path, tell: Callable[[str], None]) -> None:
@@ -53,7 +55,7 @@ def rehearse(service: Service, plan: Plan, templates: Path, tell: Callable[[str]
     """
     try:
         explore(service, plan, templates, tell)
-    except (ServiceError, TemplateError) as error:
+    except (ServiceError, TemplateError, UpdateError) as error:
         service.state, service.reason = State.UNKNOWN, str(error)
     except GitError as error:
         service.state, service.reason = State.UNKNOWN, f"git: {error}"
@@ -62,56 +64,73 @@ def rehearse(service: Service, plan: Plan, templates: Path, tell: Callable[[str]
 def explore(service: Service, plan: Plan, templates: Path, tell: Callable[[str], None]) -> None:
     """As `rehearse`, but an error ends it."""
     tell("it was cloned")
-    copy = clone(service, Path("clone").absolute())
-    recorded = read_answers(copy)
+    answers = clone(service, Path("clone").absolute())
+    recorded = read_answers(answers)
     service.answers = public(recorded)
     service.release = str(recorded.get("_commit") or "")
     service.source = plan.template or str(recorded.get("_src_path") or "")
     if not service.release or not service.source:
-        raise ServiceError(f"its {ANSWERS} does not say from which release of which template it is")
+        raise ServiceError(
+            f"its {answers.name} does not say from which release of which template it is"
+        )
     tell("its template was fetched")
     template = fetch(service.source, templates, plan.limit / 2)
     state, commit = compare(service, template, plan.to)
     if state is State.BEHIND:
         tell("its update was rehearsed")
-        update(service, copy, template, commit)
+        try_update(service, answers, template, commit, plan.variables)
         state = State.CONFLICT if service.conflicts else state
     if plan.test and not service.conflicts:
         tell(TESTING)
-        service.tests = try_out(copy, Path("output").absolute(), plan.test_workers)
+        service.tests = try_out(answers.parent, Path("output").absolute(), plan.test_workers)
         state = state if service.tests.outcome == "passed" else State.FAILING
     service.state = state
 
 
 def clone(service: Service, folder: Path) -> Path:
-    """Clone a service's repository and return where in the clone the service is.
+    """Clone a service's repository and return where in the clone its answers file is.
 
     Nothing is shared with the repository, not even objects: git would set their times.
     """
-    top, inside = service.place, ""
-    if not is_url(service.place):
-        if not Path(service.place).is_dir():
+    entry = Entry(service.place)
+    top, inside = entry.repository, entry.folder
+    if not is_url(top):
+        if not Path(top).is_dir():
             raise ServiceError("there is no such folder")
-        if git("rev-parse", "--is-bare-repository", cwd=service.place).strip() != "true":
-            top = git("rev-parse", "--show-toplevel", cwd=service.place).rstrip("\n")
-            inside = git("rev-parse", "--show-prefix", cwd=service.place).rstrip("\n")
-            changes = git("status", "--porcelain", "--", ".", cwd=service.place)
+        if git("rev-parse", "--is-bare-repository", cwd=top).strip() != "true":
+            changes = git("status", "--porcelain", "--", ".", cwd=top)
             service.uncommitted = bool(changes)
+            inside = git("rev-parse", "--show-prefix", cwd=top).rstrip("\n")
+            top = git("rev-parse", "--show-toplevel", cwd=top).rstrip("\n")
     git("clone", "--quiet", "--no-local", "--depth=1", "--no-tags", "--", top, folder)
-    return folder / inside
+    answers = folder / inside / entry.answers
+    if not answers.is_file():
+        listed = git("ls-files", "-z", cwd=folder)
+        others = ", ".join(answers_files(listed)) if is_url(top) else ""
+        hint = f"; name one of its folders, as in {top}#subdirectory=FOLDER: {others}"
+        raise ServiceError(f"its last commit has no {entry.answers}{hint if others else ''}")
+    return answers
 
 
-def read_answers(copy: Path) -> dict[str, object]:
+def read_answers(answers: Path) -> dict[str, object]:
     """Read what a service records of its template."""
     try:
-        recorded = yaml.safe_load((copy / ANSWERS).read_text(encoding="utf-8"))
+        recorded = yaml.safe_load(answers.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ServiceError(f"its last commit has no {ANSWERS}") from error
+        raise ServiceError(f"its {answers.name} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ServiceError(f"its {ANSWERS} is no YAML: {' '.join(str(error).split())}") from error
+        raise ServiceError(f"its {answers.name} is not YAML: {explain(error)}") from error
     if not isinstance(recorded, dict):
-        raise ServiceError(f"its {ANSWERS} has no answers")
+        raise ServiceError(f"its {answers.name} has no answers")
     return {str(name): answer for name, answer in recorded.items()}
+
+
+def explain(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """Say in one sentence what is wrong with a file, and where."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{error.problem}, in line {mark.line + 1}, column {mark.column + 1}"
+    return str(error)
 
 
 def public(recorded: dict[str, object]) -> dict[str, JsonValue]:
@@ -139,25 +158,21 @@ def compare(service: Service, template: Template, to: str) -> tuple[State, str]:
     return State.BEHIND, new
 
 
-def update(service: Service, copy: Path, template: Template, commit: str) -> None:
+def try_update(
+    service: Service, answers: Path, template: Template, commit: str, variables: Mapping[str, str]
+) -> None:
     """Update the clone, from the clone of the template, and note what that changes."""
-    recorded = read_answers(copy) | {"_src_path": str(template.folder)}
-    (copy / ANSWERS).write_text(yaml.safe_dump(recorded), encoding="utf-8")
+    copy, released = answers.parent, service.target in template.releases()
+    own = released and answers.name == ANSWERS and is_original(copy, template, service.release)
+    point(answers, template)
     git("commit", "--quiet", "--all", "--allow-empty", "--message=Fetch from here", cwd=copy)
-    import copier  # noqa: PLC0415 - it takes a second to load, which only this process needs
-
-    try:
-        copier.run_update(
-            copy, vcs_ref=commit, defaults=True, overwrite=True, unsafe=True, quiet=True
-        )
-    except Exception as error:  # whatever the template's code raises, this service has failed
-        why = str(error).strip().splitlines() or [type(error).__name__]
-        raise ServiceError(f"its update fails: {why[-1]}") from error
-    listed = ("diff", "--name-only", "--relative", "-z")
-    service.conflicts = names(git(*listed, "--diff-filter=U", cwd=copy))
+    target = service.target if own else commit
+    service.conflicts = update(copy, answers.name, target, original=own, variables=variables)
     git("add", "--all", "--", ".", cwd=copy)
-    service.changed_files = names(git(*listed, "--cached", cwd=copy))
-    before, after = service.answers, public(read_answers(copy))
+    service.changed_files = names(
+        git("diff", "--name-only", "--relative", "-z", "--cached", cwd=copy)
+    )
+    before, after = service.answers, public(read_answers(answers))
     service.changed_answers = {
         name: [before.get(name), after.get(name)]
         for name in sorted({*before, *after})

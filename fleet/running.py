@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,7 +113,7 @@ def check(
     However the generator is left, no process and no temporary file stays behind.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(["copier", "copier_template_extensions", "jinja2_time"])
+    context.set_forkserver_preload(["fleet.rehearsal"])
     waiting, running = list(reversed(entries)), list[Rehearsal]()
     with TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as made:
         folder = Path(made).resolve()
@@ -175,7 +175,8 @@ def work(tells: Connection, order: Order) -> None:
     def tell(stage: str) -> None:
         tells.send((stage, service.model_dump_json()))
 
-    rehearse(service, order.plan, order.folder.parent / TEMPLATES, tell)
+    plan = replace(order.plan, variables=git.unattended(order.variables) | own)
+    rehearse(service, plan, order.folder.parent / TEMPLATES, tell)
     tell("")
 
 

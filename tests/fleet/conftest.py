@@ -67,6 +67,7 @@ class Workshop:
             (self.template / "copier.yml").write_text(dedent(QUESTIONS))
             (inner / ANSWERS).write_text("{{ _copier_answers | to_nice_yaml -}}\n")
         for name, text in files.items():
+            (inner / name).parent.mkdir(parents=True, exist_ok=True)
             (inner / name).write_text(dedent(text))
         commit_all(self.template, tag=tag)
 
@@ -116,6 +117,10 @@ class Workshop:
             stdin=subprocess.DEVNULL,
         )
         return self.outcome(ended.returncode, ended.stdout, ended.stderr)
+
+    def places(self, *arguments: str | Path) -> dict[str, str]:
+        """Run the command, and give the state of the service at each place."""
+        return {one["place"]: one["state"] for one in self.ask(*arguments).report["services"]}
 
     def outcome(self, status: int, printed: str, complained: str) -> Outcome:
         """Read the report that the command wrote, if it did."""

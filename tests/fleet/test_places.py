@@ -36,6 +36,70 @@ def test_a_folder_is_searched_for_services(evolved: Workshop) -> None:
     assert services["mail"]["changed_files"] == [".copier-answers.yml", "Makefile"]
 
 
+def test_a_service_within_a_service_is_found(evolved: Workshop) -> None:
+    """In a working tree and in a bare repository, where the place names the folder."""
+    made = evolved.service("orders", "v1.0.0")
+    shutil.copytree(
+        evolved.service("stock", "v1.0.0"),
+        made / "services/mail",
+        ignore=shutil.ignore_patterns(".git"),
+    )
+    commit_all(made)
+    git("clone", "--bare", "--quiet", made, evolved.services / "mirror.git")
+    places = evolved.places("check", evolved.services)
+    assert places == {
+        str(made): "behind",
+        str(made / "services/mail"): "behind",
+        str(evolved.services / "stock"): "behind",
+        str(evolved.services / "mirror.git"): "behind",
+        f"{evolved.services}/mirror.git#subdirectory=services/mail": "behind",
+    }
+
+
+def test_a_url_may_name_a_folder(evolved: Workshop) -> None:
+    """Behind `#subdirectory=`; without it, the reason lists the folders that are services."""
+    made = evolved.service("stock", "v1.0.0")
+    shutil.copytree(
+        made, evolved.root / "shop/services/orders", ignore=shutil.ignore_patterns(".git")
+    )
+    commit_all(evolved.root / "shop")
+    url = (evolved.root / "shop").as_uri()
+    named = evolved.ask("check", f"{url}#subdirectory=services/orders")
+    assert named.services["orders"]["state"] == "behind"
+    assert named.services["orders"]["changed_files"] == [".copier-answers.yml", "Makefile"]
+    (whole,) = evolved.ask("check", url).services.values()
+    assert whole["state"] == "unknown"
+    assert whole["reason"].endswith("#subdirectory=FOLDER: services/orders/.copier-answers.yml")
+
+
+def test_an_answers_file_of_another_name_is_found(evolved: Workshop) -> None:
+    """A service that chose the name itself is rehearsed; the usual name comes before others."""
+    chosen = ".copier-answers.orders.yml"
+    orders, stock = evolved.service("orders", "v1.0.0"), evolved.service("stock", "v1.0.0")
+    (orders / ".copier-answers.yml").rename(orders / chosen)
+    (stock / ".copier-answers.other.yml").write_text("_commit: v9\n")
+    commit_all(orders)
+    commit_all(stock)
+    assert evolved.places("check", evolved.services) == {
+        str(orders / chosen): "behind",
+        str(stock): "behind",
+    }
+    found = evolved.ask("check", orders / chosen).services["orders"]
+    assert found["changed_files"] == [chosen, "Makefile"]
+
+
+def test_a_place_is_shown_without_detours(evolved: Workshop) -> None:
+    """What is named as `stock/../orders` is shown as the folder that it is, through links too."""
+    orders, stock = evolved.service("orders", "v1.2.0"), evolved.service("stock", "v1.2.0")
+    assert evolved.places("check", f"{stock}/../orders") == {str(orders): "current"}
+    elsewhere = evolved.root / "elsewhere"
+    (elsewhere / "deep").mkdir(parents=True)
+    (evolved.services / "link").symlink_to(elsewhere / "deep")
+    shutil.copytree(orders, elsewhere / "mail")
+    detour = f"{evolved.services}/link/../mail"
+    assert evolved.places("check", detour) == {str(elsewhere / "mail"): "current"}
+
+
 def test_a_list_may_name_paths_and_urls(evolved: Workshop) -> None:
     """Relative paths start at the list; a URL and a shallow clone do as well as a folder."""
     made = evolved.service("orders", "v1.0.0")
@@ -82,7 +146,7 @@ def test_bad_entries_are_shown_with_their_reason(evolved: Workshop) -> None:
         "missing": "no such folder",
         "plain": "not a git repository",
         "foreign": "no .copier-answers.yml",
-        "broken": "is no YAML",
+        "broken": "is not YAML: expected the node content, but found '<stream end>', in line 1",
         "undated": "does not say from which release",
         "moved": "/nowhere/template, cannot be fetched",
         "unknown": "has no v0.9.9",
@@ -102,7 +166,7 @@ def test_the_services_are_shared_out_between_machines(evolved: Workshop) -> None
     for shard in ("1/2", "2/2"):
         outcome = evolved.ask("check", evolved.services, f"--shard={shard}")
         shards.append((evolved.root / "report.json").rename(evolved.root / shard.replace("/", "-")))
-        assert set(outcome.services) == {"a", "c"} if shard == "1/2" else {"b"}
+        assert set(outcome.services) == ({"a", "c"} if shard == "1/2" else {"b"})
     merged = evolved.ask("merge", *shards)
     assert (merged.status, set(merged.services)) == (0, {"a", "b", "c"})
 

@@ -1,0 +1,66 @@
+"""What is foretold of an update is what the service's own updater does."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.repositories import commit_all
+
+if TYPE_CHECKING:
+    from tests.fleet.conftest import Workshop
+
+SCRIPT = "development/template.py"
+UPDATER = """
+    import subprocess, sys
+    from pathlib import Path
+
+    command, release = sys.argv[1:]
+    assert command == "update"
+    template = Path(".copier-answers.yml").read_text()
+    hooks = subprocess.run(["git", "config", "core.hooksPath"], capture_output=True, text=True)
+    name = Path.cwd().name
+    if name == "refused":
+        sys.exit(f"It does not go to {release}.")
+    Path("Makefile").write_text(f"{release} with {hooks.stdout}")
+    if name == "clashing":
+        print("Updated.\\nIn conflict:\\n  Makefile:1\\n  main.py (unmerged)\\n\\nResolve them.")
+        sys.exit(2)
+    """
+STATES = {"clashing": "conflict", "refused": "unknown", "smooth": "behind", "edited": "behind"}
+
+
+@pytest.fixture(name="monorepo")
+def _monorepo(workshop: Workshop) -> Workshop:
+    """Services in one repository, whose updater goes by the name of its folder."""
+    workshop.release("v1.1.0", **{SCRIPT: UPDATER})
+    whole = workshop.services / "all [of them]"
+    for name in STATES:
+        made = workshop.service(name, "v1.1.0")
+        shutil.copytree(made, whole / name, ignore=shutil.ignore_patterns(".git"))
+        shutil.rmtree(made)
+    (whole / "edited" / SCRIPT).write_text("raise SystemExit('it ran')\n")
+    commit_all(whole)
+    workshop.release("v1.2.0", Makefile="run:\n\tserve --fast\n")
+    return workshop
+
+
+def test_the_updater_of_the_service_is_run(
+    monorepo: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its conflicts and refusals are told; git is configured for it as for whoever runs it.
+
+    One that was edited is code of the service, and is not run: copier is.
+    """
+    gitconfig = monorepo.root / "gitconfig"
+    gitconfig.write_text("[core]\n\thooksPath = /shared/hooks\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(gitconfig))
+    services = monorepo.ask("check", monorepo.services).services
+    assert {name: one["state"] for name, one in services.items()} == STATES
+    assert services["clashing"]["conflicts"] == ["Makefile:1", "main.py (unmerged)"]
+    assert services["refused"]["reason"] == "its update fails: It does not go to --to=v1.2.0."
+    assert services["smooth"]["changed_files"] == ["Makefile"]
+    assert services["edited"]["changed_files"] == [".copier-answers.yml", "Makefile"]
+    assert services["edited"]["conflicts"] == []
