@@ -22,7 +22,7 @@ WIDE = 160
 """Columns of a table that goes into a file or a log."""
 
 STYLES = {
-    State.UNKNOWN: "bold red",
+    State.UNKNOWN: "bold",
     State.CONFLICT: "red",
     State.FAILING: "magenta",
     State.BEHIND: "yellow",

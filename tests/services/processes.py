@@ -25,6 +25,9 @@ MARK = "STARTED_BY_TEST"
 
 OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON", "UV_RUN_")
 OURS_TOO = {"UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV"}
+CACHE = f"mypy-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+"""Types of packages that services share are read once by each worker, and checked by content."""
+
 SETTINGS = {"HOST", "PORT", "DATABASE_URL", "TEST_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
 
 
@@ -40,7 +43,8 @@ def environment(**more: str) -> dict[str, str]:
     }
     folders = inherited["PATH"].split(os.pathsep)
     others = [one for one in folders if not Path(one).resolve().is_relative_to(ROOT)]
-    return inherited | {"PATH": os.pathsep.join(others)} | more
+    types = {"MYPY_CACHE_DIR": str(ROOT / ".nox/mypy" / CACHE)}
+    return inherited | {"PATH": os.pathsep.join(others)} | types | more
 
 
 def make(service: Path, target: str, *variables: str, timeout: float = 600) -> str:
