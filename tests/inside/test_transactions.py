@@ -1,17 +1,28 @@
 """One request is one transaction, committed before the answer, and repeated when it lost a race."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from fastapi import BackgroundTasks, FastAPI, Request
+from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from httpx import AsyncClient
-from sqlalchemy import delete, text
+from sqlalchemy import Executable, delete, select, text
+from sqlalchemy.exc import DBAPIError
+from starlette.datastructures import State
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from orders.db import metadata
-from orders.internal.database import DatabaseSessionManager, Session, TransactionConflict
+from orders.internal.database import (
+    DatabaseSessionManager,
+    ReadOnlyError,
+    Session,
+    TransactionConflict,
+    UniqueViolation,
+    repeat_on_conflict,
+)
 from orders.internal.database.retry import ATTEMPTS
-from orders.internal.database.session_manager import ReadOnlyError
 from orders.main import create_app
 
 from .helpers import serve, settings
@@ -20,6 +31,7 @@ from tests.harness import check_response
 TABLES = """
 CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
 INSERT INTO account VALUES (1, 100), (2, 100);
+CREATE TABLE strict (name text NOT NULL, parent int REFERENCES account);
 CREATE TABLE unique_at_commit (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);
 INSERT INTO unique_at_commit VALUES (1)
 """
@@ -45,7 +57,7 @@ async def _app(migrated_postgres: str) -> FastAPI:
     async def write(session: Session) -> None:
         await session.execute(text("UPDATE account SET balance = 0"))
 
-    @app.post("/transfer/{one}/{other}")
+    @app.post("/transfer/{one}/{other}", dependencies=[Depends(repeat_on_conflict)])
     async def transfer(one: int, other: int, session: Session, request: Request) -> object:
         request.app.state.attempts += 1
         body = await request.json()
@@ -57,6 +69,14 @@ async def _app(migrated_postgres: str) -> FastAPI:
             await asyncio.sleep(0.1)
         return body
 
+    add_failing_endpoints(app)
+    app.add_middleware(Noting, seen=app.state)
+    return app
+
+
+def add_failing_endpoints(app: FastAPI) -> None:
+    """Add endpoints whose transactions lose, and one that notes something."""
+
     @app.post("/background")
     async def background(tasks: BackgroundTasks, request: Request) -> None:
         request.app.state.attempts += 1
@@ -65,12 +85,38 @@ async def _app(migrated_postgres: str) -> FastAPI:
     async def lose() -> None:
         raise TransactionConflict("of another transaction")
 
-    @app.post("/serialization-failure")
+    @app.post("/pay")
+    async def pay(session: Session, request: Request) -> None:
+        request.app.state.attempts += 1  # a call of another service
+        await session.execute(text("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$"))
+
+    @app.post("/insert")
+    async def insert(sql: str, session: Session) -> None:
+        await session.execute(text(sql))
+
+    @app.post("/noted")
+    async def noted(request: Request) -> None:
+        request.state.tenant = "acme"
+
+    @app.post("/serialization-failure", dependencies=[Depends(repeat_on_conflict)])
     async def serialization_failure(session: Session, request: Request) -> None:
         request.app.state.attempts += 1
         await session.execute(text("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$"))
 
-    return app
+
+class Noting:
+    """Middleware of a service, which reads what an endpoint noted about its request."""
+
+    def __init__(self, app: ASGIApp, seen: State) -> None:
+        self.app = app
+        self.seen = seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, and remember what was noted."""
+        await self.app(scope, receive, send)
+        if scope["type"] == "http":
+            self.seen.tenant = scope["state"].get("tenant")
+            self.seen.route = scope.get("route")
 
 
 @pytest.fixture(name="client")
@@ -81,6 +127,15 @@ async def _client(app: FastAPI) -> AsyncIterator[AsyncClient]:
             for statement in TABLES.split(";"):
                 await connection.execute(text(statement))
         yield client
+
+
+@pytest.fixture(name="single")
+async def _single(postgres: str) -> AsyncIterator[DatabaseSessionManager]:
+    """A pool of one connection."""
+    manager = DatabaseSessionManager()
+    manager.init(str(postgres), pool_size=1, max_overflow=0, pool_timeout=2)
+    yield manager
+    await manager.close()
 
 
 async def balances(app: FastAPI) -> list[int]:
@@ -147,30 +202,102 @@ async def test_reading_sends_no_begin(app: FastAPI, client: AsyncClient) -> None
         assert await session.scalar(now) == await session.scalar(now)
 
 
-@pytest.mark.parametrize("query", ["SELECT 1", "SELECT\n    1", "\n  select\t1", "SHOW\ntimezone"])
-async def test_text_that_reads_may_be_laid_out_freely(
-    app: FastAPI, client: AsyncClient, query: str
-) -> None:
-    """A line break after the first word, as in any longer query, makes no difference."""
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1",
+        "\n  select\t1",
+        "SHOW\ntimezone",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
+        "-- a comment\nSELECT 1",
+        "(SELECT 1)",
+        "EXPLAIN SELECT 1",
+    ],
+)
+async def test_text_that_reads_passes(app: FastAPI, client: AsyncClient, query: str) -> None:
+    """The server decides what writes, not the words that a statement begins with."""
     database: DatabaseSessionManager = app.state.database
     async with database.session(read_only=True) as session:
         assert await session.scalar(text(query)) is not None
 
 
-@pytest.mark.parametrize("query", ["", "UPDATE\naccount SET balance = 0"])
-async def test_text_that_does_not_read_is_refused(
-    app: FastAPI, client: AsyncClient, query: str
+@pytest.mark.parametrize(
+    "query",
+    [
+        text("UPDATE account SET balance = 0"),
+        text("WITH gone AS (DELETE FROM account RETURNING id) SELECT * FROM gone"),
+        text("SELECT id FROM account FOR UPDATE"),
+        text("EXPLAIN ANALYZE DELETE FROM account"),
+        text("DO $$ BEGIN DELETE FROM account; END $$"),
+        delete(metadata.tables["products"]),
+        select(
+            delete(metadata.tables["products"]).returning(metadata.tables["products"].c.id).cte()
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["session", "snapshot"])
+async def test_what_writes_is_refused_where_only_reading_is_allowed(
+    app: FastAPI, client: AsyncClient, query: Executable, kind: str
 ) -> None:
-    """So is text that says nothing."""
+    """However it is written; and the message names the session to use."""
     database: DatabaseSessionManager = app.state.database
-    with pytest.raises(ReadOnlyError):
-        async with database.session(read_only=True) as session:
-            await session.execute(text(query))
+    opened = database.snapshot() if kind == "snapshot" else database.session(read_only=True)
+    with pytest.raises(ReadOnlyError, match=r"async with database\.session\(\) as session"):
+        async with opened as session:
+            await session.execute(query)
+    assert await balances(app) == [100, 100]
 
 
-async def test_the_refusal_to_write_says_why(app: FastAPI, client: AsyncClient) -> None:
-    """A developer who hits it reads what to do."""
-    database: DatabaseSessionManager = app.state.database
-    with pytest.raises(ReadOnlyError, match="read_only=True"):
-        async with database.session(read_only=True) as session:
-            await session.execute(delete(metadata.tables["products"]))
+async def test_a_connection_that_wrote_only_reads_again(single: DatabaseSessionManager) -> None:
+    """Whether its transaction was committed, undone or refused at the commit."""
+    async with single.session() as session:
+        await session.execute(text("CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+        await session.execute(text("INSERT INTO t VALUES (1)"))
+    for write in ("INSERT INTO t VALUES (1)", "SELECT 1 / 0", "INSERT INTO t VALUES (2)"):
+        with contextlib.suppress(UniqueViolation, DBAPIError):
+            async with single.session() as session:
+                await session.execute(text(write))
+        with pytest.raises(ReadOnlyError):
+            async with single.session(read_only=True) as session:
+                await session.execute(text("DELETE FROM t"))
+    async with single.session(read_only=True) as session:
+        assert await session.scalar(text("SELECT count(*) FROM t")) == 2
+
+
+async def test_a_conflict_is_repeated_only_where_a_route_allows_it(
+    app: FastAPI, client: AsyncClient
+) -> None:
+    """An endpoint that calls other services must not call them again in silence."""
+    response = await client.post("/pay")
+    check_response(response, 503)
+    assert response.headers["Retry-After"] == "1"
+    assert app.state.attempts == 1
+
+
+async def test_what_an_endpoint_notes_reaches_the_middleware_outside(
+    app: FastAPI, client: AsyncClient
+) -> None:
+    """A repeatable request has one scope, as every other has."""
+    assert (await client.post("/noted")).status_code == 200
+    assert app.state.tenant == "acme"
+    assert app.state.route.path == "/noted"
+
+
+@pytest.mark.parametrize(
+    ("sql", "status", "names"),
+    [
+        ("INSERT INTO strict (name) VALUES (NULL)", 500, {"table": "strict", "column": "name"}),
+        ("INSERT INTO account VALUES (1, 1)", 409, {"constraint": "account_pkey"}),
+        ("INSERT INTO strict VALUES ('a', 9)", 409, {"constraint": "strict_parent_fkey"}),
+    ],
+)
+async def test_a_violated_constraint_is_logged_by_name(
+    client: AsyncClient, sql: str, status: int, names: dict[str, str]
+) -> None:
+    """NOT NULL is a fault of the service, the others may be the client's; none shows values."""
+    with capture_logs() as logs:
+        check_response(await client.post("/insert", params={"sql": sql}), status)
+    [warning] = [entry for entry in logs if entry["event"] == "constraint violated"]
+    assert warning["log_level"] == "warning"
+    assert names.items() <= warning.items()

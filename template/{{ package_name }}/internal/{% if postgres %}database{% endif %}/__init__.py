@@ -13,21 +13,28 @@ from .errors import (
     database_errors,
 )
 from .feature import FEATURE
-from .session import Session
+from .orm_session import SessionClosedError
+from .pool_guard import ReadOnlyError
+from .retry import repeat_on_conflict
+from .session import Database, Session
 from .session_manager import DatabaseSessionManager
 
 __all__ = [
     "FEATURE",
     "CheckViolation",
+    "Database",
     "DatabaseError",
     "DatabaseSessionManager",
     "DatabaseUnavailable",
     "ForeignKeyViolation",
     "NotNullViolation",
+    "ReadOnlyError",
     "Session",
+    "SessionClosedError",
     "StatementTimeout",
     "TransactionConflict",
     "UniqueViolation",
     "UnstorableValue",
     "database_errors",
+    "repeat_on_conflict",
 ]

@@ -1,18 +1,14 @@
 """Engines on asyncpg, which read a database's URL as libpq does."""
 
-import asyncio
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import asyncpg
-from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.util.concurrency import await_
 
-from .errors import DatabaseUnavailable, StatementTimeout, translate
-
-ANSWER_TIMEOUT: Final = 1.0
-"""Seconds within which a server that is well answers."""
+from .errors import translate
+from .pool_guard import PoolGuard
 
 
 def create_engine(
@@ -32,50 +28,65 @@ def create_engine(
         server_settings: run-time parameters for every connection.
         **options: passed on to SQLAlchemy's `create_async_engine`.
     """
-    dsn = url.replace("+asyncpg", "", 1)
+    connector = partial(
+        connect,
+        url,
+        connect_timeout=connect_timeout,
+        command_timeout=command_timeout,
+        server_settings=server_settings,
+    )
+    return engine_of(connector, PoolGuard(), **options)
 
-    # SQLAlchemy never sees the URL, so that no message of its can show the password.
-    async def connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - those of asyncpg
-        try:
-            return await asyncpg.connect(
-                dsn,
-                timeout=connect_timeout,
-                command_timeout=command_timeout,
-                server_settings=server_settings,
-                **arguments,
-            )
-        except Exception as error:
-            meaning = translate(error)
-            if meaning is None:
-                raise
-            raise meaning from error
 
+def engine_of(
+    connector: Callable[[], Awaitable[asyncpg.Connection]],
+    guard: PoolGuard,
+    **options: Any,  # noqa: ANN401 - those of create_async_engine
+) -> AsyncEngine:
+    """Return an engine whose connections come from `connector`, watched by `guard`."""
     # Values may be secret, and errors are logged.
     options.setdefault("hide_parameters", True)
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
-    event.listen(engine.sync_engine, "handle_error", _translate_timeout)
+    # SQLAlchemy never sees the URL, so that no message of its can show the password.
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connector, **options)
+    guard.watch(engine)
     return engine
 
 
-def _translate_timeout(context: ExceptionContext) -> None:
-    # The driver's command timeout is not an error of its own, so SQLAlchemy lets it pass.
-    if not isinstance(context.original_exception, TimeoutError):
-        return
-    connection = context.connection and context.connection.connection.driver_connection
-    if connection and await_(_answers(connection)):
-        raise StatementTimeout("the statement exceeded its time limit") from None
-    context.is_disconnect = True
-    raise DatabaseUnavailable("the server did not answer in time") from None
+async def connect(
+    url: str,
+    *,
+    connect_timeout: float = 5,
+    command_timeout: float | None = None,
+    server_settings: dict[str, str] | None = None,
+    connection_class: type[asyncpg.Connection] = asyncpg.Connection,
+) -> asyncpg.Connection:
+    """Return a new connection to the database at `url`.
 
-
-async def _answers(connection: asyncpg.Connection) -> bool:
-    """Say whether the server still answers on a connection; end the connection if not."""
+    Raises:
+        DatabaseUnavailable: the server cannot be reached, or refuses us.
+    """
     try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            await connection.execute("SELECT 1")
-    except asyncpg.PostgresError:
-        return True
-    except (TimeoutError, OSError, asyncpg.InterfaceError):
-        connection.terminate()
-        return False
-    return True
+        connection = await asyncpg.connect(
+            url.replace("+asyncpg", "", 1),
+            timeout=connect_timeout,
+            command_timeout=command_timeout,
+            connection_class=connection_class,
+        )
+        try:
+            await _set(connection, server_settings or {}, connect_timeout)
+        except BaseException:
+            connection.terminate()
+            raise
+    except Exception as error:
+        meaning = translate(error)
+        if meaning is None:
+            raise
+        raise meaning from error
+    return connection
+
+
+async def _set(connection: asyncpg.Connection, settings: dict[str, str], seconds: float) -> None:
+    # Not as startup parameters, which poolers on the way refuse or ignore.
+    if settings:
+        statements = (f"SET {name} = '{value}'" for name, value in settings.items())
+        await connection.execute("; ".join(statements), timeout=seconds)

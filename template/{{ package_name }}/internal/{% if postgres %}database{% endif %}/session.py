@@ -12,6 +12,12 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, section 9.2.1): their session only reads."""
 
 
+async def request_database(request: Request) -> DatabaseSessionManager:
+    """Return the database, to open a session that does not end with the request."""
+    database: DatabaseSessionManager = request.app.state.database
+    return database
+
+
 async def request_session(request: Request) -> AsyncSession:
     """Return the session of this request: one request is one transaction."""
     database: DatabaseSessionManager = request.app.state.database
@@ -25,3 +31,5 @@ async def request_session(request: Request) -> AsyncSession:
 # The transaction ends before the response is sent: a commit that fails is an error that the client
 # sees. So FastAPI must not let anything hold the session for longer, which the scope says.
 Session = Annotated[AsyncSession, Depends(request_session, scope="function")]
+
+Database = Annotated[DatabaseSessionManager, Depends(request_database)]

@@ -2,79 +2,40 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Self
 
-from sqlalchemy import ClauseElement, Connection, Engine, Executable, TextClause, event
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.orm import Session
 
-from .engine import create_engine
+from .connection import PooledConnection
+from .engine import connect, engine_of
 from .errors import database_errors
 from .fair_pool import FairPool
+from .orm_session import AsyncBlockSession, BlockSession, ReadingSession, SessionClosedError
+from .pool_guard import PoolGuard, ReadOnlyError
 from .settings import DatabaseSettings
 
-READING_WORDS = frozenset({"SELECT", "VALUES", "TABLE", "SHOW"})
-"""What SQL that is written as text begins with when it reads. A guard against slips, no more."""
-
-
-class ReadOnlyError(RuntimeError):
-    """Something was to be written through a session that was opened for reading."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this session only reads: a GET request, or session(read_only=True), cannot write"
-        )
-
-
-class ReadOnlySession(Session):
-    """Refuses to write: its statements run outside a transaction, so nothing could be undone."""
-
-    def get_bind(
-        self,
-        mapper: Any = None,  # noqa: ANN401 - SQLAlchemy's call
-        *,
-        clause: ClauseElement | None = None,
-        **options: Any,  # noqa: ANN401 - SQLAlchemy's call
-    ) -> Engine | Connection:
-        """Return what a statement is to run on, for which SQLAlchemy asks before each one.
-
-        Raises:
-            ReadOnlyError: it would write.
-        """
-        if clause is not None and not _reads(clause):
-            raise ReadOnlyError
-        return super().get_bind(mapper, clause=clause, **options)
-
-
-@event.listens_for(ReadOnlySession, "before_flush")
-def _refuse_flush(*_: object) -> None:
-    raise ReadOnlyError
-
-
-def _reads(statement: ClauseElement) -> bool:
-    if isinstance(statement, TextClause):
-        words = statement.text.split(maxsplit=1)
-        return bool(words) and words[0].upper() in READING_WORDS
-    return isinstance(statement, Executable) and statement.is_select
+__all__ = ["DatabaseSessionManager", "NotInitialisedError", "ReadOnlyError", "SessionClosedError"]
 
 
 class DatabaseSessionManager:
     """The pool of one database, and the sessions on it. Several can live side by side.
 
-    `init` and `close` belong into the lifespan of the application; between them `session` and
-    `connect` may be called from any task.
+    `init` and `close` belong into the lifespan of the application; between them `session`,
+    `snapshot` and `connect` may be called from any task.
     """
 
     def __init__(self) -> None:
         self._engine: AsyncEngine | None = None
         self._writing: async_sessionmaker[AsyncSession] | None = None
         self._reading: async_sessionmaker[AsyncSession] | None = None
+        self._snapshots: async_sessionmaker[AsyncSession] | None = None
 
     @classmethod
     def from_settings(cls, settings: DatabaseSettings) -> Self:
         """Return a manager for the database of these settings, ready for use."""
         manager = cls()
+        idle = settings.database_idle_transaction_timeout
         manager.init(
             settings.database_url,
             connect_timeout=settings.database_connect_timeout,
@@ -83,20 +44,32 @@ class DatabaseSessionManager:
             server_settings={
                 "statement_timeout": _milliseconds(settings.database_statement_timeout),
                 "lock_timeout": _milliseconds(settings.database_lock_timeout),
-                "idle_in_transaction_session_timeout": _milliseconds(60),
+                "idle_in_transaction_session_timeout": _milliseconds(idle),
             },
+            guard=PoolGuard(transaction_limit=idle),
             pool_size=settings.database_pool_size,
             max_overflow=settings.database_max_overflow,
             pool_timeout=settings.database_pool_timeout,
         )
         return manager
 
-    def init(self, url: str, **options: Any) -> None:  # noqa: ANN401 - those of create_engine
+    def init(
+        self,
+        url: str,
+        *,
+        connect_timeout: float = 5,
+        command_timeout: float | None = None,
+        server_settings: dict[str, str] | None = None,
+        **options: Any,  # noqa: ANN401 - those of create_async_engine
+    ) -> None:
         """Make the pool; it connects when a connection is first needed.
 
         Args:
             url: `postgresql://user:password@host:port/database`, as libpq knows it (sslmode too).
-            **options: timeouts, run-time parameters and the pool's size, as in `create_engine`.
+            connect_timeout: seconds until the server is given up.
+            command_timeout: seconds until a statement is; for ever when left out.
+            server_settings: run-time parameters for every connection.
+            **options: the pool's size and the like, as in `create_async_engine`.
 
         Raises:
             RuntimeError: the manager is in use already; `close` it first.
@@ -105,18 +78,35 @@ class DatabaseSessionManager:
             raise RuntimeError(
                 "this manager has a pool already: close it first, or make another manager"
             )
-        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=FairPool, **options)
-        event.listen(engine.sync_engine, "checkout", _replace_if_closed)
-        # Switching costs each checkout a little, so it is left to those who write anyway.
-        self._engine = engine.execution_options(isolation_level="READ COMMITTED")
-        self._writing = async_sessionmaker(self._engine, expire_on_commit=False)
-        self._reading = async_sessionmaker(
-            engine, expire_on_commit=False, sync_session_class=ReadOnlySession
+        connector = partial(
+            connect,
+            url,
+            connect_timeout=connect_timeout,
+            command_timeout=command_timeout,
+            server_settings={**(server_settings or {}), "default_transaction_read_only": "on"},
+            connection_class=PooledConnection,
         )
+        engine = engine_of(
+            connector,
+            options.pop("guard", None) or PoolGuard(),
+            isolation_level="AUTOCOMMIT",
+            execution_options={"reads_only": True},
+            poolclass=FairPool,
+            **options,
+        )
+        # Switching costs each checkout a little, so it is left to those who write anyway.
+        self._engine = engine.execution_options(isolation_level="READ COMMITTED", reads_only=False)
+        snapshots = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._writing = _sessions(self._engine, BlockSession)
+        self._reading = _sessions(engine, ReadingSession)
+        self._snapshots = _sessions(snapshots, BlockSession)
 
     async def close(self) -> None:
         """Close every connection; `init` may follow. Closing what is closed does nothing."""
-        engine, self._engine, self._writing, self._reading = self._engine, None, None, None
+        engine, self._engine = self._engine, None
+        self._writing = self._reading = self._snapshots = None
         if engine is not None:
             await engine.dispose()
 
@@ -131,10 +121,7 @@ class DatabaseSessionManager:
         Raises:
             DatabaseError: what the database refused, by its subclasses; also at the commit.
         """
-        factory = self._reading if read_only else self._writing
-        if factory is None:
-            raise NotInitialisedError
-        session = factory()
+        session = _open(self._reading if read_only else self._writing)
         try:
             with database_errors():
                 yield session
@@ -145,6 +132,20 @@ class DatabaseSessionManager:
                 raise
         # The transaction is over: nothing is left that a cancellation could leave undone.
         await session.close()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """Give a session that reads the data of one moment, such as an export or a report.
+
+        Its one read-only transaction can stream rows from the server (`session.stream`), and holds
+        a connection of the pool until the block ends.
+
+        Raises:
+            DatabaseError: what the database refused, by its subclasses.
+        """
+        async with _open(self._snapshots) as session:
+            with database_errors():
+                yield session
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
@@ -165,10 +166,16 @@ class NotInitialisedError(RuntimeError):
         )
 
 
-def _replace_if_closed(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401
-    # asyncpg notices a lost server at once, so this look costs no round trip, unlike a ping.
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
+def _sessions(engine: AsyncEngine, cls: type[BlockSession]) -> async_sessionmaker[AsyncSession]:
+    return async_sessionmaker(
+        engine, class_=AsyncBlockSession, expire_on_commit=False, sync_session_class=cls
+    )
+
+
+def _open(factory: async_sessionmaker[AsyncSession] | None) -> AsyncSession:
+    if factory is None:
+        raise NotInitialisedError
+    return factory()
 
 
 def _milliseconds(seconds: float) -> str:

@@ -22,6 +22,7 @@ class DatabaseSettings(BaseModel):
     database_connect_timeout: Seconds = 5
     database_statement_timeout: Seconds = 10
     database_lock_timeout: Seconds = 5
+    database_idle_transaction_timeout: Seconds = 60
     migrate_on_start: bool = False
 
     @field_validator("database_url")

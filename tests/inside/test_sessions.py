@@ -1,0 +1,258 @@
+"""A session ends with its request: what uses it afterwards fails at once and costs nothing."""
+
+import asyncio
+import csv
+import tracemalloc
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import BackgroundTasks, FastAPI
+from fastapi.responses import StreamingResponse
+from httpx import AsyncClient
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
+
+from orders.domain.product.model import Product
+from orders.domain.product.schema import ProductStatus
+from orders.internal.database import Database, DatabaseSessionManager, Session, SessionClosedError
+from orders.internal.http.streaming import StreamedResponse
+from orders.main import create_app
+
+from .helpers import serve, settings
+
+ROWS = 100_000
+NUMBERS = text(
+    "SELECT n, 'a name of some length ' || n FROM generate_series(1, :rows) AS n"
+).bindparams(rows=ROWS)
+BUSY = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+)
+
+
+async def lines(database: DatabaseSessionManager) -> AsyncGenerator[str, None]:
+    """Export many rows, a batch at a time."""
+    async with database.snapshot() as session:
+        rows = await session.stream(NUMBERS)
+        async for batch in rows.partitions(1000):
+            yield "".join(f"{number},{name}\r\n" for number, name in batch)
+
+
+async def late(session: AsyncSession) -> AsyncGenerator[str, None]:
+    """Make a body with the session of the request."""
+    for name in await session.scalars(select(Product.name)):
+        yield name
+
+
+@pytest.fixture(name="app")
+async def _app(migrated_postgres: str) -> FastAPI:
+    """The service on a pool of two, with endpoints that hold on to their sessions."""
+    app = create_app(
+        settings(database_url=str(migrated_postgres), database_pool_size=2, database_pool_timeout=1)
+    )
+    add_late_uses(app)
+
+    @app.get("/export")
+    async def export(database: Database) -> StreamedResponse:
+        return StreamedResponse(lines(database), media_type="text/csv")
+
+    @app.get("/stream-too-late")
+    async def stream_too_late(session: Session) -> StreamedResponse:
+        return StreamedResponse(late(session), media_type="text/plain")
+
+    return app
+
+
+def add_late_uses(app: FastAPI) -> None:
+    """Add endpoints whose background tasks use what belonged to the request."""
+
+    async def use(task: Any) -> None:  # noqa: ANN401 - whatever was left
+        app.state.error = None
+        try:
+            await task()
+        except Exception as error:
+            app.state.error = error
+            raise
+
+    def add(session: AsyncSession) -> Any:  # noqa: ANN401 - a coroutine function
+        async def work() -> None:
+            session.add(Product(sku="LATE", name="late", price=1))
+            await session.flush()
+
+        return work
+
+    @app.post("/late/{kind}")
+    async def late_use(kind: str, session: Session, tasks: BackgroundTasks) -> None:
+        result = await session.stream(NUMBERS)
+        await result.fetchone()
+        connection = await session.connection()
+        works = {
+            "execute": lambda: session.execute(text("SELECT 1")),
+            "scalars": lambda: session.scalars(select(Product)),
+            "get": lambda: session.get(Product, "0" * 32),
+            "add": add(session),
+            "commit": session.commit,
+            "stream": lambda: session.stream(NUMBERS),
+            "result": result.fetchmany,
+            "connection": lambda: connection.execute(text("SELECT 1")),
+        }
+        tasks.add_task(use, works[kind])
+
+    @app.get("/late-core")
+    async def late_core(database: Database, tasks: BackgroundTasks) -> None:
+        async with database.connect() as connection:
+            pass
+        tasks.add_task(use, lambda: connection.execute(text("SELECT 1")))
+
+    @app.get("/plain-stream")
+    async def plain_stream(session: Session) -> StreamingResponse:
+        return StreamingResponse(late(session), media_type="text/plain")
+
+
+@pytest.fixture(name="client")
+async def _client(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    async with serve(app) as client:
+        yield client
+
+
+async def busy(app: FastAPI) -> int:
+    """Return how many connections are left in a transaction."""
+    database: DatabaseSessionManager = app.state.database
+    async with database.session(read_only=True) as session:
+        return int(await session.scalar(BUSY) or 0)
+
+
+@pytest.mark.parametrize(
+    "kind", ["execute", "scalars", "get", "add", "commit", "stream", "result", "connection"]
+)
+async def test_a_background_task_cannot_use_what_was_the_requests(
+    app: FastAPI, client: AsyncClient, kind: str
+) -> None:
+    """It fails at once with what to do, is logged, and takes no connection."""
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert (await client.post(f"/late/{kind}")).status_code == 200
+            assert app.state.error is not None
+    errors = [entry["exc_info"] for entry in logs if entry["event"] == "unhandled error"]
+    assert [type(error) for error in errors] == [SessionClosedError] * 3
+    assert "async with database.session()" in str(errors[0])
+    assert await busy(app) == 0
+
+
+async def test_a_connection_is_closed_after_its_block(app: FastAPI, client: AsyncClient) -> None:
+    """Whether a session or a connection is held on to makes no difference."""
+    with capture_logs() as logs:
+        await client.get("/late-core")
+    [error] = [entry["exc_info"] for entry in logs if entry["event"] == "unhandled error"]
+    assert isinstance(error, SessionClosedError)
+
+
+@pytest.mark.parametrize("path", ["/stream-too-late", "/plain-stream"])
+async def test_a_streamed_body_cannot_use_the_session_of_its_request(
+    app: FastAPI, client: AsyncClient, path: str
+) -> None:
+    """More of these than the pool has connections leave the service as it was."""
+    with capture_logs() as logs:
+        for _ in range(4):
+            response = await client.get(path)
+            assert response.status_code == (500 if path == "/stream-too-late" else 200)
+    errors = [entry["exc_info"] for entry in logs if entry["event"] == "unhandled error"]
+    assert [type(error) for error in errors] == [SessionClosedError] * 4
+    assert (await client.get("/api/v1/products")).status_code == 200
+    assert await busy(app) == 0
+
+
+class Client:
+    """A client of an ASGI application that reads as it likes, and may hang up."""
+
+    def __init__(self, app: FastAPI, hang_up_after: float = float("inf")) -> None:
+        self._app = app
+        self._rest = hang_up_after
+        self.body_size = 0
+        self.rows = 0
+        self._gone = asyncio.Event()
+
+    async def get(self, path: str) -> None:
+        """Get a path."""
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "scheme": "http",
+            "http_version": "1.1",
+            "query_string": b"",
+            "headers": [],
+            "client": ("test", 1),
+            "server": ("test", 80),
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+        }
+        await self._app(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:  # noqa: ANN401 - an ASGI message
+        piece = message.get("body", b"")
+        self.body_size += len(piece)
+        self.rows += piece.count(b"\r\n")
+        self._rest -= bool(piece)
+        if self._rest <= 0:
+            self._gone.set()
+            await asyncio.sleep(60)
+
+
+async def test_an_export_takes_flat_memory(app: FastAPI, client: AsyncClient) -> None:
+    """A hundred thousand rows are never in memory at once."""
+    await Client(app).get("/export")
+    export = Client(app)
+    tracemalloc.start()
+    await export.get("/export")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert export.rows == ROWS
+    assert export.body_size > 3_000_000
+    assert peak < 1_500_000
+
+
+async def test_an_export_survives_clients_that_hang_up(app: FastAPI, client: AsyncClient) -> None:
+    """More of them than the pool has connections, and each connection comes back at once."""
+    for _ in range(4):
+        export = Client(app, hang_up_after=3)
+        async with asyncio.timeout(10):
+            await export.get("/export")
+        assert 0 < export.rows < ROWS
+        assert await busy(app) == 0
+    response = await client.get("/export")
+    assert len(list(csv.reader(response.text.splitlines()))) == ROWS
+
+
+async def test_a_snapshot_reads_one_moment(app: FastAPI, client: AsyncClient) -> None:
+    """What others commit meanwhile is not seen, and the next one sees it."""
+    database: DatabaseSessionManager = app.state.database
+    count = text("SELECT count(*) FROM products")
+    async with database.snapshot() as session:
+        before = await session.scalar(count)
+        response = await client.post(
+            "/api/v1/products", json={"sku": "SNAP-1", "name": "n", "price": "1"}
+        )
+        assert response.status_code == 201
+        assert await session.scalar(count) == before
+    async with database.snapshot() as session:
+        assert await session.scalar(count) == before + 1
+
+
+async def test_an_object_outlives_its_session_with_what_it_holds(
+    app: FastAPI, client: AsyncClient
+) -> None:
+    """Its columns are readable, and nothing is fetched behind the reader's back."""
+    database: DatabaseSessionManager = app.state.database
+    async with database.session() as session:
+        product = Product(sku="KEPT-1", name="kept", price=1, status=ProductStatus.DRAFT)
+        session.add(product)
+    assert product.name == "kept"
+    assert product.id is not None
