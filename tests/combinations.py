@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import combinations, product
 
 
 @dataclass(frozen=True)
@@ -31,3 +31,19 @@ COMBINATIONS = [
     Combination(postgres=True, kafka=True, healthcheck=True, authentication=True),
     Combination(postgres=False, kafka=False, healthcheck=False, authentication=True),
 ]
+
+
+def covering() -> list[Combination]:
+    """Pick few combinations that hold every pair of answers which any of them holds.
+
+    A fault of a single feature, or of two together, shows in one of them.
+    """
+    chosen: list[Combination] = []
+    while missing := set().union(*map(pairs, COMBINATIONS)) - set().union(*map(pairs, chosen)):
+        chosen.append(max(COMBINATIONS, key=lambda one: len(pairs(one) & missing)))
+    return chosen
+
+
+def pairs(combination: Combination) -> set[frozenset[tuple[str, bool]]]:
+    """List the answers of a combination by twos."""
+    return {frozenset(two) for two in combinations(combination.answers.items(), 2)}

@@ -25,8 +25,9 @@ MARK = "STARTED_BY_TEST"
 
 OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON", "UV_RUN_")
 OURS_TOO = {"UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV"}
-CACHE = f"mypy-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-"""Types of packages that services share are read once by each worker, and checked by content."""
+RUN = ("NOX_CURRENT_SESSION", "PYTEST_XDIST_WORKER")
+TYPES = ROOT / ".nox/mypy" / "-".join(os.environ.get(name, "alone") for name in RUN)
+"""Where mypy keeps what it read of packages that services share: one place for each worker."""
 
 SETTINGS = {"HOST", "PORT", "DATABASE_URL", "TEST_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
 
@@ -43,8 +44,8 @@ def environment(**more: str) -> dict[str, str]:
     }
     folders = inherited["PATH"].split(os.pathsep)
     others = [one for one in folders if not Path(one).resolve().is_relative_to(ROOT)]
-    types = {"MYPY_CACHE_DIR": str(ROOT / ".nox/mypy" / CACHE)}
-    return inherited | {"PATH": os.pathsep.join(others)} | types | more
+    ours = {"PATH": os.pathsep.join(others), "MYPY_CACHE_DIR": str(TYPES)}
+    return inherited | ours | more
 
 
 def make(service: Path, target: str, *variables: str, timeout: float = 600) -> str:
