@@ -46,7 +46,7 @@ def add(lanes: Lanes, progress: Progress, offset: int, key: bytes, value: str = 
 async def test_a_partition_that_comes_back_keeps_the_order_of_its_keys(waits_for: str) -> None:
     """What was handed back while it waited does not get in the way of what is fetched again."""
     handler, old, new = Handler(), Progress(), Progress()
-    lanes = Lanes(handler, 4, 500)
+    lanes = Lanes(handler, 4, 500, lambda *_: None)
     if waits_for == "a task":
         for offset in range(4):
             add(lanes, old, offset, b"busy %d" % offset)

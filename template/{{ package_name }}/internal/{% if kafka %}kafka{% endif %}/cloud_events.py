@@ -1,15 +1,28 @@
-"""Events as messages: the Kafka protocol binding of CloudEvents 1.0, in binary mode."""
+"""Events as messages: the Kafka protocol binding of CloudEvents 1.0.
 
+We write binary mode, and read structured mode too.
+"""
+
+import base64
+import json
+import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..utils import utc_now
 from .errors import UnreadableMessageError
 from .event_base import ATTRIBUTES, EventBase
 
+STRUCTURED = "application/cloudevents+json"
+
 _EXCLUDED = set(ATTRIBUTES)
-_BODY = TypeAdapter(dict[str, Any])
+_OBJECT = TypeAdapter(dict[str, Any])
+_TIME = TypeAdapter(datetime)
+_LEAP_SECOND = re.compile(r"^(.{16}):60")
 
 
 class Record(NamedTuple):
@@ -28,7 +41,7 @@ class Record(NamedTuple):
 
 
 def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -> Record:
-    """Return the message that carries an event."""
+    """Return the message that carries an event; its body is as `EventBase.body_schema` says."""
     key = event.key.encode()
     headers = [
         ("ce_specversion", b"1.0"),
@@ -36,22 +49,50 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
         ("ce_source", source.encode()),
         ("ce_type", event.type.encode()),
         ("ce_typeversion", b"%d" % event.version),
-        ("ce_time", event.time.isoformat().encode()),
+        ("ce_time", _time_text(event.time).encode()),
         ("ce_partitionkey", key),
         ("ce_traceparent", traceparent.encode()),
         ("content-type", b"application/json"),
     ]
-    value = event.model_dump_json(exclude=_EXCLUDED).encode()
+    value = event.model_dump_json(exclude=_EXCLUDED, by_alias=True).encode()
     return Record(namespace + event.topic, key, value, headers)
 
 
 def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """Return headers as text; of several with one name, the last."""
-    return {name: value.decode(errors="replace") if value else "" for name, value in headers}
+    """Return headers as text; of several with one name, the last.
+
+    Bytes that are not UTF-8 are escaped, so that different ids stay different.
+    """
+    return {
+        name: value.decode(errors="backslashreplace") if value else "" for name, value in headers
+    }
+
+
+def binary_mode(
+    value: bytes | None, headers: Mapping[str, str]
+) -> tuple[bytes | None, Mapping[str, str]]:
+    """Return the body and the headers of a message as in binary mode, whatever its mode is.
+
+    Raises:
+        UnreadableMessageError: it says that it is in structured mode, and is not.
+    """
+    if not headers.get("content-type", "").lower().startswith(STRUCTURED):
+        return value, headers
+    try:
+        event = _OBJECT.validate_json(value or b"")
+        encoded = event.pop("data_base64", None)
+        data = json.dumps(event.pop("data", None)).encode()
+        body = data if encoded is None else base64.b64decode(encoded)
+    except (ValidationError, ValueError, TypeError) as error:
+        raise UnreadableMessageError(f"it is not a CloudEvent in JSON: {error}") from error
+    return body, {**headers, **{f"ce_{name}": str(text) for name, text in event.items()}}
 
 
 def decode(
-    value: bytes | None, headers: Mapping[str, str], events: Mapping[str, Mapping[int, type[Any]]]
+    value: bytes | None,
+    headers: Mapping[str, str],
+    events: Mapping[str, Mapping[int, type[Any]]],
+    received: datetime | None = None,
 ) -> EventBase | None:
     """Return the event that a message carries, or None when its type is of no interest.
 
@@ -59,23 +100,61 @@ def decode(
         value: the message's body.
         headers: the message's headers.
         events: the classes of interest, by type and version.
+        received: the time of an event that names none: when brokers or the sender had it.
 
     Raises:
         UnreadableMessageError: it is not an event, or not one that the class describes.
     """
     kind, version = headers.get("ce_type"), headers.get("ce_typeversion", "1")
-    if kind is None:
+    if not kind:
         raise UnreadableMessageError("it has no header ce_type")
     versions = events.get(kind)
     if versions is None:
         return None
-    cls = versions.get(int(version) if version.isdecimal() else 0)
+    cls = next((cls for number, cls in versions.items() if str(number) == version), None)
     if cls is None:
-        raise UnreadableMessageError(f"version {version} of {kind} is not known here")
+        raise UnreadableMessageError(f"version {version[:100]} of {kind} is not known here")
+    if not headers.get("ce_id"):
+        raise UnreadableMessageError("it has no header ce_id")
     try:
-        body = _BODY.validate_json(value or b"")
-        body["id"], body["time"] = headers.get("ce_id"), headers.get("ce_time")
-        event: EventBase = cls.model_validate(body)
+        body = _OBJECT.validate_json(value or b"")
+        time = _time(headers.get("ce_time"), received)
+        return _event(cls, body, {"id": headers["ce_id"], "time": time})
     except (ValidationError, ValueError, TypeError) as error:
-        raise UnreadableMessageError(f"it is no {kind}: {error}") from error
-    return event
+        raise UnreadableMessageError(f"it is not a valid {kind}: {error}") from error
+
+
+def _event(cls: type[EventBase], body: dict[str, Any], attributes: dict[str, Any]) -> EventBase:
+    for written, name in _renamed(cls):
+        if written in body:
+            body[name] = body.pop(written)
+    for name, value in attributes.items():
+        alias = cls.model_fields[name].validation_alias
+        body[alias if isinstance(alias, str) else name] = value
+    return cls.model_validate(body, by_alias=True, by_name=True)
+
+
+@cache
+def _renamed(cls: type[EventBase]) -> tuple[tuple[str, str], ...]:
+    """Return the fields that are written by another name than they are read by."""
+    return tuple(
+        (field.serialization_alias, name)
+        for name, field in cls.model_fields.items()
+        if field.serialization_alias
+        and field.serialization_alias != field.validation_alias
+        and name not in ATTRIBUTES
+    )
+
+
+def _time(text: str | None, received: datetime | None) -> datetime:
+    """Return the time that a header names; a leap second is the first of the next minute."""
+    if not text:
+        return received or utc_now()
+    plain, leaps = _LEAP_SECOND.subn(r"\1:59", text)
+    return _TIME.validate_python(plain) + timedelta(seconds=leaps)
+
+
+def _time_text(time: datetime) -> str:
+    """Return a time as RFC 3339 writes it; one without an offset is in UTC."""
+    in_utc = time.replace(tzinfo=UTC) if time.utcoffset() is None else time.astimezone(UTC)
+    return in_utc.isoformat()

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from ..feature import Feature
 from ..http.problems import ProblemKind
-from .consuming import Worker
+from .consuming import Worker, consumers
 from .delivery import PROBES, background
 from .errors import BrokersUnavailable, ProducerBufferFull
 from .probes import brokers_answer, consumers_run, reports
@@ -28,8 +28,7 @@ async def start(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.state.producer)
         await stack.enter_async_context(background(app))
-        for worker in app.state.workers:
-            await stack.enter_async_context(worker)
+        await stack.enter_async_context(consumers(app.state.workers))
         await stack.enter_async_context(reports(app))
         yield
 

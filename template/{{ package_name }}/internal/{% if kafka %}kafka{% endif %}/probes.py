@@ -50,6 +50,9 @@ async def reports(app: FastAPI) -> AsyncIterator[None]:
 async def _report(app: FastAPI) -> None:
     while True:
         await asyncio.sleep(app.state.settings.kafka_report_interval)
-        for worker in app.state.workers:
-            logger.info("consumer report", consumer=worker.group, **worker.state())
-        logger.info("producer report", waiting=app.state.producer.waiting)
+        try:
+            for worker in app.state.workers:
+                logger.info("consumer report", consumer=worker.group, **worker.state())
+            logger.info("producer report", waiting=app.state.producer.waiting)
+        except Exception:
+            logger.exception("report failed")

@@ -40,6 +40,7 @@ class ConsumerSettings(BaseModel):
     kafka_consumer_group: str = ""
     kafka_consumer_concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
     kafka_consumer_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    kafka_consumer_timeout: Annotated[float, Field(gt=0, le=86400, description="seconds")] = 300
     kafka_consumer_backoff: Seconds = 0.2
     kafka_consumer_backoff_limit: Seconds = 30
     kafka_session_timeout: Annotated[float, Field(ge=1, le=600, description="seconds")] = 10

@@ -1,5 +1,6 @@
-"""Runs consumers: polls, keeps the order of keys, commits, tries again, buries."""
+"""Runs consumers: polls, keeps the order of keys, commits, tries again, saves dead letters."""
 
+from .group import consumers
 from .worker import Worker
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "consumers"]

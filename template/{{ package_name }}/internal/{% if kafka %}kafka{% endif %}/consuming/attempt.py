@@ -1,21 +1,34 @@
 """One attempt at handling one message."""
 
+import hashlib
+import json
 import random
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI
 
-from ..cloud_events import decode, header_texts
+from ..cloud_events import binary_mode, decode, header_texts
 from ..consumer_base import ConsumerBase
-from ..dead_letters import MEANT_FOR, dead_letter, without_value
+from ..dead_letters import MEANT_FOR, dead_letter, error_text, without_value
 from ..delivery import TRANSIENT, open_scope
 from ..errors import EventError, EventRefusedError, UnreadableMessageError
 from ..settings_base import ConsumerSettings
 from ..trace import continue_trace
 from .counters import Counters
+from .isolation import HandlerStuckError, outcome
 from .lanes import Delivery
+
+HOPELESS = (UnreadableMessageError, HandlerStuckError)
+"""Errors after which no further attempt is made."""
+
+OUTAGES: Final = 20
+"""Failures by an outage that do not count although other messages are handled meanwhile."""
+
+ID_LIMIT: Final = 1000
+"""Bytes of an id that the inbox keeps as they are; of a longer one it keeps a digest."""
 
 logger = structlog.get_logger(__name__)
 
@@ -37,35 +50,28 @@ class Attempts:
 
     async def __call__(self, delivery: Delivery) -> float | None:
         """Handle a message; return None when it is settled, or the seconds until another try."""
-        if delivery.dead:
-            return await self._bury(delivery)
-        try:
-            await self._try(delivery)
-        except UnreadableMessageError as error:
-            delivery.dead = error
-        except TRANSIENT as error:
-            delivery.attempts -= 1
-            return self._again(delivery, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next message has its turn
-            if delivery.attempts < self._settings.kafka_consumer_attempts:
+        if delivery.dead is None:
+            error = await outcome(self._try(delivery), self._settings.kafka_consumer_timeout)
+            if error is None:
+                return None
+            if self._deserves_another(delivery, error):
                 return self._again(delivery, error)
             delivery.dead = error
-        else:
-            return None
-        return await self._bury(delivery)
+        return await self._save_dead_letter(delivery, delivery.dead)
 
     async def _try(self, delivery: Delivery) -> None:
         message = delivery.message
-        headers = delivery.headers = header_texts(message.headers)
         delivery.attempts += 1
+        delivery.headers = header_texts(message.headers)
+        value, headers = binary_mode(message.value, delivery.headers)
         event = None
         if headers.get(MEANT_FOR, self._group) == self._group:
-            event = decode(message.value, headers, self._events)
+            event = decode(value, headers, self._events, _timestamp(message))
         if event is None:
             self.counters.skipped += 1
             return
         continue_trace(headers.get("ce_traceparent"))
-        async with open_scope(self._app, self._group, _message_id(message, headers)) as scope:
+        async with open_scope(self._app, self._group, message_id(message, headers)) as scope:
             if scope is not None:
                 await self._consumer.handle(event, scope)
         if scope is None:
@@ -73,7 +79,25 @@ class Attempts:
         else:
             self.counters.handled += 1
 
-    def _again(self, delivery: Delivery, error: Exception) -> float:
+    def _deserves_another(self, delivery: Delivery, error: BaseException) -> bool:
+        if isinstance(error, HOPELESS):
+            return False
+        if isinstance(error, TRANSIENT) and self._is_outage(delivery):
+            delivery.attempts -= 1
+            return True
+        return delivery.attempts < self._settings.kafka_consumer_attempts
+
+    def _is_outage(self, delivery: Delivery) -> bool:
+        """Return whether to believe that it is not the message's fault: an outage hits others too.
+
+        A message that brings the database down by itself must not be tried for ever.
+        """
+        if delivery.retries and self.counters.handled > delivery.handled_before:
+            delivery.outages += 1
+        delivery.handled_before = self.counters.handled
+        return delivery.outages <= OUTAGES
+
+    def _again(self, delivery: Delivery, error: BaseException) -> float:
         self.counters.retries += 1
         limit = self._settings.kafka_consumer_backoff_limit
         # The exponent is bounded: what is no fault of the event's is tried for ever.
@@ -85,25 +109,28 @@ class Attempts:
             **self._where(delivery),
             attempts=delivery.attempts,
             delay=round(delay, 3),
-            error=repr(error),
+            error=error_text(error),
         )
         return delay
 
-    async def _bury(self, delivery: Delivery) -> float | None:
-        error = delivery.dead or UnreadableMessageError("unknown")
-        record = dead_letter(delivery.message, error, delivery.attempts, self._group)
+    async def _save_dead_letter(self, delivery: Delivery, error: BaseException) -> float | None:
         try:
+            record = dead_letter(delivery.message, error, delivery.attempts, self._group)
             try:
                 await self._app.state.producer.send(record)
             except EventRefusedError:
                 await self._app.state.producer.send(without_value(record))
         except EventError as failure:
             return self._again(delivery, failure)
+        except Exception as failure:
+            logger.exception("dead letter not saved", **self._where(delivery))
+            return self._again(delivery, failure)
         self.counters.dead_letters += 1
         logger.error(
             "dead letter",
             **self._where(delivery),
             attempts=delivery.attempts,
+            error=error_text(error),
             exc_info=(type(error), error, error.__traceback__),
         )
         return None
@@ -119,7 +146,20 @@ class Attempts:
         }
 
 
-def _message_id(message: Any, headers: Mapping[str, str]) -> str:  # noqa: ANN401 - a ConsumerRecord
-    if known := headers.get("ce_id"):
-        return f"{headers.get('ce_source', '')}#{known}"
-    return f"{message.topic}/{message.partition}/{message.offset}"
+def message_id(message: Any, headers: Mapping[str, str]) -> str:  # noqa: ANN401 - a ConsumerRecord
+    """Return what tells a message from all others: its event's source and id, if it has one."""
+    source, known = headers.get("ce_source", ""), headers.get("ce_id")
+    if not known:
+        return f"{message.topic}/{message.partition}/{message.offset}"
+    text = f"{source}#{known}"
+    if text.count("#") == 1 and "\0" not in text and len(text.encode()) <= ID_LIMIT:
+        return text
+    # Neither ambiguous nor too long for the inbox's index, nor refused by the database.
+    return "sha256:" + hashlib.sha256(json.dumps([source, known]).encode()).hexdigest()
+
+
+def _timestamp(message: Any) -> datetime | None:  # noqa: ANN401 - a ConsumerRecord
+    try:
+        return datetime.fromtimestamp(message.timestamp / 1000, UTC)
+    except (OverflowError, OSError, ValueError, TypeError):
+        return None

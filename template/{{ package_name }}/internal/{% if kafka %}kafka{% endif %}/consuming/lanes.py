@@ -4,9 +4,28 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
+import structlog
+
+from .isolation import CANCELLATIONS, GRACE
 from .progress import Progress
+
+ROOM: Final = 16 * 1024 * 1024
+"""Bytes of messages that a consumer holds, at the most, unless one message is larger."""
+
+OVERHEAD: Final = 1000
+"""Bytes that we count for each message beside its key and its value."""
+
+PARKED: Final = 50_000
+"""Messages of long lanes that a consumer leaves on the topic, at the most."""
+
+READ_AT_ONCE: Final = 500
+ESCAPED_DELAY: Final = 5.0
+"""Seconds until the next attempt after an error that no attempt should let through."""
+
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -16,37 +35,69 @@ class Delivery:
     message: Any
     progress: Progress
     attempts: int = 0
-    """Tries that count: those that failed for want of something else do not."""
+    """Tries that count: those that an outage made fail do not."""
 
     retries: int = 0
+    outages: int = 0
+    """Failures by an outage while other messages were handled."""
+
+    handled_before: int = 0
+    """How many messages the consumer had handled when this one failed last."""
+
     headers: dict[str, str] = field(default_factory=dict)
-    dead: Exception | None = None
+    dead: BaseException | None = None
     """What makes it a dead letter, once that is certain."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return len(self.message.value or b"") + len(self.message.key or b"") + OVERHEAD
 
 
 Handle = Callable[[Delivery], Awaitable[float | None]]
 """Handles a message: returns None when that is settled, or the seconds until the next attempt."""
 
+ReadAgain = Callable[[Progress, int], None]
+"""Asks for the messages of a partition from this offset on."""
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """The messages of one key, in their order."""
+
+    key: Hashable
+    progress: Progress
+    waiting: deque[Delivery] = field(default_factory=deque)
+    """The first one is being handled, or is next."""
+
+    parked: deque[int] = field(default_factory=deque)
+    """Offsets of messages that come after these and are read again when it is their turn."""
+
+    task: asyncio.Task[float | None] | None = None
+    is_given_up: bool = False
+
 
 class Lanes:
-    """A queue for each key, emptied by a fixed number of tasks."""
+    """A lane for each key; a limited number of them is worked on at once."""
 
-    def __init__(self, handle: Handle, concurrency: int, capacity: int) -> None:
+    def __init__(
+        self, handle: Handle, concurrency: int, capacity: int, read_again: ReadAgain
+    ) -> None:
         self._handle = handle
+        self._concurrency = concurrency
         self._capacity = capacity
-        self._lanes: dict[Hashable, deque[Delivery]] = {}
-        self._ready: asyncio.Queue[tuple[Hashable, deque[Delivery]]] = asyncio.Queue()
-        self._running: dict[Hashable, tuple[Delivery, asyncio.Task[None]]] = {}
+        self._read_again = read_again
+        self._lanes: dict[Hashable, Lane] = {}
+        self._ready: deque[Lane] = deque()
+        self._running: set[Lane] = set()
         self._changed = asyncio.Event()
-        self._size = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        for _ in range(concurrency):
-            self._hire()
+        self._size = self._bytes = self._parked = 0
+        self._largest = ROOM // READ_AT_ONCE
 
     @property
     def size(self) -> int:
         """How many messages are waiting or being handled."""
-        return self._size
+        return self._size + self._parked
 
     @property
     def in_flight(self) -> int:
@@ -56,52 +107,120 @@ class Lanes:
     @property
     def full(self) -> bool:
         """Whether no more messages should be fetched."""
-        return self._size >= self._capacity
+        return self._is_full() or (self._parked >= PARKED and not self._are_any_hungry())
+
+    @property
+    def room(self) -> int:
+        """How many messages may be fetched at once, as large as the largest one so far."""
+        room = min(self._capacity - self._size, (ROOM - self._bytes) // self._largest)
+        return max(1, min(room, READ_AT_ONCE))
 
     def add(self, delivery: Delivery) -> None:
-        """Take a message; without a key it has a lane to itself."""
+        """Take a new message; without a key it has a lane to itself."""
         message = delivery.message
-        key = (message.partition, message.offset if message.key is None else message.key)
-        self._size += 1
-        if lane := self._lanes.get(key):
-            lane.append(delivery)
+        lane = self._lanes.get(_key(message))
+        if lane is None:
+            lane = self._lanes[_key(message)] = Lane(_key(message), delivery.progress)
+        if lane.parked:
+            lane.parked.append(message.offset)
+            self._parked += 1
         else:
-            lane = self._lanes[key] = deque((delivery,))
-            self._ready.put_nowait((key, lane))
+            self._append(lane, delivery)
+
+    def add_again(self, delivery: Delivery) -> None:
+        """Take a message that was parked and is read again; ignore any other."""
+        offset = delivery.message.offset
+        lane = self._lanes.get(_key(delivery.message))
+        if lane is None or lane.progress is not delivery.progress:
+            return
+        if lane.parked and lane.parked[0] == offset and not (lane.waiting and self._is_full()):
+            self._unpark(lane)
+            self._append(lane, delivery)
+
+    def park(self) -> None:
+        """Make room: leave what waits in long lanes on the topic, until it is its turn."""
+        kept = max(1, self._capacity // 10)
+        for lane in sorted(self._lanes.values(), key=lambda lane: -len(lane.waiting)):
+            while len(lane.waiting) > kept and self._parked < PARKED and not self._is_half_free():
+                lane.parked.appendleft(self._pop(lane).message.offset)
+                self._parked += 1
+
+    def forget(self, progress: Progress, start: int, end: int) -> None:
+        """Give up parked messages between two offsets, which the topic no longer has."""
+        for lane in [lane for lane in self._of([progress]) if lane.parked]:
+            while lane.parked and start <= lane.parked[0] < end:
+                offset = self._unpark(lane)
+                progress.end(offset)
+                logger.error("message is gone from its topic", key=repr(lane.key), offset=offset)
+            if not lane.waiting:
+                self._go_on(lane)
 
     async def wait_for_room(self, timeout: float) -> bool:  # noqa: ASYNC109 - its purpose
         """Return whether at least half of the room is free before time is up."""
-        return await self._wait(lambda: self._size <= self._capacity // 2, timeout)
+        return await self._wait(self._is_half_free, timeout)
 
     async def hand_back(self, given_up: Collection[Progress], timeout: float) -> None:  # noqa: ASYNC109
         """Forget what of these has not been begun; finish the rest, or cut it short in time."""
-        for key, lane in list(self._lanes.items()):
-            keep = 1 if key in self._running else 0
-            if lane[0].progress in given_up:
-                self._drop(key, lane, keep)
-        if not await self._wait(lambda: not self._handled(given_up), timeout):
-            cut = self._handled(given_up)
-            for task in cut:
-                task.cancel()
-            await asyncio.gather(*cut, return_exceptions=True)
+        for lane in self._of(given_up):
+            self._drop(lane, 1 if lane.task else 0)
+        if not await self._wait(lambda: not self._of(given_up), timeout):
+            await self._cut(self._of(given_up))
 
     async def close(self) -> None:
-        """End the tasks."""
-        tasks = list(self._tasks)
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Drop everything, and cut short what is being handled."""
+        for lane in list(self._lanes.values()):
+            self._drop(lane, 1 if lane.task else 0)
+        await self._cut(list(self._lanes.values()))
 
-    def _handled(self, given_up: Collection[Progress]) -> list[asyncio.Task[None]]:
-        return [task for one, task in self._running.values() if one.progress in given_up]
+    def _of(self, progresses: Collection[Progress]) -> list[Lane]:
+        return [lane for lane in self._lanes.values() if lane.progress in progresses]
 
-    def _drop(self, key: Hashable, lane: deque[Delivery], keep: int) -> None:
-        while len(lane) > keep:
-            lane.pop()
-            self._size -= 1
-        if not lane:
-            del self._lanes[key]
+    def _is_full(self) -> bool:
+        return self._size >= self._capacity or self._bytes >= ROOM
+
+    def _is_half_free(self) -> bool:
+        return self._size <= self._capacity // 2 and self._bytes <= ROOM // 2
+
+    def _are_any_hungry(self) -> bool:
+        return any(lane.parked and not lane.waiting for lane in self._lanes.values())
+
+    def _append(self, lane: Lane, delivery: Delivery) -> None:
+        lane.waiting.append(delivery)
+        self._size += 1
+        self._bytes += delivery.size
+        self._largest = max(self._largest, delivery.size)
+        if len(lane.waiting) == 1:
+            self._go_on(lane)
+
+    def _pop(self, lane: Lane, *, first: bool = False) -> Delivery:
+        delivery = lane.waiting.popleft() if first else lane.waiting.pop()
+        self._size -= 1
+        self._bytes -= delivery.size
+        return delivery
+
+    def _unpark(self, lane: Lane) -> int:
+        self._parked -= 1
+        return lane.parked.popleft()
+
+    def _drop(self, lane: Lane, keep: int) -> None:
+        while lane.parked:
+            self._unpark(lane)
+        while len(lane.waiting) > keep:
+            self._pop(lane)
+        if not lane.waiting:
+            self._lanes.pop(lane.key, None)
+        self._changed.set()
+
+    async def _cut(self, lanes: Collection[Lane]) -> None:
+        tasks = {lane.task for lane in lanes if lane.task}
+        for lane in lanes:
+            lane.is_given_up = True
+            if lane.task:
+                lane.task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCELLATIONS * GRACE + 1)
+        for lane in lanes:
+            self._drop(lane, 0)
 
     async def _wait(self, reached: Callable[[], bool], seconds: float) -> bool:
         try:
@@ -113,46 +232,51 @@ class Lanes:
             return False
         return True
 
-    def _hire(self) -> None:
-        task = asyncio.create_task(self._work())
-        self._tasks.add(task)
-        task.add_done_callback(self._replace)
+    def _go_on(self, lane: Lane) -> None:
+        """Have a lane's next message handled, read it again first, or close an empty lane."""
+        # After a rebalance the key may have another lane, which nothing of this one may touch.
+        if self._lanes.get(lane.key) is not lane or lane.task:
+            return
+        if lane.waiting:
+            self._ready.append(lane)
+            self._start()
+        elif lane.parked:
+            hungry = [one for one in self._of([lane.progress]) if one.parked and not one.waiting]
+            self._read_again(lane.progress, min(one.parked[0] for one in hungry))
+        else:
+            del self._lanes[lane.key]
 
-    def _replace(self, task: asyncio.Task[None]) -> None:
-        if task in self._tasks:  # it was cut short, not closed
-            self._tasks.remove(task)
-            self._hire()
+    def _start(self) -> None:
+        while self._ready and len(self._running) < self._concurrency:
+            lane = self._ready.popleft()
+            if self._lanes.get(lane.key) is lane and lane.waiting and not lane.task:
+                delivery = lane.waiting[0]
+                lane.task = asyncio.create_task(self._attempt(delivery))
+                self._running.add(lane)
+                lane.task.add_done_callback(partial(self._settle, lane, delivery))
 
-    async def _work(self) -> None:
-        me = asyncio.current_task()
-        if me is None:
-            raise RuntimeError("lanes are worked on by tasks")
-        while True:
-            key, lane = await self._ready.get()
-            # After a rebalance the key may have another lane, which nothing of this one may touch.
-            if lane is self._lanes.get(key) and key not in self._running:
-                self._running[key] = (lane[0], me)
-                try:
-                    delay = await self._handle(lane[0])
-                except BaseException:
-                    self._running.pop(key)
-                    self._drop(key, lane, 0)
-                    self._changed.set()
-                    raise
-                self._go_on(key, lane, delay)
+    async def _attempt(self, delivery: Delivery) -> float | None:
+        return await self._handle(delivery)
 
-    def _go_on(self, key: Hashable, lane: deque[Delivery], delay: float | None) -> None:
-        delivery, _ = self._running.pop(key)
+    def _settle(self, lane: Lane, delivery: Delivery, task: "asyncio.Task[float | None]") -> None:
+        lane.task = None
+        self._running.discard(lane)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        delay = ESCAPED_DELAY if error else task.result()
         if delay is None:
             delivery.progress.end(delivery.message.offset)
-        if delay is None or delivery.progress.is_revoked:
-            lane.popleft()
-            self._size -= 1
-        self._changed.set()
-        if not lane:
-            del self._lanes[key]
-        elif delay is None:
-            self._ready.put_nowait((key, lane))
+        if lane.waiting and (delay is None or delivery.progress.is_revoked or lane.is_given_up):
+            self._pop(lane, first=True)
+        if delay is None or not lane.waiting:
+            self._go_on(lane)
         else:
             # Others are handled meanwhile. A lane that is gone by then is passed over.
-            asyncio.get_running_loop().call_later(delay, self._ready.put_nowait, (key, lane))
+            asyncio.get_running_loop().call_later(delay, self._go_on, lane)
+        self._changed.set()
+        self._start()
+        if error and not lane.is_given_up:
+            logger.error("attempt failed by itself, will be repeated", exc_info=error)
+
+
+def _key(message: Any) -> Hashable:  # noqa: ANN401 - a ConsumerRecord
+    return (message.partition, message.offset if message.key is None else message.key)

@@ -19,6 +19,23 @@ class Progress:
         """Note that a message has been handled."""
         self._open.pop(offset, None)
 
+    def has_seen(self, offset: int) -> bool:
+        """Return whether a message that is read now has been read before."""
+        return self._next is not None and offset < self._next
+
+    def reach(self, offset: int) -> None:
+        """Note that every message below this offset has been read.
+
+        Markers of transactions take offsets too, and nobody hands them to us.
+        """
+        if self._next is None or offset > self._next:
+            self._next = offset
+
+    @property
+    def next(self) -> int | None:
+        """The offset after the last message that was read, once there is one."""
+        return self._next
+
     @property
     def position(self) -> int | None:
         """The offset below which everything has been handled, once there is one."""

@@ -21,8 +21,17 @@ from .progress import Progress
 POLL = 0.5
 COMMIT_INTERVAL = 0.5
 MAX_POLL_INTERVAL = 300
+PATIENCE = 1.0
+"""Seconds that a full consumer waits for room before it parks what waits in long lanes."""
+
 CAPACITY_FACTOR = 50
 """Messages that wait for each one that is being handled, at the most."""
+
+FETCHED_BYTES = 8 * 1024 * 1024
+"""Bytes that a broker sends in one answer, at the most, unless one batch is larger."""
+
+LEAVE_TIMEOUT = 3.0
+"""Seconds for the last commit, and as many for leaving the group, when the service stops."""
 
 logger = structlog.get_logger(__name__)
 
@@ -42,6 +51,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._progress: dict[TopicPartition, Progress] = {}
         self._committing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._read_from: dict[TopicPartition, int] = {}
+        self._is_stopping = False
         self.failure: str | None = "it has not joined its group yet"
 
     async def __aenter__(self) -> Self:
@@ -51,6 +62,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def __aexit__(self, *_: object) -> None:
         """Finish what is being handled, commit, and leave the group."""
+        self._is_stopping = True
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -70,6 +82,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await self._commit()
         for partition in revoked:
             self._progress.pop(partition, None)
+            self._read_from.pop(partition, None)
 
     def state(self) -> dict[str, int]:
         """Return numbers for logs and probes."""
@@ -91,6 +104,12 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 self.failure = str(error) or repr(error)
                 if failures == 1:
                     logger.warning("consumer interrupted", consumer=self.group, reason=self.failure)
+            except asyncio.CancelledError:
+                self.failure = "it was cancelled"
+                if self._is_stopping or _is_cancelled():
+                    raise
+                failures += 1
+                logger.exception("consumer was cancelled by its client", consumer=self.group)
             except Exception:
                 failures += 1
                 self.failure = "it failed, see the log"
@@ -100,16 +119,22 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _consume(self) -> None:
         concurrency = self._settings.kafka_consumer_concurrency
         self.failure = self.failure or "it joins its group"
-        lanes = Lanes(self._attempts, concurrency, concurrency * CAPACITY_FACTOR)
+        capacity = concurrency * CAPACITY_FACTOR
+        lanes = Lanes(self._attempts, concurrency, capacity, self._read_again)
         client = AIOKafkaConsumer(**self._options())
         client.subscribe([self.topic], listener=self)
         self._lanes, self._client = lanes, client
-        committing = asyncio.create_task(self._commit_regularly())
+        tasks = [asyncio.create_task(self._commit_regularly())]
         try:
             await start_client(client)
-            await self._poll(client, lanes)
+            tasks.append(asyncio.create_task(self._poll(client, lanes)))
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:  # none of them ends by itself
+                task.result()
         finally:
-            committing.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             try:
                 await self.on_partitions_revoked(list(self._progress))
                 await lanes.close()
@@ -124,25 +149,65 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             joining.cancel()
             await asyncio.gather(joining, return_exceptions=True)
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(self._settings.kafka_request_timeout):
+            async with asyncio.timeout(self._patience()):
                 await client.stop()
+
+    def _patience(self) -> float:
+        timeout: float = self._settings.kafka_request_timeout
+        return min(timeout, LEAVE_TIMEOUT) if self._is_stopping else timeout
 
     async def _poll(self, client: AIOKafkaConsumer, lanes: Lanes) -> None:
         while True:
-            batches = await client.getmany(timeout_ms=round(POLL * 1000), max_records=500)
+            batches = await client.getmany(timeout_ms=round(POLL * 1000), max_records=lanes.room)
             for partition, messages in batches.items():
                 # What came for a partition that was taken away meanwhile is the next owner's.
                 progress = self._progress.get(partition)
-                if progress is None or progress.is_revoked:
-                    continue
-                for message in messages:
-                    progress.begin(message.offset)
-                    lanes.add(Delivery(message, progress))
-            while lanes.full and not await lanes.wait_for_room(MAX_POLL_INTERVAL / 10):
+                if progress is not None and not progress.is_revoked:
+                    self._take(lanes, partition, progress, messages)
+            await self._note_positions(client)
+            await self._wait_for_room(client, lanes)
+
+    def _take(
+        self, lanes: Lanes, partition: TopicPartition, progress: Progress, messages: list[Any]
+    ) -> None:
+        asked = self._read_from.pop(partition, None)
+        if asked is not None:
+            lanes.forget(progress, asked, messages[0].offset)
+        for message in messages:
+            delivery = Delivery(message, progress)
+            if progress.has_seen(message.offset):
+                lanes.add_again(delivery)
+            else:
+                progress.begin(message.offset)
+                lanes.add(delivery)
+
+    def _read_again(self, progress: Progress, offset: int) -> None:
+        """Have the messages of a partition read again from an offset on."""
+        for partition, current in self._progress.items():
+            if current is progress and self._client is not None:
+                with contextlib.suppress(KafkaError):  # the partition was taken away just now
+                    self._client.seek(partition, offset)
+                    self._read_from[partition] = offset
+
+    async def _note_positions(self, client: AIOKafkaConsumer) -> None:
+        """Take note of what is not a message: the ends of transactions, and aborted ones."""
+        for partition, progress in list(self._progress.items()):
+            with contextlib.suppress(KafkaError, TimeoutError):
+                if partition in client.assignment() and client.highwater(partition) is not None:
+                    async with asyncio.timeout(POLL):
+                        progress.reach(await client.position(partition))
+
+    async def _wait_for_room(self, client: AIOKafkaConsumer, lanes: Lanes) -> None:
+        polled = monotonic()
+        while lanes.full:
+            if not await lanes.wait_for_room(min(PATIENCE, MAX_POLL_INTERVAL / 10)):
+                lanes.park()
+            if monotonic() - polled > MAX_POLL_INTERVAL / 10:
+                polled = monotonic()
                 await self._poll_nothing(client)
 
     async def _poll_nothing(self, client: AIOKafkaConsumer) -> None:
-        # Slow handlers keep their place in the group: it takes whoever does not poll for dead.
+        # Slow handlers keep their place in the group, which gives up a member that does not poll.
         partitions = client.assignment()
         client.pause(*partitions)
         await client.getmany(timeout_ms=0)
@@ -163,10 +228,10 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if not offsets or self._client is None:
                 return
             try:
-                async with asyncio.timeout(self._settings.kafka_request_timeout):
+                async with asyncio.timeout(self._patience()):
                     await self._client.commit(offsets)
-            except (KafkaError, TimeoutError) as error:
-                # What is not committed comes again: to whoever has the partition then.
+            except (KafkaError, OSError, TimeoutError) as error:
+                # What is not committed comes again, to the partition's next owner.
                 logger.warning("offsets not committed", consumer=self.group, reason=repr(error))
                 return
             for partition, offset in offsets.items():
@@ -176,12 +241,22 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     def _lag(self) -> int:
         if self._client is None:
             return 0
-        ends = {one: self._client.highwater(one) for one in self._progress}
+        ends = {one: self._end(one) for one in self._progress}
         return sum(
             max(0, end - position)
             for one, end in ends.items()
             if end is not None and (position := self._progress[one].position) is not None
         )
+
+    def _end(self, partition: TopicPartition) -> int | None:
+        """Return the offset up to which messages are ours to read: open transactions are not."""
+        if self._client is None or partition not in self._client.assignment():
+            return None
+        stable: int | None = self._client.last_stable_offset(partition)
+        if stable is not None and stable >= 0:
+            return stable
+        end: int | None = self._client.highwater(partition)
+        return end
 
     def _options(self) -> dict[str, Any]:
         drain = self._settings.kafka_drain_timeout
@@ -191,8 +266,16 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             "group_id": self.group,
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
+            "isolation_level": "read_committed",
+            "fetch_max_bytes": FETCHED_BYTES,
             "session_timeout_ms": round(session * 1000),
             "heartbeat_interval_ms": round(session * 1000 / 4),
             "max_poll_interval_ms": MAX_POLL_INTERVAL * 1000,
             "rebalance_timeout_ms": round((drain + 20) * 1000),
         }
+
+
+def _is_cancelled() -> bool:
+    """Return whether this task itself is to end, not only something that it waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
