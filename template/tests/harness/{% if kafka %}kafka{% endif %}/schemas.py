@@ -1,21 +1,23 @@
 """The stored JSON Schema of each version of each event, and what may change about it.
 
-`python -m tests.harness.kafka.schemas` stores those of new events.
+`python -m tests.harness.kafka.schemas` stores those of new events, and what is new in the others.
 """
 
 import importlib
 import json
 import pkgutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.harness.kafka.compatibility import KEY, TOPIC, breaks
+from tests.harness.kafka.keys import key_rule
 from tests.harness.kafka.service import EventBase, domain
 
+__all__ = ["breaks", "contract", "events", "file", "store", "vanished"]
+
 FOLDER = Path(__file__).parents[2] / "event_schemas"
-WORDS = {"title", "description", "examples", "default"}
-"""Keywords that change nothing about what is valid."""
 
 
 def events() -> dict[str, type[EventBase]]:
@@ -31,54 +33,36 @@ def file(name: str) -> Path:
     return FOLDER / f"{name}.json"
 
 
-def store() -> list[Path]:
-    """Store the schemas of events that have none yet, and return their files."""
-    FOLDER.mkdir(exist_ok=True)
-    new = {file(name): event for name, event in events().items() if not file(name).exists()}
-    for path, event in new.items():
-        path.write_text(json.dumps(event.body_schema(), indent=2, sort_keys=True) + "\n")
-    return list(new)
+def contract(event: type[EventBase]) -> dict[str, Any]:
+    """Return all that readers rely on: the schema of the body, the topic and the key."""
+    return {**event.body_schema(), TOPIC: event.topic, KEY: key_rule(event)}
 
 
-def breaks(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Name what readers of either schema would trip over in messages of the other one.
+def vanished() -> list[str]:
+    """Name the events that are stored with their topic and that no class describes any more.
 
-    Old readers have to get along with new messages, and new readers with those that are kept.
+    Files of older releases hold no topic, and may be of events that are long gone.
     """
-    return list(_breaks(_resolved(old, old), _resolved(new, new), "body"))
+    names = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
+    return sorted(name for name in set(names) - set(events()) if TOPIC in names[name])
 
 
-def _breaks(old: Any, new: Any, where: str) -> Iterator[str]:  # noqa: ANN401 - any JSON
-    if not (isinstance(old, dict) and isinstance(new, dict)) or "properties" not in old:
-        if old != new:
-            yield f"  {where}: {json.dumps(old)} became {json.dumps(new)}"
-        return
-    before, after = old["properties"], new.get("properties", {})
-    for name in before:
-        if name in after:
-            yield from _breaks(before[name], after[name], f"{where}.{name}")
-        else:
-            yield f"  {where}.{name} is gone"
-    needed, was_needed = set(new.get("required", ())), set(old.get("required", ()))
-    for name in sorted(needed - was_needed):
-        yield f"  {where}.{name} is required now, which older messages do not know"
-    for name in sorted((was_needed - needed) & set(after)):
-        yield f"  {where}.{name} is optional now, which older readers do not expect"
-
-
-def _resolved(part: Any, whole: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(part, list):
-        return [_resolved(one, whole) for one in part]
-    if not isinstance(part, dict):
-        return part
-    if "$ref" in part:
-        return _resolved(whole["$defs"][part["$ref"].rpartition("/")[2]], whole)
-    kept = {key: value for key, value in part.items() if key not in {*WORDS, "$defs"}}
-    if "properties" in part:
-        kept["properties"] = part["properties"]
-        fields = {name: _resolved(value, whole) for name, value in part["properties"].items()}
-        return {**kept, "properties": fields}
-    return {key: _resolved(value, whole) for key, value in kept.items()}
+def store() -> list[Path]:
+    """Store the schemas of new events and what is new in others, and return the files."""
+    FOLDER.mkdir(exist_ok=True)
+    changed = []
+    for name, event in events().items():
+        path, new = file(name), contract(event)
+        old = json.loads(path.read_text()) if path.exists() else {}
+        if old and breaks(old, new):
+            continue  # the test says what is wrong with it
+        for part in ("properties", "$defs"):  # what is gone may still be in kept messages
+            if part in old or part in new:
+                new[part] = {**old.get(part, {}), **new.get(part, {})}
+        if new != old:
+            path.write_text(json.dumps(new, indent=2, sort_keys=True) + "\n")
+            changed.append(path)
+    return changed
 
 
 def _subclasses(cls: type[EventBase]) -> Iterator[type[EventBase]]:

@@ -1,0 +1,35 @@
+"""What an event's key is made of, as text that changes when the rule does."""
+
+from typing import Any, Self
+
+from tests.harness.kafka.service import EventBase
+
+
+class _Field(str):
+    """Stands for a field's value, and writes down what is done with it."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Self:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(self)(f"{self[:-1]}.{name}}}")
+
+    def __call__(self, *_: object, **__: object) -> Self:
+        return type(self)(f"{self[:-1]}()}}")
+
+    def __format__(self, form: str) -> str:
+        return f"{self[:-1]}:{form}}}" if form else str(self)
+
+
+def key_rule(event: type[EventBase]) -> str | None:
+    """Return an event's key with the names of fields in the place of their values.
+
+    None when the rule does more than put fields together.
+    """
+    names = {name: field.serialization_alias or name for name, field in event.model_fields.items()}
+    values: dict[str, Any] = {name: _Field(f"{{{written}}}") for name, written in names.items()}
+    try:
+        return str(event.model_construct(**values).key)
+    except Exception:  # noqa: BLE001 - the service's own code, on values that it does not expect
+        return None
