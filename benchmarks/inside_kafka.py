@@ -106,7 +106,7 @@ async def produce(settings: Settings) -> None:
             await future
 
         topic = f"produce-{uuid.uuid4().hex}"
-        await sender._soon_connected()
+        await sender.soon_connected()
         ours, theirs = [], []
         await spread(send, 500)
         await spread(publish, 500)
@@ -124,7 +124,7 @@ async def fill(settings: Settings, topic: str, number: int) -> None:
             record = encode(event(value), source="s", namespace="", traceparent=traceparent())
             await sender.send(record._replace(topic=topic))
 
-        await sender._soon_connected()
+        await sender.soon_connected()
         await spread(send, number)
 
 
@@ -211,7 +211,7 @@ async def relay(settings: Settings) -> None:
         for value in range(number):
             await producer.publish(event(value))
     async with Sender(settings) as sender:
-        await sender._soon_connected()
+        await sender.soon_connected()
         started = perf_counter()
         async with Relay(settings, sender):
             await emptied(settings.database_url)

@@ -1,42 +1,67 @@
-"""What becomes of events when the producer closes under them."""
+"""What becomes of the events of one batch."""
 
 import asyncio
-from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
-from orders.internal.kafka.cloud_events import Record
-from orders.internal.kafka.errors import BrokersUnavailable
-from orders.internal.kafka.outbox.dispatch import Dispatch, Saved
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
+
+from orders.internal.kafka.outbox.dispatch import send
 
 
 class Producer:
-    """Closes while it sends to the first of two topics, and is slow with the other one."""
+    """Takes batches, and answers each with the same error or with none."""
 
-    async def partitions_for(self, _: str) -> Collection[int]:
-        """Return the topic's partitions."""
-        return {0}
+    def __init__(self, error: KafkaError | None = None) -> None:
+        self.error = error
+        self.values: list[bytes] = []
 
     def create_batch(self) -> SimpleNamespace:
         """Return a batch that takes everything."""
-        return SimpleNamespace(append=lambda **_: True, close=lambda: None)
+        return SimpleNamespace(append=self._append, close=lambda: None)
 
-    async def send_batch(self, _: object, topic: str, **__: int) -> "asyncio.Future[None]":
+    async def send_batch(self, *_: object, **__: int) -> "asyncio.Future[None]":
         """Send a batch."""
         future = asyncio.get_running_loop().create_future()
-        if topic == "closed":
-            future.set_exception(BrokersUnavailable("the service stops"))
+        if self.error:
+            future.set_exception(self.error)
         else:
-            await asyncio.sleep(0.05)
             future.set_result(None)
         return future
 
+    def _append(self, *, value: bytes, **_: object) -> bool:
+        self.values.append(value)
+        return True
+
+
+def row(number: int, value: bytes = b"{}", headers: str = "{}") -> dict[str, object]:
+    """Return a row of the outbox."""
+    return {"id": number, "topic": "t", "key": b"k", "value": value, "headers": headers}
+
 
 async def test_a_producer_that_closes_is_a_failure_like_others() -> None:
-    """What other partitions have sent by then is known, and so is why the rest was not."""
+    """Nothing is sent or refused, and the reason is known."""
+    producer: Any = Producer(ProducerClosed())
+    outcome = await send(producer, 0, [row(1)], 1000)
+    assert (outcome.sent, outcome.refused) == ([], {})
+    assert isinstance(outcome.failure, ProducerClosed)
+
+
+async def test_a_row_that_cannot_be_sent_holds_up_no_other() -> None:
+    """A row that is too large, and rows that are not events, are refused; the others are sent."""
     producer: Any = Producer()
-    topics = ("closed", "open")
-    events = [Saved(number, Record(topic, b"a", b"", [])) for number, topic in enumerate(topics)]
-    outcome = await Dispatch(producer, 1000).send(events)
-    assert outcome.sent == [1]
-    assert isinstance(outcome.failure, BrokersUnavailable)
+    rows = [row(1, b"x" * 2000), row(2), row(3, headers="[]"), row(4, headers="nonsense"), row(5)]
+    outcome = await send(producer, 0, rows, 1000)
+    assert outcome.sent == [2, 5]
+    assert set(outcome.refused) == {1, 3, 4}
+    assert "bytes" in outcome.refused[1]
+
+
+async def test_several_that_brokers_refuse_together_are_tried_alone() -> None:
+    """None of them is refused for good until it was sent alone."""
+    producer: Any = Producer(MessageSizeTooLargeError())
+    outcome = await send(producer, 0, [row(1), row(2)], 1000)
+    assert outcome.is_suspect
+    assert outcome.refused == {}
+    outcome = await send(producer, 0, [row(1)], 1000)
+    assert list(outcome.refused) == [1]

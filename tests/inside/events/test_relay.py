@@ -1,89 +1,273 @@
-"""What the relay makes of topics that it does not find."""
+"""Trouble with one topic, partition or row holds up nothing else."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.partitioner import DefaultPartitioner
 
-from orders.internal.kafka.cloud_events import Record
-from orders.internal.kafka.outbox import relay as module
-from orders.internal.kafka.outbox.dispatch import Dispatch, Outcome, Saved
+from orders.internal.kafka.outbox import lines
 from orders.internal.kafka.outbox.relay import Relay
 from orders.settings import Settings
 
+from tests.harness.kafka.messages import eventually
+
+FILL = """
+INSERT INTO internal.outbox (topic, key, value, headers)
+SELECT $1, convert_to($2 || (i % $4), 'UTF8'), convert_to(i::text, 'UTF8'), '{}'
+FROM generate_series(1, $3) i
+"""
+
 
 class Producer:
-    """Finds every topic."""
-
-    async def partitions_for(self, _: str) -> set[int]:
-        """Return the topic's partitions."""
-        return {0}
-
-
-class Statements:
-    """Writes down which topics' events were set aside."""
+    """Two partitions of each topic; the trouble is in `stuck`, `denied` and `missing`."""
 
     def __init__(self) -> None:
-        self.topics: list[str] = []
+        self.sent: dict[tuple[str, int], list[tuple[bytes, bytes]]] = {}
+        self.stuck: set[tuple[str, int]] = set()
+        self.denied: set[str] = set()
+        self.missing: set[str] = set()
+        self.waiting: list[Callable[[], None]] = []
 
-    async def execute(self, statement: str, *values: str) -> None:
-        """Note a statement."""
-        if "topic =" in statement:
-            self.topics.append(values[0])
+    async def partitions_for(self, topic: str) -> set[int]:
+        """Return the topic's partitions."""
+        if topic in self.missing:
+            raise UnknownTopicOrPartitionError
+        if topic in self.denied:
+            raise TopicAuthorizationFailedError(topic)
+        return {0, 1}
+
+    def create_batch(self) -> "Batch":
+        """Return an empty batch."""
+        return Batch()
+
+    async def send_batch(
+        self, batch: "Batch", topic: str, *, partition: int
+    ) -> "asyncio.Future[None]":
+        """Send a batch, or keep it for as long as its partition is stuck."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def acknowledge() -> None:
+            self.sent.setdefault((topic, partition), []).extend(batch.messages)
+            future.set_result(None)
+
+        if (topic, partition) in self.stuck:
+            self.waiting.append(acknowledge)
+        else:
+            acknowledge()
+        return future
+
+    def heal(self) -> None:
+        """Acknowledge what is stuck."""
+        self.stuck.clear()
+        for acknowledge in self.waiting:
+            acknowledge()
+
+    async def values(self, topic: str) -> int:
+        """Return how many messages a topic has."""
+        return sum(len(sent) for (name, _), sent in self.sent.items() if name == topic)
 
 
-class Watched(Relay):
-    """A relay whose brokers are there, and whose clock is set by hand."""
+class Batch:
+    """Messages that are sent together."""
 
-    def __init__(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        sender: Any = None
-        super().__init__(settings, sender)
-        self.statements = Statements()
-        self.now = 1000.0
-        monkeypatch.setattr(module, "monotonic", lambda: self.now)
+    def __init__(self) -> None:
+        self.messages: list[tuple[bytes, bytes]] = []
 
-    async def find(self, topic: str) -> None:
-        """Look a topic up with success; its one event is too large to be sent."""
-        producer: Any = Producer()
-        event = Saved(1, Record(topic, b"key", b"value", []))
-        await self.settle(await Dispatch(producer, 1).send([event]))
-
-    async def miss(self, topic: str) -> None:
-        """Look a topic up in vain."""
-        await self.settle(Outcome(unknown_topics={topic}))
-
-    async def settle(self, outcome: Outcome) -> None:
-        """Settle what became of events."""
-        connection: Any = self.statements
-        await self._settle(connection, outcome)
-
-    def passed_over(self) -> list[str]:
-        """Return the topics that are not looked up just now."""
-        return self._absent()
-
-    async def _brokers_answer(self) -> bool:
+    def append(self, *, key: bytes, value: bytes, **_: object) -> bool:
+        """Take a message."""
+        self.messages.append((key, value))
         return True
 
+    def close(self) -> None:
+        """Take no more."""
 
-async def test_a_topic_that_was_found_has_all_its_time_again(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+
+class Sender:
+    """A connection to brokers that are there."""
+
+    def __init__(self, producer: Producer) -> None:
+        self.producer = producer
+
+    async def soon_connected(self) -> Producer:
+        """Return the producer."""
+        return self.producer
+
+    async def check(self) -> str:
+        """Answer."""
+        return "answers"
+
+    def replace(self, _: object) -> None:
+        """Keep the producer."""
+
+
+@pytest.fixture
+def producer(monkeypatch: pytest.MonkeyPatch) -> Producer:
+    """Brokers for the relay; nobody waits long for a slow partition."""
+    monkeypatch.setattr(lines, "PATIENCE", 0.05)
+    return Producer()
+
+
+@pytest.fixture
+def relay(producer: Producer, settings: Settings) -> Relay:
+    """A relay that sends to them."""
+    sender: Any = Sender(producer)
+    return Relay(settings, sender)
+
+
+@pytest.fixture
+async def fill(migrated_postgres: str) -> Callable[..., Awaitable[None]]:
+    """What saves events of one topic, of one key or several."""
+
+    async def save(topic: str, key: str, number: int, keys: int = 1) -> None:
+        connection = await asyncpg.connect(migrated_postgres)
+        await connection.execute(FILL, topic, key, number, keys)
+        await connection.close()
+
+    return save
+
+
+async def left(url: str) -> int:
+    """Return how many events wait or are set aside."""
+    connection = await asyncpg.connect(url)
+    number: int = await connection.fetchval("SELECT count(*) FROM internal.outbox")
+    await connection.close()
+    return number
+
+
+def keys() -> tuple[str, str]:
+    """Return a key of each of two partitions, of those that `fill` makes of one name."""
+    partition = DefaultPartitioner()
+    by_partition = {partition(f"{name}0".encode(), [0, 1], [0, 1]): name for name in "abcdefgh"}
+    return by_partition[0], by_partition[1]
+
+
+Fill = Callable[..., Awaitable[None]]
+
+
+async def test_a_stuck_partition_holds_up_no_other(
+    relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
 ) -> None:
-    """One slow look-up, a minute after another one, sets nothing aside."""
-    relay = Watched(settings, monkeypatch)
-    await relay.miss("slow")
-    assert relay.passed_over() == ["slow"]
-    await relay.find("slow")
-    assert relay.passed_over() == []
-    relay.now += 60
-    await relay.miss("slow")
-    assert relay.statements.topics == []
+    """Thousands of its events are passed; once it works again each is sent once, in order."""
+    stuck, free = keys()
+    producer.stuck.add(("t", 0))
+    await fill("t", stuck, 3000)
+    await fill("t", free, 5)
+    await fill("other", free, 5)
+    async with relay:
+
+        async def sent() -> tuple[int, int]:
+            return await producer.values("t"), await producer.values("other")
+
+        await eventually(sent, (5, 5))
+        await fill("t", free, 5)
+        await eventually(sent, (10, 5))
+        producer.heal()
+        await eventually(sent, (3010, 5))
+        await eventually(lambda: left(migrated_postgres), 0)
+    assert [value for _, value in producer.sent["t", 0]] == [b"%d" % one for one in range(1, 3001)]
 
 
-async def test_a_topic_that_stays_away_has_its_events_set_aside(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+async def test_a_topic_without_permission_waits_and_says_so(
+    relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
 ) -> None:
-    """What cannot be sent for want of a topic waits for some time, and no longer."""
-    relay = Watched(settings, monkeypatch)
-    await relay.miss("lost")
-    relay.now += module.UNKNOWN_TOPIC_PATIENCE + 1
-    await relay.miss("lost")
-    assert relay.statements.topics == ["lost"]
+    """It is not called missing, other topics are sent, and its events once they are allowed."""
+    producer.denied.add("denied")
+    await fill("denied", "a", 1500)
+    await fill("t", "a", 5)
+    async with relay:
+
+        async def sent() -> tuple[int, int]:
+            return await producer.values("denied"), await producer.values("t")
+
+        await eventually(sent, (0, 5))
+        assert "not authorized" in relay.troubles
+        assert "no topic" not in relay.troubles
+        connection = await asyncpg.connect(migrated_postgres)
+        query = "SELECT count(*) FROM internal.outbox WHERE error IS NOT NULL"
+        assert await connection.fetchval(query) == 0
+        await connection.close()
+        producer.denied.clear()
+        await eventually(sent, (1500, 5))
+        assert relay.troubles == ""
+
+
+async def test_a_topic_that_is_missing_waits_for_somebody_to_create_it(
+    relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
+) -> None:
+    """Its events are not set aside, and are sent in order when it is there."""
+    producer.missing.add("late")
+    await fill("late", "a", 600)
+    await fill("t", "a", 1)
+    async with relay:
+
+        async def sent() -> tuple[int, int]:
+            return await producer.values("late"), await producer.values("t")
+
+        await eventually(sent, (0, 1))
+        assert "no topic late" in relay.troubles
+        producer.missing.clear()
+        await eventually(sent, (600, 1))
+        await eventually(lambda: left(migrated_postgres), 0)
+
+
+async def test_a_topic_name_that_brokers_do_not_allow_is_set_aside(
+    relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
+) -> None:
+    """No broker ever takes it, so its events would wait for ever."""
+    await fill("no topic", "a", 2)
+    await fill("t", "a", 1)
+    async with relay:
+        await eventually(lambda: left(migrated_postgres), 2)
+        assert await producer.values("t") == 1
+
+        async def errors() -> set[str]:
+            connection = await asyncpg.connect(migrated_postgres)
+            rows = await connection.fetch("SELECT error FROM internal.outbox")
+            await connection.close()
+            return {str(row["error"]) for row in rows}
+
+        await eventually(errors, {"its topic's name is not valid"})
+
+
+async def test_pruning_leaves_time_to_send(
+    relay: Relay, producer: Producer, migrated_postgres: str
+) -> None:
+    """An event that is saved while many old rows of the inbox are deleted is sent meanwhile."""
+    connection = await asyncpg.connect(migrated_postgres)
+    await connection.execute(
+        "INSERT INTO internal.inbox SELECT 'c', i::text, now() - interval '99 days' "
+        "FROM generate_series(1, 100000) i"
+    )
+    rows = "SELECT count(*) FROM internal.inbox"
+    async with relay:
+        while await connection.fetchval(rows) == 100_000:
+            pass
+        await connection.execute(FILL, "t", "a", 1, 1)
+        while not await producer.values("t"):  # noqa: ASYNC110 - of the producer above
+            await asyncio.sleep(0)
+        assert await connection.fetchval(rows) > 0
+        await eventually(lambda: connection.fetchval(rows), 0)
+    await connection.close()
+
+
+async def test_stopping_settles_what_is_in_flight(
+    relay: Relay,
+    producer: Producer,
+    fill: Fill,
+    migrated_postgres: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What brokers acknowledge while the relay stops is not sent again by the next one."""
+    stuck, _ = keys()
+    producer.stuck.add(("t", 0))
+    await fill("t", stuck, 1)
+    monkeypatch.setattr(lines, "PATIENCE", 20.0)
+    async with relay:
+        while not producer.waiting:  # noqa: ASYNC110 - of the producer above
+            await asyncio.sleep(0.001)
+        asyncio.get_running_loop().call_later(0.2, producer.heal)
+    assert await left(migrated_postgres) == 0

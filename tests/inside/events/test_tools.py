@@ -3,7 +3,16 @@
 import asyncio
 import os
 import signal
+from typing import Any
 
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from orders.internal.kafka import tools
+from orders.internal.kafka.cloud_events import Record
+from orders.internal.kafka.errors import EventRefusedError, UnknownTopicError
+from orders.internal.kafka.sender import Sender
+from orders.internal.kafka.tools import replay, tail
 from orders.settings import Settings
 
 from tests.harness.kafka.messages import Messages
@@ -37,6 +46,20 @@ async def make(settings: Settings, target: str, *arguments: str) -> tuple[int, l
     return process.returncode or 0, output.decode().splitlines()
 
 
+async def letters(settings: Settings, messages: Messages, number: int) -> None:
+    """Leave dead letters of one key, with their numbers as values."""
+    await messages.send("inside", b"first", b"a")
+    headers = {**LETTER, "dead_letter_topic": f"{settings.kafka_namespace}inside"}
+    for value in range(number):
+        await messages.send("inside.dead-letters", b"%d" % value, b"a", **headers)
+
+
+async def replayed(settings: Settings, topic: str) -> list[str]:
+    """Send dead letters back, and return what is said of it."""
+    lines = replay(settings, topic, since=None, key=None, dry_run=False)
+    return [line async for line in lines]
+
+
 async def test_the_tail_shows_messages_as_they_come(settings: Settings, messages: Messages) -> None:
     """What is there is shown readably, and then what comes."""
     await messages.send("inside", b'{"number":1}', b"a", **KNOWN)
@@ -61,15 +84,94 @@ async def test_dead_letters_are_chosen_by_key_and_tried_dry(
     settings: Settings, messages: Messages
 ) -> None:
     """Of several letters those of one key go back, after a look at what would."""
-    for key in (b"a", b"b"):
+    await messages.send("inside", b"{}", b"first")
+    key = "b'\"$HOME `id` $(shell id)"
+    for one in ("a", key):
         headers = {**LETTER, "dead_letter_topic": f"{settings.kafka_namespace}inside"}
-        await messages.send("inside.dead-letters", b"{}", key, **headers)
-    status, lines = await make(settings, "events-replay", "topic=inside", "key=b", "dry-run=1")
+        await messages.send("inside.dead-letters", b"{}", one.encode(), **headers)
+    chosen = ("topic=inside", f"key={key}")
+    status, lines = await make(settings, "events-replay", *chosen, "dry-run=1")
     assert (status, lines[-1]) == (0, "1 dead letters would be sent back to inside")
-    status, lines = await make(settings, "events-replay", "topic=inside", "key=b")
+    status, lines = await make(settings, "events-replay", *chosen)
     assert (status, lines[-1]) == (0, "1 dead letters sent back to inside")
-    (message,) = await messages.read("inside", 1)
-    assert message.key == b"b"
+    _, message = await messages.read("inside", 2)
+    assert message.key == key.encode()
+
+
+async def test_a_message_is_one_line_whatever_is_in_it(
+    settings: Settings, messages: Messages
+) -> None:
+    """Line breaks and commands for a terminal are escaped; a time of another unit is shown."""
+    body = b'{\n "a": "\xc3\xa9"}\x1b[31m\r\xe2\x80\xae'
+    await messages.send("inside", body, b"\n", ce_type="x\ty")
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    async with producer:
+        topic = f"{settings.kafka_namespace}inside"
+        await producer.send_and_wait(topic, b"{}", key=b"odd", timestamp_ms=2 * 10**15)
+    lines = sorted([line async for line in tail(settings, "inside", follow=False)])
+    assert len(lines) == 2
+    assert all(line.isprintable() for line in lines)
+    assert r'key=\n id=- {\n "a": "é"}\x1b[31m\r\u202e' in lines[0]
+    assert lines[1].startswith("timestamp=2000000000000000 ")
+
+
+async def test_looking_makes_no_topic(settings: Settings, messages: Messages) -> None:
+    """A mistyped name is reported, by the tail and by the replay, and stays unknown."""
+    for _ in range(2):
+        with pytest.raises(UnknownTopicError, match="typo"):
+            await anext(tail(settings, "typo", follow=False))
+        assert "no topic" in (await replayed(settings, "typo"))[-1]
+    headers = {**LETTER, "dead_letter_topic": f"{settings.kafka_namespace}gone"}
+    await messages.send("inside.dead-letters", b"{}", b"a", **headers)
+    lines = await replayed(settings, "inside")
+    assert "there is no topic" in lines[0]
+    with pytest.raises(UnknownTopicError, match="gone"):
+        await anext(tail(settings, "gone", follow=False))
+
+
+async def test_an_interrupted_replay_goes_on_where_it_stopped(
+    settings: Settings, messages: Messages
+) -> None:
+    """What was sent back before is not sent again, and all the rest is."""
+    await letters(settings, messages, 5)
+    lines = replay(settings, "inside", since=None, key=None, dry_run=False)
+    sent = [await anext(lines), await anext(lines)]
+    await lines.aclose()
+    assert all(line.startswith("sent ") for line in sent)
+    assert (await replayed(settings, "inside"))[-1] == "3 dead letters sent back to inside"
+    found = [message.value for message in await messages.read("inside", 6)]
+    assert sorted(found) == [b"0", b"1", b"2", b"3", b"4", b"first"]
+
+
+async def test_nothing_is_sent_back_twice_when_brokers_forget(
+    settings: Settings, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brokers forget the offsets of an idle group; the receipts among the letters stay."""
+    await letters(settings, messages, 2)
+    assert (await replayed(settings, "inside"))[-1] == "2 dead letters sent back to inside"
+    monkeypatch.setattr(tools, "REPLAY_GROUP_SUFFIX", ".forgotten")
+    assert await replayed(settings, "inside") == ["0 dead letters sent back to inside"]
+    await letters(settings, messages, 1)
+    monkeypatch.setattr(tools, "REPLAY_GROUP_SUFFIX", ".forgotten-again")
+    assert (await replayed(settings, "inside"))[-1] == "1 dead letters sent back to inside"
+
+
+async def test_a_letter_that_brokers_refuse_holds_up_no_other(
+    settings: Settings, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is passed over with the reason, and those after it are sent."""
+    await letters(settings, messages, 3)
+    send = Sender.send
+
+    async def refuse(self: Sender, record: Record, **options: Any) -> None:  # noqa: ANN401
+        if record.value == b"1":
+            raise EventRefusedError("too large")
+        await send(self, record, **options)
+
+    monkeypatch.setattr(Sender, "send", refuse)
+    lines = await replayed(settings, "inside")
+    assert lines[1].startswith("passed over, too large: ")
+    assert lines[-1] == "2 dead letters sent back to inside"
 
 
 async def test_a_moment_that_is_none_is_refused(settings: Settings) -> None:

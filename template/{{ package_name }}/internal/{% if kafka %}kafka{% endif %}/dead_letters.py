@@ -12,7 +12,16 @@ MEANT_FOR = "replay_for"
 """The header of a message that was sent back: only this group handles it again."""
 
 LEFT_OUT = f"{PREFIX}left_out_bytes"
-"""The header of a dead letter whose value was too large to be kept: how large it was."""
+"""The header of a dead letter whose value brokers refused: how large it was."""
+
+SENT_BACK_BEFORE = f"{PREFIX}sent_back_before"
+"""The header of a receipt: all letters of its partition before this offset were dealt with.
+
+Brokers forget the offsets of a group that is idle for a week; they keep a receipt for longer than
+the letters that it is about.
+"""
+
+RECEIPT_KEY = b"dead-letters-sent-back"
 
 TEXT_LIMIT = 1000
 
@@ -70,7 +79,7 @@ def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
     """Return a dead letter as it is sent back to the topic that it came from.
 
     Raises:
-        ValueError: it is no dead letter, or one without the message's value.
+        ValueError: it is not a dead letter, or one without the message's value.
     """
     about = {
         name: value.decode() for name, value in message.headers if name.startswith(PREFIX) and value
@@ -79,6 +88,18 @@ def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
     if not topic or not group:
         raise ValueError("it has no headers of a dead letter")
     if LEFT_OUT in about:
-        raise ValueError(f"its value of {about[LEFT_OUT]} bytes was too large to be kept")
+        raise ValueError(f"brokers refused its value of {about[LEFT_OUT]} bytes, so it has none")
     headers = [(name, value) for name, value in message.headers if not name.startswith(PREFIX)]
     return Record(topic, message.key, message.value, [*headers, (MEANT_FOR, group.encode())])
+
+
+def receipt(topic: str, offset: int) -> Record:
+    """Return the note that all letters of a partition before an offset were dealt with."""
+    return Record(topic, RECEIPT_KEY, b"", [(SENT_BACK_BEFORE, b"%d" % offset)])
+
+
+def sent_back_before(message: Any) -> int | None:  # noqa: ANN401 - a ConsumerRecord
+    """Return the offset that a receipt names, or None when the message is not a receipt."""
+    value = dict(message.headers).get(SENT_BACK_BEFORE) or b""
+    is_receipt = message.key == RECEIPT_KEY and value.isdigit()
+    return int(value) if is_receipt else None

@@ -12,14 +12,26 @@ class BrokersUnavailable(EventError):  # noqa: N818 - names what happened
 class ProducerBufferFull(EventError):  # noqa: N818 - names what happened
     """Too many events wait for the brokers already."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"{limit} events wait for the brokers: try again later, or raise KAFKA_BUFFER_SIZE"
-        )
+    def __init__(self, waiting: int, limit: int | None = None) -> None:
+        what = f"{waiting} events wait for the brokers already"
+        advice = "try again later, or raise KAFKA_BUFFER_SIZE"
+        if limit is not None:
+            advice = f"with this one they would take over {limit} bytes: try again later"
+        super().__init__(f"{what}: {advice}")
 
 
 class EventRefusedError(EventError):
     """Brokers will never take this event."""
+
+
+class UnknownTopicError(EventError):
+    """Brokers do not have a topic, or do not show it to the service."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"there is no topic {topic}, or the service may not see it: check its name, and that "
+            "the service may DESCRIBE and READ it"
+        )
 
 
 class UnreadableMessageError(EventError):

@@ -9,10 +9,16 @@ from typing import Any, Self
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    CorruptRecordException,
+    InvalidTimestampError,
+    InvalidTopicError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
+    UnsupportedForMessageFormatError,
 )
 
 from .cloud_events import Record
@@ -23,8 +29,35 @@ from .settings_base import ConnectionSettings
 BATCH_SIZE = 128 * 1024
 """Bytes that are sent in one piece, at the most, unless one event is larger."""
 
-NOT_QUEUED = (KafkaTimeoutError, MessageSizeTooLargeError, UnknownTopicOrPartitionError)
+BUFFER_BYTES = 64 * 1024 * 1024
+"""Bytes of the messages that may wait for the brokers at the same time."""
+
+STOP_TIMEOUT = 2.0
+"""Seconds that a producer may take to close its connections."""
+
+NO_LIMIT = 2**31 - 1
+"""The limit of one message for aiokafka: the service and the brokers each apply their own."""
+
+RETIRED_AT_MOST = 10
+"""Replaced producers that may still wait for an acknowledgment at the same time."""
+
+NOT_QUEUED = (
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 """What aiokafka raises before it has counted a message."""
+
+REFUSALS = (
+    CorruptRecordException,
+    InvalidTimestampError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    UnsupportedForMessageFormatError,
+)
+"""Errors of a message's size or form: the same message meets them every time."""
 
 logger = structlog.get_logger(__name__)
 
@@ -40,7 +73,9 @@ class Sender:
         self._lost = asyncio.Event()
         self._tried = asyncio.Event()
         self._waiting = 0
-        self._told: deque[tuple[float, asyncio.Future[BaseException | None]]] = deque()
+        self._waiting_bytes = 0
+        self._retired: set[asyncio.Task[None]] = set()
+        self._pending: deque[tuple[float, asyncio.Future[BaseException | None]]] = deque()
         self._expiry: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -54,9 +89,14 @@ class Sender:
         """Send what is waiting, and disconnect."""
         if self._task:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait((self._task,))
         if self._producer:
-            await self._close(self._producer)
+            self._retire(self._producer)
+        if self._retired:
+            await asyncio.wait(self._retired, timeout=self._timeout / 2)
+        for task in self._retired:
+            task.cancel()
+        await asyncio.gather(*self._retired, return_exceptions=True)
 
     @property
     def waiting(self) -> int:
@@ -74,42 +114,65 @@ class Sender:
             raise BrokersUnavailable(f"not connected to Kafka at {servers}")
         return self._producer
 
-    async def send(self, record: Record) -> None:
+    async def send(
+        self, record: Record, *, limited: bool = True, partition: int | None = None
+    ) -> None:
         """Send a message, and return when every in-sync replica has it.
+
+        Args:
+            record: the message.
+            limited: refuse a message that is larger than the settings allow. A dead letter carries
+                a message that brokers took from somebody else: only brokers may refuse it.
+            partition: where it goes, if not where its key does.
 
         Raises:
             BrokersUnavailable: they do not answer in time.
-            ProducerBufferFull: too many messages wait already.
+            ProducerBufferFull: too many messages, or too many bytes, wait already.
             EventRefusedError: brokers will never take this one.
         """
-        if self._waiting >= self._limit:
-            raise ProducerBufferFull(self._limit)
-        producer = await self._soon_connected()
+        size, largest = record.size, self._settings.kafka_max_event_size
+        if limited and size > largest:
+            raise EventRefusedError(
+                f"the event takes {size} bytes, over {largest}: make it smaller, or raise "
+                "KAFKA_MAX_EVENT_SIZE"
+            )
+        self._check_room(size)
+        producer = await self.soon_connected()
         self._waiting += 1
+        self._waiting_bytes += size
         try:
             topic, key, value, headers = record
-            future = await producer.send(topic, value, key=key, headers=headers)
+            future = await producer.send(
+                topic, value, key=key, headers=headers, partition=partition
+            )
         except BaseException as error:
             self._waiting -= 1
+            self._waiting_bytes -= size
             if isinstance(error, KafkaError):
                 if not isinstance(error, NOT_QUEUED):
                     self.replace(producer)
                 raise _refusal(error) from error
             raise
-        failure = await self._settled(future)
+        failure = await self._settled(future, size)
         if failure:
             # aiokafka counts a failed message, brokers do not: all that followed would be refused.
             self.replace(producer)
             raise _refusal(failure) from failure
 
     def replace(self, producer: AIOKafkaProducer) -> None:
-        """Get a new producer in the place of this one, whose numbering of messages is broken."""
-        if self._producer is producer:
-            self._producer = None
-            self._tried.clear()
-            self._lost.set()
-            task = asyncio.create_task(self._close(producer))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        """Get a new producer in the place of this one, whose numbering of messages is broken.
+
+        The old one goes on until brokers have acknowledged what it was given.
+        """
+        if self._producer is not producer:
+            return
+        if len(self._retired) >= RETIRED_AT_MOST:
+            logger.error("kafka producer not replaced", unfinished=len(self._retired))
+            return
+        self._producer = None
+        self._tried.clear()
+        self._lost.set()
+        self._retire(producer)
 
     async def check(self) -> str:
         """Ask a broker for an answer, and say how many messages wait.
@@ -121,47 +184,59 @@ class Sender:
             raise BrokersUnavailable("no broker answers")
         return f"answers, {self._waiting} events wait"
 
-    async def _soon_connected(self) -> AIOKafkaProducer:
-        """Wait for an attempt to connect that is under way, but not for a second one."""
+    async def soon_connected(self) -> AIOKafkaProducer:
+        """Return the producer; wait for an attempt to connect that is under way, not for another.
+
+        Raises:
+            BrokersUnavailable: the attempt failed.
+        """
         if self._producer is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._timeout):
                     await self._tried.wait()
         return self.connected()
 
-    async def _settled(self, future: "asyncio.Future[Any]") -> BaseException | None:
+    def _check_room(self, size: int) -> None:
+        if self._waiting >= self._limit:
+            raise ProducerBufferFull(self._limit)
+        if self._waiting and self._waiting_bytes + size > BUFFER_BYTES:
+            raise ProducerBufferFull(self._waiting, BUFFER_BYTES)
+
+    async def _settled(self, future: "asyncio.Future[Any]", size: int) -> BaseException | None:
         """Wait until a message is acknowledged or refused, for a limited time.
 
         It counts until it is settled, not only for as long as somebody waits. This does what
         `asyncio.wait` does, in less than half of the time, and it is done for every event.
         """
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[BaseException | None] = loop.create_future()
+        settled: asyncio.Future[BaseException | None] = loop.create_future()
 
         def settle(future: "asyncio.Future[Any]") -> None:
             self._waiting -= 1
-            if not told.done():
-                told.set_result(None if future.cancelled() else future.exception())
-            while self._told and self._told[0][1].done():
-                self._told.popleft()
+            self._waiting_bytes -= size
+            if not settled.done():
+                cut = BrokersUnavailable("the producer dropped the event")
+                settled.set_result(cut if future.cancelled() else future.exception())
+            while self._pending and self._pending[0][1].done():
+                self._pending.popleft()
 
         future.add_done_callback(settle)
         if self._expiry is None:
             self._expiry = loop.call_later(self._timeout, self._expire)
-        self._told.append((loop.time() + self._timeout, told))
-        return await told
+        self._pending.append((loop.time() + self._timeout, settled))
+        return await settled
 
     def _expire(self) -> None:
         """Tell those that have waited too long, and look again when the next one will have."""
         loop = asyncio.get_running_loop()
         self._expiry = None
-        while self._told and (self._told[0][0] <= loop.time() or self._told[0][1].done()):
-            _, told = self._told.popleft()
-            if not told.done():
+        while self._pending and (self._pending[0][0] <= loop.time() or self._pending[0][1].done()):
+            _, settled = self._pending.popleft()
+            if not settled.done():
                 what = f"no broker took the event within {self._timeout:g} s"
-                told.set_exception(BrokersUnavailable(what))
-        if self._told:
-            self._expiry = loop.call_at(self._told[0][0], self._expire)
+                settled.set_exception(BrokersUnavailable(what))
+        if self._pending:
+            self._expiry = loop.call_at(self._pending[0][0], self._expire)
 
     async def _keep_connected(self) -> None:
         while True:
@@ -173,22 +248,29 @@ class Sender:
     async def _connect(self) -> AIOKafkaProducer:
         failures = 0
         while True:
-            producer = AIOKafkaProducer(**self._options())
             try:
-                await start_client(producer, self._timeout)
+                producer = await self._try_to_connect()
             except (KafkaError, OSError, TimeoutError) as error:
                 failures += 1
-                self._tried.set()
                 if failures == 1:
                     logger.warning("kafka unavailable", reason=str(error) or repr(error))
-                await self._close(producer)
-                await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * failures, 2))  # noqa: S311
-            except BaseException:
-                await self._close(producer)
-                raise
+            except Exception:
+                failures += 1
+                logger.exception("kafka unavailable")
             else:
                 logger.info("kafka connected", servers=self._settings.kafka_bootstrap_servers)
                 return producer
+            self._tried.set()
+            await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * failures, 2))  # noqa: S311
+
+    async def _try_to_connect(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(**self._options())
+        try:
+            await start_client(producer, self._timeout)
+        except BaseException:
+            await self._stop(producer)
+            raise
+        return producer
 
     def _options(self) -> dict[str, Any]:
         compression = self._settings.kafka_compression
@@ -198,21 +280,40 @@ class Sender:
             "enable_idempotence": True,
             "compression_type": None if compression == "none" else compression,
             "max_batch_size": BATCH_SIZE,
-            "max_request_size": self._settings.kafka_max_event_size,
+            "max_request_size": NO_LIMIT,
         }
 
-    async def _close(self, producer: AIOKafkaProducer) -> None:
-        # Without a broker aiokafka would wait for ever for what it still has to send.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout / 2):
-                await producer.flush()
-        producer._message_accumulator.fail_all(BrokersUnavailable("the service stops"))  # noqa: SLF001
-        with contextlib.suppress(TimeoutError, KafkaError, OSError):
-            async with asyncio.timeout(self._timeout / 2):
-                await producer.stop()
+    def _retire(self, producer: AIOKafkaProducer) -> None:
+        task = asyncio.create_task(self._finish(producer), name="kafka-producer-retired")
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+
+    async def _finish(self, producer: AIOKafkaProducer) -> None:
+        """Stop a producer once everything it was given is settled, or when this is cancelled."""
+        try:
+            await producer.flush()
+        finally:
+            await self._stop(producer)
+
+    async def _stop(self, producer: AIOKafkaProducer) -> None:
+        """Stop a producer, and close its connections even if what it was given is not settled.
+
+        Nothing in aiokafka withdraws a message: a producer that cannot stop tries to send it for
+        as long as the event loop runs.
+        """
+        stopping = asyncio.ensure_future(producer.stop())
+        await asyncio.wait((stopping,), timeout=STOP_TIMEOUT)
+        if stopping.cancel():
+            logger.warning("kafka producer stopped with unsent events", waiting=self._waiting)
+            await asyncio.wait((stopping,))
+            stopping = asyncio.ensure_future(producer.client.close())
+            await asyncio.wait((stopping,), timeout=STOP_TIMEOUT)
+            stopping.cancel()
+        elif not stopping.cancelled() and (error := stopping.exception()):
+            logger.warning("kafka producer did not stop cleanly", reason=repr(error))
 
 
 def _refusal(error: BaseException) -> EventRefusedError | BrokersUnavailable:
-    if isinstance(error, MessageSizeTooLargeError):
-        return EventRefusedError(f"the event is too large: {error}")
+    if isinstance(error, REFUSALS):
+        return EventRefusedError(f"brokers refuse the event: {error!r}")
     return BrokersUnavailable(f"the event was not sent: {error!r}")

@@ -1,25 +1,41 @@
 """Shows the messages of a topic, and sends dead letters back to where they came from."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from .cloud_events import header_texts
 from .connection import client_options
-from .dead_letters import SUFFIX, sent_back
-from .errors import BrokersUnavailable
+from .dead_letters import SUFFIX, receipt, sent_back, sent_back_before
+from .errors import BrokersUnavailable, EventError, EventRefusedError, UnknownTopicError
+from .readable import readable
+from .sender import Sender
 from .settings_base import ConnectionSettings
 
 REPLAY_GROUP_SUFFIX = ".replay"
 
+READ_TIMEOUT = 5.0
+"""Seconds without a message after which the rest of a partition counts as read."""
+
+Ends = dict[TopicPartition, int]
+
 
 async def tail(settings: ConnectionSettings, topic: str, *, follow: bool) -> AsyncIterator[str]:
-    """Give a line for each message of a topic: those that are there, then those that come."""
-    async with _reader(settings, settings.kafka_namespace + topic, None) as (reader, ends):
+    """Give a line for each message of a topic: those that are there, then those that come.
+
+    Raises:
+        UnknownTopicError: there is no such topic; none is created.
+    """
+    source = settings.kafka_namespace + topic
+    partitions = (await _topics(settings)).get(source)
+    if partitions is None:
+        raise UnknownTopicError(source)
+    async with _reader(settings, partitions, None) as (reader, ends):
         async for message in _messages(reader, ends):
             yield readable(message)
         while follow:
@@ -33,76 +49,163 @@ async def replay(
     since: datetime | None,
     key: str | None,
     dry_run: bool,
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Send the dead letters of a topic back to it, and give a line for each.
 
-    Where it stopped is kept, so that no letter is sent back twice; with `since` or `key` those that
-    were chosen are sent whether they were before or not.
+    Each is noted as soon as it is sent, so that none is sent back twice; with `since` or `key`
+    those that were chosen are sent whether they were before or not.
     """
     chosen = since is not None or key is not None
     source = settings.kafka_namespace + topic + SUFFIX
+    topics = await _topics(settings)
+    done = f"dead letters {'would be ' if dry_run else ''}sent back to {topic}"
+    if source not in topics:
+        yield f"0 {done}: there is no topic {source}"
+        return
     group = None if chosen else source + REPLAY_GROUP_SUFFIX
     count = 0
-    async with _reader(settings, source, group) as (reader, ends), _writer(settings) as writer:
-        async for message in _messages(reader, ends):
-            if (since and message.timestamp < since.timestamp() * 1000) or (
-                key is not None and message.key != key.encode()
-            ):
-                continue
-            try:
-                record = sent_back(message)
-            except ValueError as error:
-                yield f"passed over, {error}: {readable(message)}"
-                continue
-            yield ("would send " if dry_run else "sends ") + readable(message)
-            count += 1
-            if not dry_run:
-                target, _, value, headers = record
-                await writer.send_and_wait(target, value, key=record.key, headers=headers)
-        if group and not dry_run and ends:
-            await reader.commit(ends)
-    yield f"{count} dead letters {'would be ' if dry_run else ''}sent back to {topic}"
+    async with (
+        _reader(settings, topics[source], group) as (reader, ends),
+        Sender(settings) as sender,
+    ):
+        progress = Replayed(reader, sender, source, noted=not chosen and not dry_run)
+        if not chosen:
+            await progress.resume(ends)
+        try:
+            async for message in _messages(reader, ends):
+                if (since and message.timestamp < since.timestamp() * 1000) or (
+                    key is not None and message.key != key.encode()
+                ):
+                    continue
+                if sent_back_before(message) is not None:
+                    continue
+                refusal = await _send_back(None if dry_run else sender, message, topics)
+                await progress.note(message)
+                if refusal:
+                    yield f"passed over, {refusal}: {readable(message)}"
+                else:
+                    count += 1
+                    yield ("would send " if dry_run else "sent ") + readable(message)
+        finally:
+            problem = await progress.close()
+    if problem:
+        yield f"Brokers may forget what was sent back once this group is idle for a week: {problem}"
+    yield f"{count} {done}"
 
 
-def readable(message: Any) -> str:  # noqa: ANN401 - a ConsumerRecord
-    """Return a message as one line for people."""
-    headers = header_texts(message.headers)
-    time = datetime.fromtimestamp(message.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
-    body = (message.value or b"").decode(errors="backslashreplace")
-    key = (message.key or b"-").decode(errors="backslashreplace")
-    name = f"{headers.pop('ce_type', '?')} v{headers.pop('ce_typeversion', '?')}"
-    error = headers.get("dead_letter_error")
-    place = f"{message.topic}/{message.partition}@{message.offset}"
-    line = f"{time} {place} {name} key={key} id={headers.get('ce_id', '-')} {body}"
-    return f"{line} error={error!r}" if error else line
+class Replayed:
+    """Remembers which letters were dealt with: in the group's offsets, and in receipts."""
+
+    def __init__(
+        self, reader: AIOKafkaConsumer, sender: Sender, source: str, *, noted: bool
+    ) -> None:
+        self._reader = reader
+        self._sender = sender
+        self._source = source
+        self._noted = noted
+        self._offsets: dict[TopicPartition, int] = {}
+
+    async def resume(self, ends: Ends) -> None:
+        """Go on where the last replay stopped, also when brokers have forgotten its offsets."""
+        forgotten = {
+            one: end for one, end in ends.items() if await self._reader.committed(one) is None
+        }
+        if not forgotten:
+            return
+        starts = {one: await self._reader.position(one) for one in ends}
+        places = dict.fromkeys(forgotten, 0)
+        async for message in _messages(self._reader, forgotten):
+            one = TopicPartition(message.topic, message.partition)
+            if one in places and (before := sent_back_before(message)) is not None:
+                places[one] = max(places[one], before)
+        for one, start in starts.items():
+            self._reader.seek(one, max(start, places.get(one, 0)))
+
+    async def note(self, message: Any) -> None:  # noqa: ANN401 - a ConsumerRecord
+        """Note that a letter was dealt with."""
+        if self._noted:
+            one = TopicPartition(message.topic, message.partition)
+            self._offsets[one] = message.offset + 1
+            await self._reader.commit({one: message.offset + 1})
+
+    async def close(self) -> str | None:
+        """Write a receipt for each partition of which letters were dealt with.
+
+        Returns why that was not possible.
+        """
+        try:
+            for one, offset in self._offsets.items():
+                await self._sender.send(receipt(self._source, offset), partition=one.partition)
+        except EventError as error:
+            return str(error)
+        return None
 
 
-async def _messages(
-    reader: AIOKafkaConsumer, ends: dict[TopicPartition, int]
-) -> AsyncIterator[Any]:
+async def _send_back(
+    sender: Sender | None,
+    message: Any,  # noqa: ANN401 - a ConsumerRecord
+    topics: Mapping[str, Any],
+) -> str | None:
+    """Send a letter back; return why it cannot be."""
+    try:
+        record = sent_back(message)
+        if record.topic not in topics:
+            return f"there is no topic {record.topic}"
+        if sender:
+            await sender.send(record, limited=False)
+    except (ValueError, EventRefusedError) as error:
+        return str(error)
+    return None
+
+
+async def _messages(reader: AIOKafkaConsumer, ends: Ends) -> AsyncIterator[Any]:
     """Give the messages that are there now."""
-    while any([await reader.position(one) < end for one, end in ends.items()]):
-        for messages in (await reader.getmany(timeout_ms=500)).values():
+    left = set(ends)
+    while left := {one for one in left if await reader.position(one) < ends[one]}:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT):
+                batches = await reader.getmany(*left, timeout_ms=500)
+                while not batches:
+                    batches = await reader.getmany(*left, timeout_ms=500)
+        except TimeoutError:  # what is left are marks of transactions, not messages
+            return
+        for messages in batches.values():
             for message in messages:
                 yield message
 
 
+async def _topics(settings: ConnectionSettings) -> dict[str, list[TopicPartition]]:
+    """Return the partitions of every topic that the service may see; none is created."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        with _reported(settings):
+            await admin.start()
+            described = await admin.describe_topics()
+    finally:
+        await admin.close()
+    return {
+        one["topic"]: [
+            TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]
+        ]
+        for one in described
+    }
+
+
 @asynccontextmanager
 async def _reader(
-    settings: ConnectionSettings, topic: str, group: str | None
-) -> AsyncIterator[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
-    """Give a reader of all partitions of a topic, and where each ends now."""
+    settings: ConnectionSettings, partitions: list[TopicPartition], group: str | None
+) -> AsyncIterator[tuple[AIOKafkaConsumer, Ends]]:
+    """Give a reader of partitions, and where each ends now."""
     reader = AIOKafkaConsumer(
         **client_options(settings),
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        isolation_level="read_committed",
     )
     try:
-        with _told(settings):
+        with _reported(settings):
             await reader.start()
-            numbers = await reader._client._wait_on_metadata(topic)  # noqa: SLF001
-            partitions = [TopicPartition(topic, number) for number in numbers]
             reader.assign(partitions)
             ends = await reader.end_offsets(partitions)
         yield reader, ends
@@ -110,18 +213,8 @@ async def _reader(
         await reader.stop()
 
 
-@asynccontextmanager
-async def _writer(settings: ConnectionSettings) -> AsyncIterator[AIOKafkaProducer]:
-    writer = AIOKafkaProducer(**client_options(settings), acks="all", enable_idempotence=True)
-    try:
-        await writer.start()
-        yield writer
-    finally:
-        await writer.stop()
-
-
 @contextmanager
-def _told(settings: ConnectionSettings) -> Iterator[None]:
+def _reported(settings: ConnectionSettings) -> Iterator[None]:
     """Turn what aiokafka raises into an error that says where brokers should be."""
     try:
         yield

@@ -117,9 +117,9 @@ class Attempts:
         try:
             record = dead_letter(delivery.message, error, delivery.attempts, self._group)
             try:
-                await self._app.state.producer.send(record)
+                await self._app.state.producer.send(record, limited=False)
             except EventRefusedError:
-                await self._app.state.producer.send(without_value(record))
+                await self._app.state.producer.send(without_value(record), limited=False)
         except EventError as failure:
             return self._again(delivery, failure)
         except Exception as failure:

@@ -1,28 +1,15 @@
-"""Sends what was read from the outbox, each partition in order."""
+"""Sends events of one partition as one batch."""
 
-import asyncio
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    InvalidTopicError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-)
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.errors import KafkaError
 
 from ..cloud_events import Record
-from ..errors import BrokersUnavailable
-from ..sender import BATCH_SIZE
-
-REFUSALS = (InvalidTopicError, MessageSizeTooLargeError, RecordListTooLargeError)
-"""Errors that the same event will meet for ever."""
-
-LOOK_UP_TIMEOUT = 0.5
+from ..sender import REFUSALS
 
 
 @dataclass(frozen=True)
@@ -34,111 +21,77 @@ class Saved:
 
     @classmethod
     def of(cls, row: Any) -> "Saved":  # noqa: ANN401 - a Record of asyncpg
-        """Return what a row holds."""
-        headers = json.loads(row["headers"]).items()
-        sent = [(name, value.encode()) for name, value in headers]
+        """Return what a row holds.
+
+        Raises:
+            ValueError: its headers are not an object whose values are strings.
+        """
+        headers = json.loads(row["headers"])
+        if not isinstance(headers, dict) or not all(
+            isinstance(one, str) for one in headers.values()
+        ):
+            raise ValueError("its headers are not an object whose values are strings")
+        sent = [(name, value.encode()) for name, value in headers.items()]
         return cls(row["id"], Record(row["topic"], row["key"], row["value"], sent))
 
 
 @dataclass
 class Outcome:
-    """What became of a number of events."""
+    """What became of a batch."""
 
     sent: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
-    suspects: set[int] = field(default_factory=set)
-    """Events that were refused together: sent alone, they show which one it is."""
+    """Events that can never be sent, each with the reason."""
 
-    known_topics: set[str] = field(default_factory=set)
-    unknown_topics: set[str] = field(default_factory=set)
-    failure: BaseException | None = None
-    """What kept the rest from being sent just now."""
+    is_suspect: bool = False
+    """Brokers refused several events together: sent alone, they show which one it is."""
+
+    failure: Exception | None = None
+    """What kept the batch from being sent just now."""
 
 
-class Dispatch:
-    """Sends a number of events on one producer.
+async def send(
+    producer: AIOKafkaProducer, partition: int, rows: Sequence[Any], max_size: int
+) -> Outcome:
+    """Send rows of one partition as one batch; return once every in-sync replica has it.
 
-    An event that brokers refuse is told apart from those it was sent with. After any other failure
-    nothing more is sent to that partition, so that no event overtakes one before it.
+    There is no limit to the wait: aiokafka withdraws nothing, and repeats until brokers answer.
     """
+    outcome = Outcome()
+    builder = producer.create_batch()
+    batch: list[int] = []
+    topic = rows[0]["topic"]
+    for event in _readable(rows, max_size, outcome):
+        _, key, value, headers = event.record
+        if not builder.append(timestamp=None, key=key, value=value, headers=headers):
+            break  # it is full: the rest has the next batch
+        batch.append(event.id)
+    builder.close()
+    if not batch:
+        return outcome
+    try:
+        await (await producer.send_batch(builder, topic, partition=partition))
+    except KafkaError as error:
+        outcome.failure = error
+        if isinstance(error, REFUSALS):
+            outcome.is_suspect = len(batch) > 1
+            if not outcome.is_suspect:
+                outcome.refused[batch[0]] = repr(error)
+    else:
+        outcome.sent = batch
+    return outcome
 
-    def __init__(
-        self, producer: AIOKafkaProducer, max_size: int, alone: Collection[int] = ()
-    ) -> None:
-        self._producer = producer
-        self._max_size = max_size
-        self._alone = alone
-        self._partitioner = DefaultPartitioner()
-        self.outcome = Outcome()
 
-    async def send(self, events: Sequence[Saved]) -> Outcome:
-        """Send events, those of different partitions side by side."""
-        by_topic: dict[str, list[Saved]] = {}
-        for event in events:
-            by_topic.setdefault(event.record.topic, []).append(event)
-        await asyncio.gather(*(self._send_topic(*item) for item in by_topic.items()))
-        return self.outcome
-
-    async def _send_topic(self, topic: str, events: Sequence[Saved]) -> None:
+def _readable(rows: Sequence[Any], max_size: int, outcome: Outcome) -> Iterator[Saved]:
+    """Give the events of rows; note those that are too large, or that are not events."""
+    for row in rows:
         try:
-            async with asyncio.timeout(LOOK_UP_TIMEOUT):
-                partitions = sorted(await self._producer.partitions_for(topic))
-        except (TimeoutError, KafkaError):
-            self.outcome.unknown_topics.add(topic)
-            return
-        self.outcome.known_topics.add(topic)
-        by_partition: dict[int, list[Saved]] = {}
-        for event in events:
-            partition = self._partitioner(event.record.key, partitions, partitions)
-            by_partition.setdefault(partition, []).append(event)
-        lanes = (self._send_partition(topic, *item) for item in by_partition.items())
-        await asyncio.gather(*lanes)
-
-    async def _send_partition(self, topic: str, partition: int, events: list[Saved]) -> None:
-        for batch in self._batches(events):
-            error = await self._try(topic, partition, batch)
-            if isinstance(error, REFUSALS):
-                # aiokafka has counted what brokers have not: this producer can send no more here.
-                self.outcome.failure = error
-                if len(batch) == 1:
-                    self.outcome.refused[batch[0].id] = repr(error)
-                else:
-                    self.outcome.suspects |= {event.id for event in batch}
-                return
-            if error:
-                self.outcome.failure = error
-                return
-            self.outcome.sent += [event.id for event in batch]
-
-    def _batches(self, events: list[Saved]) -> Iterator[list[Saved]]:
-        """Give events in pieces that are sent as one; what is too large is set aside."""
-        batch: list[Saved] = []
-        room = 0
-        for event in events:
+            event = Saved.of(row)
+        except ValueError as error:
+            outcome.refused[row["id"]] = repr(error)
+            continue
+        if event.record.size > max_size:
             size = event.record.size
-            if size > self._max_size:
-                self.outcome.refused[event.id] = f"it takes {size} bytes, over {self._max_size}"
-                continue
-            if batch and (size > room or event.id in self._alone):
-                yield batch
-                batch = []
-            if not batch:
-                room = BATCH_SIZE
-            batch.append(event)
-            room = 0 if event.id in self._alone else room - size
-        if batch:
-            yield batch
-
-    async def _try(self, topic: str, partition: int, events: list[Saved]) -> BaseException | None:
-        builder = self._producer.create_batch()
-        for event in events:
-            _, key, value, headers = event.record
-            if not builder.append(timestamp=None, key=key, value=value, headers=headers):
-                raise RuntimeError("the batch is larger than was counted")
-        builder.close()
-        try:
-            await (await self._producer.send_batch(builder, topic, partition=partition))
-        except (KafkaError, BrokersUnavailable) as error:  # the latter when the sender closes
-            failure: BaseException = error
-            return failure
-        return None
+            outcome.refused[event.id] = f"it takes {size} bytes, over {max_size}"
+        else:
+            yield event

@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 
 from ...database import DatabaseSessionManager, database_errors
 from ...feature import NotReadyError
+from .relay import Relay
 from .tables import outbox
 
 COUNTED = 10_000
@@ -12,10 +13,7 @@ COUNTED = 10_000
 
 
 class OutboxStuckError(NotReadyError):
-    """Events wait for longer than they should."""
-
-    def __init__(self, depth: str, age: float) -> None:
-        super().__init__(f"{depth} events wait, the oldest for {age:.0f} s")
+    """Events wait for longer than they should, or something keeps them from being sent."""
 
 
 async def measure(database: DatabaseSessionManager) -> tuple[int, float, int]:
@@ -41,13 +39,18 @@ async def measure(database: DatabaseSessionManager) -> tuple[int, float, int]:
 
 
 async def outbox_moves(app: FastAPI) -> str:
-    """Say how many events wait to be sent, and for how long the oldest has.
+    """Say how many events wait to be sent, for how long, and how many are set aside.
 
     Raises:
-        OutboxStuckError: it has waited for longer than the settings allow.
+        OutboxStuckError: one has waited for longer than the settings allow, or this replica sends
+            and cannot.
     """
     depth, age, set_aside = await measure(app.state.database)
     counted = str(depth) if depth <= COUNTED else f"over {COUNTED}"
+    found = f"{counted} events wait, the oldest for {age:.1f} s; {set_aside} are set aside"
+    relay: Relay = app.state.relay
+    if relay.troubles:
+        raise OutboxStuckError(f"{found}; held up: {relay.troubles}")
     if age > app.state.settings.kafka_outbox_max_age:
-        raise OutboxStuckError(counted, age)
-    return f"{counted} events wait, the oldest for {age:.1f} s; {set_aside} are set aside"
+        raise OutboxStuckError(found)
+    return found

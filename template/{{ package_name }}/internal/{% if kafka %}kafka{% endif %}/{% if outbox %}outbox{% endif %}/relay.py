@@ -12,28 +12,12 @@ import structlog
 from ...database import DatabaseUnavailable
 from ..errors import BrokersUnavailable
 from ..sender import Sender
-from .dispatch import Dispatch, Outcome, Saved
 from .leadership import LOST, leadership
+from .lines import Lines
+from .pruning import Pruning
 
-BATCH = 500
-UNKNOWN_TOPIC_PATIENCE = 10.0
-"""Seconds that a topic may need to appear before its events are set aside."""
-
-PRUNE_INTERVAL = 600.0
-PRUNED_AT_ONCE = 10_000
-
-NEXT = """
-SELECT id, topic, key, value, headers FROM internal.outbox
-WHERE error IS NULL AND topic <> ALL ($1) ORDER BY id LIMIT $2
-"""
-SENT = "DELETE FROM internal.outbox WHERE id = ANY ($1)"
-REFUSED = "UPDATE internal.outbox SET error = $2 WHERE id = $1"
-PRUNE = """
-DELETE FROM internal.inbox WHERE (consumer, message_id) IN (
-    SELECT consumer, message_id FROM internal.inbox
-    WHERE handled_at < now() - $1 * interval '1 day' LIMIT $2
-)
-"""
+STOP_TIMEOUT = 2.0
+"""Seconds that brokers have to acknowledge what is in flight when the service stops."""
 
 logger = structlog.get_logger(__name__)
 
@@ -45,9 +29,8 @@ class Relay:
         self._settings = settings
         self._sender = sender
         self._news = asyncio.Event()
-        self._alone: set[int] = set()
-        self._missing_since: dict[str, float] = {}
-        self._pruned = -PRUNE_INTERVAL
+        self._lines = Lines(settings, sender, self._news.set)
+        self._pruning = Pruning(settings.kafka_inbox_retention)
         self._task: asyncio.Task[None] | None = None
         self.leads = False
 
@@ -60,7 +43,13 @@ class Relay:
         """Stop; what is left is sent by another replica, or at the next start."""
         if self._task:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait((self._task,))
+        await self._lines.close()
+
+    @property
+    def troubles(self) -> str:
+        """What keeps events from being sent, and why; empty in a replica that does not lead."""
+        return self._lines.troubles.describe() if self.leads else ""
 
     async def _keep_relaying(self) -> None:
         failures = 0
@@ -88,76 +77,34 @@ class Relay:
             await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * failures, 5))  # noqa: S311
 
     async def _relay(self, connection: asyncpg.Connection) -> None:
-        while True:
-            self._news.clear()
-            progressed = await self._pass(connection)
-            await self._prune(connection)
-            if not progressed:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._settings.kafka_outbox_poll):
-                        await self._news.wait()
+        try:
+            while True:
+                self._news.clear()
+                progressed = await self._pass(connection)
+                pruned = await self._pruning.step(connection)
+                await self._rest(idle=not progressed and not pruned)
+        except asyncio.CancelledError:
+            # Brokers may have what is in flight: unless it is deleted, the next leader repeats it.
+            await self._lines.wait(STOP_TIMEOUT)
+            with contextlib.suppress(*LOST):
+                await self._lines.settle(connection)
+            raise
+
+    async def _rest(self, *, idle: bool) -> None:
+        """Wait for news when there is nothing to do; spare the database when looking takes long."""
+        poll = self._settings.kafka_outbox_poll
+        effort = self._lines.effort
+        await asyncio.sleep(min(10 * effort, poll) if idle else effort)
+        if idle:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(poll):
+                    await self._news.wait()
 
     async def _pass(self, connection: asyncpg.Connection) -> bool:
-        """Send what is next; return whether anything was settled."""
-        rows = await connection.fetch(NEXT, self._absent(), BATCH)
-        if not rows:
-            return False
+        """Send what is next; return whether anything was sent or settled."""
+        settled = await self._lines.settle(connection)
         try:
-            producer = self._sender.connected()
+            producer = await self._sender.soon_connected()
         except BrokersUnavailable:
-            return False
-        dispatch = Dispatch(producer, self._settings.kafka_max_event_size, self._alone)
-        outcome = await dispatch.send([Saved.of(row) for row in rows])
-        self._alone = outcome.suspects
-        if outcome.failure:
-            logger.warning("outbox not sent", reason=repr(outcome.failure))
-            self._sender.replace(producer)
-        await self._settle(connection, outcome)
-        return bool(outcome.sent or outcome.refused or outcome.suspects)
-
-    async def _settle(self, connection: asyncpg.Connection, outcome: Outcome) -> None:
-        if outcome.sent:
-            await connection.execute(SENT, outcome.sent)
-        for event_id, error in outcome.refused.items():
-            logger.error("event set aside", outbox_id=event_id, error=error)
-            await connection.execute(REFUSED, event_id, error)
-        for topic in outcome.known_topics:
-            self._missing_since.pop(topic, None)
-        if outcome.unknown_topics and await self._brokers_answer():
-            await self._note_missing(connection, outcome.unknown_topics)
-
-    async def _brokers_answer(self) -> bool:
-        with contextlib.suppress(BrokersUnavailable, TimeoutError):
-            async with asyncio.timeout(self._settings.kafka_request_timeout):
-                await self._sender.check()
-            return True
-        return False
-
-    async def _note_missing(self, connection: asyncpg.Connection, topics: set[str]) -> None:
-        now = monotonic()
-        for topic in topics:
-            since = self._missing_since.setdefault(topic, now)
-            if now - since > UNKNOWN_TOPIC_PATIENCE:
-                del self._missing_since[topic]
-                logger.error("events set aside", topic=topic, error="there is no such topic")
-                await connection.execute(
-                    "UPDATE internal.outbox SET error = $2 WHERE topic = $1 AND error IS NULL",
-                    topic,
-                    "there is no such topic, and brokers do not make it",
-                )
-
-    def _absent(self) -> list[str]:
-        """Return the topics to pass over this time: each has a look every other second."""
-        now = monotonic()
-        stale = [one for one, since in self._missing_since.items() if now - since > 300]  # noqa: PLR2004
-        for topic in stale:
-            del self._missing_since[topic]
-        return [one for one, since in self._missing_since.items() if int(now - since) % 2 == 0]
-
-    async def _prune(self, connection: asyncpg.Connection) -> None:
-        if monotonic() - self._pruned > PRUNE_INTERVAL:
-            self._pruned = monotonic()
-            days = self._settings.kafka_inbox_retention
-            status, some = "", f"DELETE {PRUNED_AT_ONCE}"
-            while status in ("", some):
-                status = await connection.execute(PRUNE, days, PRUNED_AT_ONCE)
+            return settled
+        return await self._lines.send(connection, producer) or settled

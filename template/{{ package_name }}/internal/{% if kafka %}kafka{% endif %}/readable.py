@@ -1,0 +1,35 @@
+"""Messages as lines for people."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from .cloud_events import header_texts
+
+
+def readable(message: Any) -> str:  # noqa: ANN401 - a ConsumerRecord
+    """Return a message as one line for people, whatever is in it."""
+    headers = header_texts(message.headers)
+    body = (message.value or b"").decode(errors="backslashreplace")
+    key = (message.key or b"-").decode(errors="backslashreplace")
+    name = f"{headers.pop('ce_type', '?')} v{headers.pop('ce_typeversion', '?')}"
+    error = headers.get("dead_letter_error")
+    place = f"{message.topic}/{message.partition}@{message.offset}"
+    line = f"{_time(message.timestamp)} {place} {name} key={key} id={headers.get('ce_id', '-')}"
+    return _escaped(f"{line} {body} error={error!r}" if error else f"{line} {body}")
+
+
+def _time(timestamp: int) -> str:
+    """Return milliseconds since 1970 as a time; some producers write other units."""
+    try:
+        return datetime.fromtimestamp(timestamp / 1000, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, OSError, ValueError):
+        return f"timestamp={timestamp}"
+
+
+def _escaped(text: str) -> str:
+    """Return text with escapes for what would break the line or command the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
