@@ -1,5 +1,7 @@
 """Apache Kafka itself, in KRaft mode, from jars that Maven fetches into a cache."""
 
+# ruff: noqa: S603, S607 - commands are lists, and are looked up on the developer's own PATH
+
 from __future__ import annotations
 
 import contextlib

@@ -40,18 +40,18 @@ class Load:
 
     async def until(self, share: float) -> None:
         """Return when this share of the writes is done."""
-        while self.done < share * WRITES:
+        while self.done < share * WRITES:  # noqa: ASYNC110 - of the clients
             await asyncio.sleep(0.01)
 
     async def _client(self, numbers: Any) -> None:  # noqa: ANN401 - shared by the clients
         for number in numbers:
             sku = f"LOAD-{number}"
-            body = {"sku": sku, "name": "Lamp", "price": "1"}
+            body: dict[str, Any] = {"sku": sku, "name": "Lamp", "price": "1"}
             product = await self._write("POST", "", body, sku, 1)
             for version in range(1, 1 + CHANGES):
                 body = {"version": version, "name": f"Lamp {version}"}
                 if version == CHANGES:
-                    body["status"] = random.choice(["active", "retired"])
+                    body["status"] = random.choice(["active", "retired"])  # noqa: S311 - nothing secret
                 await self._write("PATCH", f"/{product}", body, sku, version + 1)
 
     async def _write(
@@ -60,7 +60,7 @@ class Load:
         """Write until it is known to be written: a killed service may have, and not say so."""
         while True:
             try:
-                port = random.choice(self._replicas.ports or [1])
+                port = random.choice(self._replicas.ports or [1])  # noqa: S311 - nothing secret
                 url = f"http://127.0.0.1:{port}/api/v1/products{path}"
                 response = await self._replicas.client.request(method, url, json=body)
                 if response.is_success:
@@ -122,14 +122,16 @@ async def account(database: str, brokers: str, topic: str) -> Account:
     connection = await asyncpg.connect(database)
     rows = await connection.fetch("SELECT id::text, version, status::text FROM products")
     inbox = await connection.fetch("SELECT message_id, handled_at FROM internal.inbox")
-    counts = dict(await connection.fetch("SELECT status::text, count FROM product_status_counts"))
+    counted = await connection.fetch("SELECT status::text, count FROM product_status_counts")
+    counts: dict[str, int] = {row["status"]: row["count"] for row in counted}
     await connection.close()
     messages = await read(brokers, topic)
     expected = {(row["id"], version) for row in rows for version in range(1, row["version"] + 1)}
     sent = [(one.key.decode(), version_of(one)) for one in messages]
     by_id = {event_id(one): (one.key.decode(), version_of(one)) for one in messages}
-    effects = [(by_id.get(row["message_id"].rpartition("#")[2]), row["handled_at"]) for row in inbox]
-    real = defaultdict(int)
+    ids = [(row["message_id"].rpartition("#")[2], row["handled_at"]) for row in inbox]
+    effects = [(by_id.get(message_id), handled_at) for message_id, handled_at in ids]
+    real: dict[str, int] = defaultdict(int)
     for row in rows:
         real[row["status"]] += 1
     handled = [one for one, _ in effects]
@@ -177,7 +179,7 @@ async def read(brokers: str, topic: str) -> list[Any]:
     await consumer.start()
     found: list[Any] = []
     try:
-        while not consumer.assignment():
+        while not consumer.assignment():  # noqa: ASYNC110 - of the brokers
             await asyncio.sleep(0.05)
         ends = await consumer.end_offsets(consumer.assignment())
         while any([await consumer.position(one) < end for one, end in ends.items()]):

@@ -1,5 +1,7 @@
 """What the mock cannot show: a broker that refuses, secures and forgets."""
 
+# ruff: noqa: S603, S607 - commands are lists, and are looked up on the developer's own PATH
+
 from __future__ import annotations
 
 import asyncio
@@ -8,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from pydantic import SecretStr
+
 from orders.internal.kafka.cloud_events import Record
 from orders.internal.kafka.errors import BrokersUnavailable
 from orders.internal.kafka.sender import Sender
@@ -63,7 +67,7 @@ def settings(broker: Broker, certificate: Path | None, password: str) -> KafkaSe
         kafka_bootstrap_servers=broker.address,
         kafka_security_protocol="SASL_SSL",
         kafka_sasl_username="service",
-        kafka_sasl_password=password,
+        kafka_sasl_password=SecretStr(password),
         kafka_ssl_ca_file=certificate,
         kafka_request_timeout=5,
     )

@@ -43,7 +43,7 @@ def under_load(
 
 
 async def test_the_service_is_killed_three_times(replicas: Replicas, under_load: UnderLoad) -> None:
-    """kill -9 at random moments in 5,000 writes."""
+    """Kill -9 at random moments in 5,000 writes."""
     port = await replicas.start()
 
     async def trouble(load: Load) -> None:
@@ -109,6 +109,6 @@ async def test_four_replicas_start_together(
                 group.create_task(replicas.start())
         async with asyncio.timeout(PATIENCE):
             for port in replicas.ports:
-                while not await replicas.is_ready(port):
+                while not await replicas.is_ready(port):  # noqa: ASYNC110 - of the replica
                     await asyncio.sleep(0.1)
     report(f"{REPLICAS} replicas ready after {monotonic() - started:.1f} s")

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
 from orders.internal.kafka.cloud_events import encode
-from orders.internal.kafka.outbox import relay
 from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.main import create_app
 from orders.settings import Settings
@@ -70,7 +70,11 @@ def strict(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator
 @pytest.fixture
 def settings(settings_values: dict[str, object], strict: Broker) -> Settings:
     """The service's settings with that broker."""
-    values: dict[str, Any] = {**settings_values, "kafka_bootstrap_servers": strict.address}
+    values: dict[str, Any] = {
+        **settings_values,
+        "kafka_bootstrap_servers": strict.address,
+        "kafka_request_timeout": 3,
+    }
     return Settings(**{"_env_file": None, **values})
 
 
@@ -85,30 +89,39 @@ async def make_topic(settings: Settings, name: str, configs: dict[str, str]) -> 
         await admin.close()
 
 
-async def test_events_for_a_topic_that_nobody_made_are_set_aside(
-    settings: Settings, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+async def test_events_for_a_topic_that_nobody_made_wait_for_it(
+    settings: Settings, migrated_postgres: str
 ) -> None:
-    """They keep their reason in the outbox, and all others are sent."""
-    monkeypatch.setattr(relay, "UNKNOWN_TOPIC_PATIENCE", 1.0)
+    """All others are sent meanwhile, the probe names the topic, and once it is there they are."""
     await make_topic(settings, "there", {})
     app = create_app(settings)
     app.state.consumers = ()
     connection = await asyncpg.connect(migrated_postgres)
+    namespace = settings.kafka_namespace
 
-    async def left() -> list[tuple[str, bool]]:
-        rows = await connection.fetch("SELECT topic, error FROM internal.outbox ORDER BY id")
-        return [(row["topic"], "no such topic" in (row["error"] or "")) for row in rows]
+    async def waiting() -> int:
+        number: int = await connection.fetchval("SELECT count(*) FROM internal.outbox")
+        return number
 
-    async with running(app):
+    async def is_named() -> bool:
+        return f"there is no topic {namespace}nowhere" in app.state.relay.troubles
+
+    async with (
+        running(app),
+        Messages(settings.kafka_bootstrap_servers, namespace) as messages,
+    ):
         async with app.state.database.session() as session:
             producer = OutboxProducer(session, app)
             for event in (Strayed(number=1), Noted(number=2), Strayed(number=3), Noted(number=4)):
                 await producer.publish(event)
-        namespace = settings.kafka_namespace
-        async with Messages(settings.kafka_bootstrap_servers, namespace) as messages:
-            found = await messages.read("there", 2)
+        found = await messages.read("there", 2)
         assert [message.value for message in found] == [b'{"number":2}', b'{"number":4}']
-        await eventually(left, [(f"{namespace}nowhere", True)] * 2)
+        assert await waiting() == 2
+        await eventually(is_named, expected=True)
+        await make_topic(settings, "nowhere", {})
+        await eventually(waiting, 0)
+        found = await messages.read("nowhere", 2)
+        assert sorted(message.value for message in found) == [b'{"number":1}', b'{"number":3}']
     await connection.close()
 
 
@@ -140,7 +153,7 @@ async def test_what_retention_took_holds_up_nothing(settings: Settings) -> None:
             await eventually(numbers, [1])
         await send(2)
         async with asyncio.timeout(60):
-            while (await reader.beginning_offsets([partition]))[partition] < 2:
+            while (await reader.beginning_offsets([partition]))[partition] < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
         async with running(app):
             await send(3)

@@ -70,7 +70,7 @@ async def test_the_tail_shows_messages_as_they_come(settings: Settings, messages
         start_new_session=True,
     )
     assert process.stdout
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         first = (await process.stdout.readline()).decode()
         assert 'inside.happened v1 key=a id=1 {"number":1}' in first
         await messages.send("inside", b"\xff\x00", b"b", ce_id="2")
