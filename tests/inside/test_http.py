@@ -1,17 +1,23 @@
 """Every answer has its id and safe headers, and every error is a problem."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Annotated
 from uuid import UUID
 
 import pytest
-from fastapi import FastAPI, HTTPException
+from fastapi import Body, FastAPI, HTTPException, Response
+from fastapi.responses import StreamingResponse
 from httpx import AsyncClient
 
 from orders.main import create_app
 
 from .helpers import serve, settings
 from tests.harness import check_response
+
+
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(name="app")
@@ -30,6 +36,30 @@ def _app() -> FastAPI:
     @app.post("/echo")
     async def echo(body: dict[str, str]) -> dict[str, str]:
         return body
+
+    @app.get("/status/{status}")
+    async def status(status: int, *, caught: bool = False) -> None:
+        try:
+            raise ZeroDivisionError("planted-cause")
+        except ZeroDivisionError as error:
+            raise HTTPException(status, {"code": status}) from (error if caught else None)
+
+    @app.post("/two")
+    async def two(sku: Annotated[str, Body()], name: Annotated[str, Body()]) -> str:
+        return sku + name
+
+    @app.get("/slash/")
+    async def slash() -> None:
+        pass
+
+    @app.get("/endless")
+    async def endless() -> StreamingResponse:
+        async def rows() -> AsyncIterator[bytes]:
+            while True:
+                yield b"row"
+                await asyncio.sleep(0)
+
+        return StreamingResponse(rows(), headers={"X-Rows": "many"})
 
     return app
 
@@ -66,10 +96,126 @@ async def test_every_error_is_a_problem(
 async def test_a_method_that_is_not_allowed_names_those_that_are(client: AsyncClient) -> None:
     """All of them, whichever routes they belong to; other headers of the framework stay, too."""
     response = await client.put("/api/v1/products")
-    assert set(response.headers["Allow"].split(", ")) == {"GET", "POST"}
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
     response = await client.post(f"/api/v1/products/{UUID(int=1)}")
-    assert set(response.headers["Allow"].split(", ")) == {"GET", "PATCH", "DELETE"}
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "PATCH", "DELETE"}
     assert (await client.get("/teapot")).headers["X-Spout"] == "yes"
+
+
+@pytest.mark.parametrize("status", [299, 402, 418, 430, 499, 520, 599])
+async def test_any_status_is_answered_as_it_was_raised(client: AsyncClient, status: int) -> None:
+    """Also one without a name; data instead of a text is a member of the problem."""
+    response = await client.get(f"/status/{status}")
+    assert response.status_code == status
+    problem = response.json()
+    assert (problem["status"], problem["details"]) == (status, {"code": status})
+    assert all(isinstance(problem[name], str) and problem[name] for name in ("title", "detail"))
+
+
+@pytest.mark.parametrize("status", [0, 102, 600, 999])
+async def test_a_number_that_is_not_a_status_is_a_bug(client: AsyncClient, status: int) -> None:
+    """HTTP cannot say it, so the answer is 500."""
+    check_response(await client.get(f"/status/{status}"), 500)
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+async def test_a_status_without_a_body_has_none(client: AsyncClient, status: int) -> None:
+    """Raised as an exception, it is answered as HTTP defines it."""
+    response = await client.get(f"/status/{status}")
+    assert (response.status_code, response.content) == (status, b"")
+
+
+async def test_a_fault_that_was_caught_is_in_the_log_with_its_cause(
+    client: AsyncClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Raising a 5xx does not hide why; `from None` does, and a 4xx is no fault of the service."""
+    check_response(await client.get("/status/503?caught=true"), 503)
+    output = "".join(capfd.readouterr())
+    assert '"level": "error"' in output or "error" in output
+    assert "request failed" in output
+    assert "planted-cause" in output
+    await client.get("/status/503")
+    output = "".join(capfd.readouterr())
+    assert "request failed" in output
+    assert "planted-cause" not in output
+    await client.get("/status/404?caught=true")
+    assert "request failed" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    "sent", ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream", None]
+)
+@pytest.mark.parametrize("path", ["/echo", "/two", "/api/v1/products"])
+async def test_json_under_another_media_type_is_told_which_to_send(
+    client: AsyncClient, path: str, sent: str | None
+) -> None:
+    """The media type is what is wrong, not the form of the body."""
+    headers = {} if sent is None else {"Content-Type": sent}
+    response = await client.post(path, content=b'{"sku": "A"}', headers=headers)
+    assert "application/json" in check_response(response, 415)["detail"]
+
+
+async def test_a_good_media_type_is_never_to_blame(client: AsyncClient) -> None:
+    """A body of the right type with wrong fields is 422, and JSON has many types."""
+    check_response(await client.post("/echo", content=b"[]", headers=JSON), 422)
+    check_response(await client.post("/echo"), 422)
+    problem_type = {"Content-Type": "application/problem+json; charset=utf-8"}
+    response = await client.post("/echo", content=b'{"a": "b"}', headers=problem_type)
+    assert response.json() == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/docs/", "/docs"),
+        ("/slash", "/slash/"),
+        ("/slash?a=1&b=%2F", "/slash/?a=1&b=%2F"),
+        ("/api/v1/products/", "/api/v1/products"),
+        ("/teapot///", "/teapot"),
+    ],
+)
+async def test_a_slash_too_many_or_too_few_leads_to_the_path(
+    client: AsyncClient, path: str, location: str
+) -> None:
+    """By its path alone: the scheme and host that a client used are known to the proxy only."""
+    response = await client.get(path, headers={"Host": "evil.example"})
+    assert (response.status_code, response.headers["Location"]) == (307, location)
+
+
+@pytest.mark.parametrize("path", ["//evil.example/docs/", "//docs/", "/nowhere/", "/%2Fdocs/"])
+async def test_no_slash_leads_away(client: AsyncClient, path: str) -> None:
+    """A path that a browser would read as another host is not found."""
+    check_response(await client.get(f"http://test{path}"), 404)
+
+
+async def test_head_is_answered_wherever_get_is(client: AsyncClient) -> None:
+    """With the status and headers of GET and no body; an endless body is not even begun."""
+    for path, status in {
+        "/healthcheck/live": 200,
+        "/healthcheck/ready": 503,
+        "/api/v1/products": 503,
+        "/docs": 200,
+        "/teapot": 418,
+        "/nowhere": 404,
+    }.items():
+        head, get = await client.head(path), await client.get(path)
+        assert (head.status_code, head.content) == (status, b"")
+        assert get.status_code == status
+        assert head.headers["Content-Type"] == get.headers["Content-Type"]
+        assert "X-Request-ID" in head.headers
+    response = await client.head("/endless")
+    assert (response.status_code, response.headers["X-Rows"]) == (200, "many")
+    assert (await client.head("/echo")).status_code == 405
+
+
+async def test_a_head_of_an_endpoint_itself_comes_first(app: FastAPI, client: AsyncClient) -> None:
+    """A service may answer HEAD in a way of its own."""
+
+    @app.head("/teapot")
+    async def head() -> Response:
+        return Response(headers={"X-Own": "yes"})
+
+    assert (await client.head("/teapot")).headers["X-Own"] == "yes"
 
 
 async def test_a_bug_shows_nothing_of_itself(

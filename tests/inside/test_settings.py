@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from orders.internal.config.errors import InvalidSettingsError
-from orders.internal.config.settings_base import DEVELOPMENT_SECRET
 from orders.settings import Settings
 
 URL = "postgresql://user:planted-password@db:5432/orders"
@@ -68,7 +67,6 @@ def test_every_bad_variable_has_its_line(environment: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("ORDERS_SECRET_KEY", DEVELOPMENT_SECRET),
         ("ORDERS_SECRET_KEY", "short"),
         ("ORDERS_DEBUG", "1"),
     ],
@@ -76,7 +74,7 @@ def test_every_bad_variable_has_its_line(environment: pytest.MonkeyPatch) -> Non
 def test_production_refuses_what_is_only_good_for_development(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """A default or short secret and debug keep the service from starting, by their name."""
+    """A short secret and debug keep the service from starting, by their name."""
     environment.setenv("ORDERS_ENVIRONMENT", "production")
     environment.setenv("ORDERS_SECRET_KEY", SECRET)
     environment.setenv(name, value)
@@ -85,11 +83,24 @@ def test_production_refuses_what_is_only_good_for_development(
     assert len(str(refusal.value).splitlines()) == 2
 
 
-def test_production_starts_with_a_secret_of_its_own(environment: pytest.MonkeyPatch) -> None:
-    """With a secret that cannot be guessed, nothing is refused."""
+def test_production_starts_with_or_without_a_secret(environment: pytest.MonkeyPatch) -> None:
+    """A secret that cannot be guessed is kept; without one, each process has another."""
     environment.setenv("ORDERS_ENVIRONMENT", "production")
+    first, second = (Settings.load().secret_key.get_secret_value() for _ in range(2))
+    assert first != second
+    assert min(len(first), len(second)) >= 32
     environment.setenv("ORDERS_SECRET_KEY", SECRET)
     assert Settings.load().secret_key.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("path", ["orders", "/orders/", "/", "https://a.example/orders", "/a b"])
+def test_a_prefix_that_no_path_begins_with_is_refused(
+    environment: pytest.MonkeyPatch, path: str
+) -> None:
+    """It begins with a slash and ends without one."""
+    environment.setenv("ORDERS_ROOT_PATH", path)
+    with pytest.raises(InvalidSettingsError, match="ORDERS_ROOT_PATH"):
+        Settings.load()
 
 
 def test_a_kubernetes_link_is_no_port(environment: pytest.MonkeyPatch) -> None:

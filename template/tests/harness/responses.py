@@ -36,6 +36,7 @@ class ProblemSchema(Schema):
     instance = fields.String(required=True)
     request_id = fields.String(required=True)
     errors = fields.List(fields.Nested(FieldErrorSchema), load_default=None)
+    details = fields.Raw(load_default=None)
 
 
 def check_response(

@@ -23,7 +23,11 @@ PLANTED = {
 }
 """Secrets that nothing may repeat, in logs or answers."""
 
-SETTINGS_HERE = {"ORDERS_REQUEST_TIMEOUT": "2", "ORDERS_MAX_BODY_SIZE": "100000"}
+SETTINGS_HERE = {
+    "ORDERS_REQUEST_TIMEOUT": "2",
+    "ORDERS_KEEP_ALIVE_TIMEOUT": "4",
+    "ORDERS_MAX_BODY_SIZE": "100000",
+}
 
 
 @pytest.fixture(scope="session", name="target")

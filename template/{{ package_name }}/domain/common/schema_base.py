@@ -1,23 +1,39 @@
 """The bases of what clients send and see."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from .json_types import check_json_type
+
+NOT_BLANK: Final = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 
 
-def _without_nul(text: str) -> str:
+def _strip(text: str) -> str:
     # Some stores cannot keep this one character, and it ends strings in other languages.
     if "\0" in text:
         raise ValueError("the character NUL is not allowed")
-    return text
+    if not (stripped := text.strip()):
+        raise ValueError("send at least one character that is not a space")
+    return stripped
 
 
 Text = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_without_nul),
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_strip),
+    Field(json_schema_extra={"pattern": NOT_BLANK}),
 ]
-"""One to 200 characters, none of them NUL, without space around them."""
+"""One to 200 characters, none of them NUL; space around them is removed."""
 
 
 class ReadSchema(BaseModel):
@@ -27,13 +43,21 @@ class ReadSchema(BaseModel):
 
 
 class WriteSchema(BaseModel):
-    """What a client sends; a field that nobody knows is refused."""
+    """What a client sends; an unknown field is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_other_types(cls, value: object, info: ValidationInfo) -> object:
+        check_json_type(value, cls.model_fields[info.field_name or ""].annotation)
+        return value
 
 
 class UpdateSchema(WriteSchema):
     """What a client sends to change parts of a model: a field left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 2})  # version, and a change
 
     version: int
 

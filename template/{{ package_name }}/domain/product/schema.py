@@ -6,29 +6,11 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
+from ..common.amount import Amount
 from ..common.schema_base import ReadSchema, Text, UpdateSchema, WriteSchema
-
-
-def _in_cents(price: Decimal) -> Decimal:
-    return price.quantize(Decimal("0.01"))
-
-
-PRICE_DOCUMENT = {
-    "anyOf": [
-        {"type": "number", "minimum": 0, "maximum": 9999999999.99},
-        {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$"},
-    ]
-}
-Price = Annotated[
-    Decimal,
-    Field(ge=0, max_digits=12, decimal_places=2),
-    AfterValidator(_in_cents),
-    WithJsonSchema(PRICE_DOCUMENT, mode="validation"),
-]
-"""An amount of money with two decimal places, documented as far as JSON Schema goes."""
 
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{0,63}$")]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="As the client last read it.")]
@@ -47,7 +29,7 @@ class ProductCreate(WriteSchema):
 
     sku: Sku
     name: Text
-    price: Price
+    price: Amount
     status: ProductStatus = ProductStatus.DRAFT
 
 
@@ -56,7 +38,7 @@ class ProductUpdate(UpdateSchema):
 
     version: Version
     name: Text | SkipJsonSchema[None] = None
-    price: Price | SkipJsonSchema[None] = None
+    price: Amount | SkipJsonSchema[None] = None
     status: ProductStatus | SkipJsonSchema[None] = None
 
 

@@ -6,15 +6,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Response
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
-from starlette.routing import Match
 from starlette.types import Scope
 
 MEDIA_TYPE = "application/problem+json"
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class FieldError(BaseModel):
@@ -35,6 +31,7 @@ class Problem(BaseModel):
     instance: str
     request_id: str
     errors: list[FieldError] | None = None
+    details: Any = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class ProblemKind:
     `detail` replaces the exception's own words where these must not be shown.
     """
 
-    status: HTTPStatus
+    status: int
     detail: str | None = None
     retry_after: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -54,13 +51,6 @@ UNHANDLED = ProblemKind(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     detail="The service failed to answer. The request id leads to what happened in its logs.",
 )
-
-
-def install_problems(app: FastAPI, kinds: Mapping[type[Exception], ProblemKind]) -> None:
-    """Answer the exceptions in `kinds`, and those of the framework itself, as problems."""
-    app.state.problems = dict(kinds)
-    app.add_exception_handler(RequestValidationError, _answer_validation_error)
-    app.add_exception_handler(HTTPException, _answer_http_exception)
 
 
 def problem_for(scope: Scope, error: Exception) -> Response | None:
@@ -80,15 +70,27 @@ def problem_response(
     detail: str | None = None,
     type_: str = "about:blank",
     errors: Sequence[FieldError] | None = None,
+    **more: object,
 ) -> Response:
-    """Return a response that carries a problem of this kind."""
+    """Return a response that carries a problem of this kind.
+
+    Args:
+        scope: of the request.
+        kind: the status, headers and default words.
+        detail: what is wrong, in words.
+        type_: the URN that clients tell errors apart by.
+        errors: what is wrong with each part of the request.
+        **more: further members of the problem, as plain JSON.
+    """
+    title, description = _words(kind.status)
     body: dict[str, Any] = {
         "type": type_,
-        "title": kind.status.phrase,
-        "status": kind.status.value,
-        "detail": detail or kind.detail or kind.status.description,
+        "title": title,
+        "status": int(kind.status),
+        "detail": detail or kind.detail or description or title,
         "instance": scope["path"],
         "request_id": scope.get("state", {}).get("request_id", ""),
+        **more,
     }
     if errors is not None:
         body["errors"] = [error.model_dump() for error in errors]
@@ -97,45 +99,13 @@ def problem_response(
         headers["Retry-After"] = str(kind.retry_after)
     # Escaped to ASCII: a path or message may hold a lone surrogate, which UTF-8 has no bytes for.
     content = json.dumps(body, ensure_ascii=True)
-    return Response(content, kind.status.value, headers, media_type=MEDIA_TYPE)
+    return Response(content, int(kind.status), headers, media_type=MEDIA_TYPE)
 
 
-async def _answer_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
-    status = HTTPStatus(error.status_code)
-    if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
-        return Response(status_code=status, headers=error.headers)
-    headers = dict(error.headers or {})
-    if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_allowed_methods(request.scope))
-    kind = ProblemKind(status, headers=headers)
-    detail = error.detail if error.detail != status.phrase else status.description
-    return problem_response(request.scope, kind, detail=detail)
-
-
-def _allowed_methods(scope: Scope) -> list[str]:
-    """Return the methods of all routes at this path; the framework names those of the first."""
-    asked = {name: scope[name] for name in ("type", "path", "root_path", "headers")}
-    return [
-        method
-        for method in METHODS
-        if any(
-            route.matches({**asked, "method": method})[0] is Match.FULL
-            for route in scope["app"].routes
-        )
-    ]
-
-
-async def _answer_validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
-    errors = [
-        FieldError(
-            location=".".join(str(part) for part in item["loc"]),
-            message=item["msg"].removeprefix("Value error, "),
-            type=item["type"],
-        )
-        for item in error.errors()
-    ]
-    kind = ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY)
-    detail = "The request does not have the right form: `errors` says where."
-    return problem_response(request.scope, kind, detail=detail, errors=errors)
+def _words(status: int) -> tuple[str, str]:
+    """Return the title and a description of a status, also of one that has no name."""
+    try:
+        named = HTTPStatus(status)
+    except ValueError:
+        return ("Server error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "Error"), ""
+    return named.phrase, named.description

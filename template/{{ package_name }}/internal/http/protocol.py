@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from ..utils import new_id
 from .middleware import REQUEST_ID, SECURITY_HEADERS
 from .problems import ProblemKind, problem_response
+from .upgrades import HttpParser
 
 UNREADABLE: Final = ProblemKind(HTTPStatus.BAD_REQUEST, detail="This is not valid HTTP.")
 TOO_SLOW: Final = ProblemKind(
@@ -31,15 +32,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*arguments, **options)
+        self.parser = HttpParser(self)  # type: ignore[assignment]  # in the place of httptools'
         self._timeout: float = self.config.app.state.settings.request_timeout  # type: ignore[union-attr]  # it is the application
         self._deadline: asyncio.TimerHandle | None = None
         self._is_in_message = self._is_in_head = False
         self._begun = self._head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Wait for the first request."""
+        """Wait for the first request as long as for a later one: balancers connect ahead."""
         super().connection_made(transport)
-        self._expect()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
@@ -53,7 +57,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._begun = 0
         super().data_received(data)
         if self._is_in_head:
-            # In data that is another request's as well, this head's part cannot be told.
+            # If a chunk contains several requests, we cannot attribute bytes to one of them.
             if self._begun <= most:
                 self._head_size += len(data)
             if self._head_size > MAX_HEAD_SIZE and not self.transport.is_closing():
@@ -67,18 +71,21 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Go on with the body."""
+        """Go on with the body, unless the parser reads this head again."""
         self._is_in_head = False
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Wait no more: from here on it is the service that takes its time."""
+        if self.parser.should_upgrade():
+            return
         self._is_in_message = False
         self._expect_nothing()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
+        """Refuse what is not valid HTTP."""
         del msg
         self._refuse(UNREADABLE)
 
@@ -98,10 +105,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self.pipeline or (is_answering and not cycle.more_body):
             # The client has to wait for an answer itself before it is listened to.
             self._expect()
-        elif is_answering and cycle.response_started:
-            self.transport.close()
-        else:
+        elif self._is_in_head or (is_answering and not cycle.response_started):
             self._refuse(TOO_SLOW)
+        else:
+            # Nobody waits for an answer: a 408 would be taken for that to the next request.
+            self.transport.close()
 
     def _refuse(self, kind: ProblemKind) -> None:
         cycle: RequestResponseCycle | None = self.cycle

@@ -1,0 +1,44 @@
+"""Which types of JSON a field takes, where Pydantic would convert others."""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+WORDS: Final[dict[type, tuple[str, tuple[type, ...]]]] = {
+    NoneType: ("null", (NoneType,)),
+    bool: ("true or false", (bool,)),
+    int: ("a whole number", (int, float)),
+    float: ("a number", (int, float)),
+    Decimal: ("a number or a string", (int, float, str)),
+    str: ("a string", (str,)),
+    datetime: ("a string", (str,)),
+    date: ("a string", (str,)),
+    time: ("a string", (str,)),
+}
+
+
+def check_json_type(value: object, annotation: Any) -> None:  # noqa: ANN401 - any type form
+    """Let a value pass that JSON Schema allows for this annotation, and all of other types.
+
+    Raises:
+        ValueError: Pydantic would read it (`true` and `"1"` as the number 1), and clients would
+            come to depend on what the OpenAPI document does not allow.
+    """
+    kinds = _kinds(annotation)
+    if type(value) in kinds or not all(kind in WORDS for kind in kinds):
+        return
+    allowed = tuple(json for kind in kinds for json in WORDS[kind][1])
+    if isinstance(value, allowed) and not isinstance(value, bool):
+        return
+    words = [WORDS[kind][0] for kind in kinds if kind is not NoneType]
+    raise ValueError(f"send {' or '.join(words)}")
+
+
+def _kinds(annotation: Any) -> list[Any]:  # noqa: ANN401 - any type form
+    """Return the members of a union, without what annotates them."""
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) in {Union, UnionType}:
+        return [kind for member in get_args(annotation) for kind in _kinds(member)]
+    return [annotation]

@@ -1,0 +1,126 @@
+"""The framework's own errors, answered as problems."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from http.client import responses
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
+
+from .problems import UNHANDLED, FieldError, ProblemKind, problem_response
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
+STATUSES = range(200, 600)
+"""What a response can end with; other numbers do not exist in HTTP."""
+
+JSON: Final = TypeAdapter[Any](Any)
+logger = structlog.get_logger(__name__)
+
+
+def install_problems(app: FastAPI, kinds: Mapping[type[Exception], ProblemKind]) -> None:
+    """Answer the exceptions in `kinds`, and those of the framework itself, as problems."""
+    app.state.problems = dict(kinds)
+    app.add_exception_handler(RequestValidationError, _answer_validation_error)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    status = error.status_code
+    if status not in STATUSES:
+        logger.error("not a status of HTTP", status=status, exc_info=error)
+        return problem_response(request.scope, UNHANDLED)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        cause = error.__context__ if not error.__suppress_context__ else error.__cause__
+        logger.error("request failed", status=status, reason=error.detail, exc_info=cause)
+    if status in WITHOUT_BODY:
+        return Response(status_code=status, headers=error.headers)
+    if status == HTTPStatus.NOT_FOUND and (location := _with_other_slash(request.scope)):
+        return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": location})
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request.scope))
+    return _problem(request.scope, ProblemKind(status, headers=headers), error.detail)
+
+
+def _problem(scope: Scope, kind: ProblemKind, detail: object) -> Response:
+    """Return a problem with a detail that FastAPI allows to be any JSON, not only text."""
+    if isinstance(detail, str):
+        is_default = detail == responses.get(kind.status)
+        return problem_response(scope, kind, detail=None if is_default else detail)
+    details = JSON.dump_python(detail, mode="json", fallback=str)
+    return problem_response(scope, kind, details=details)
+
+
+def _with_other_slash(scope: Scope) -> str | None:
+    """Return the path with or without a slash at its end, if that is where a route is.
+
+    It is no whole URL: behind a proxy the service does not know its own scheme and host.
+    """
+    path: str = scope["path"]
+    if path.startswith("//") or _routes_at(scope, path):
+        return None
+    other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+    if not _routes_at(scope, other):
+        return None
+    query = scope["query_string"].decode("latin-1")
+    return quote(other, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
+
+
+def _routes_at(scope: Scope, path: str, methods: Iterable[str] = ("GET",)) -> list[Match]:
+    """Return how routes match a path and any of these methods, where they do."""
+    asked = {**{name: scope[name] for name in ("type", "root_path", "headers")}, "path": path}
+    routes = scope["app"].routes
+    matches = [route.matches({**asked, "method": m})[0] for m in methods for route in routes]
+    return [match for match in matches if match is not Match.NONE]
+
+
+def _allowed_methods(scope: Scope) -> list[str]:
+    """Return the methods of all routes at this path; the framework names those of the first."""
+    allowed = [
+        method for method in METHODS if Match.FULL in _routes_at(scope, scope["path"], [method])
+    ]
+    if "GET" in allowed and "HEAD" not in allowed:
+        allowed.insert(allowed.index("GET") + 1, "HEAD")
+    return allowed
+
+
+async def _answer_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    errors: list[dict[str, Any]] = list(error.errors())
+    if isinstance(error.body, bytes) and any(_is_unread(item) for item in errors):
+        return _other_media_type(request)
+    fields = [
+        FieldError(
+            location=".".join(str(part) for part in item["loc"]),
+            message=item["msg"].removeprefix("Value error, "),
+            type=item["type"],
+        )
+        for item in errors
+    ]
+    kind = ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY)
+    detail = "The request does not have the right form: `errors` says where."
+    return problem_response(request.scope, kind, detail=detail, errors=fields)
+
+
+def _is_unread(error: dict[str, Any]) -> bool:
+    """Say whether a part of the body was not looked at, rather than refused for its value."""
+    kind: str = error["type"]
+    return error["loc"][0] == "body" and (kind == "missing" or kind.endswith("_type"))
+
+
+def _other_media_type(request: Request) -> Response:
+    # FastAPI leaves a body that does not claim to be JSON as bytes.
+    sent = request.headers.get("content-type")
+    came = f"as {sent!r}" if sent else "without a Content-Type"
+    kind = ProblemKind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    detail = f"The body came {came}: send it as application/json."
+    return problem_response(request.scope, kind, detail=detail)
