@@ -255,7 +255,7 @@ def test_a_failing_migration_is_told_once(service: Service) -> None:
     )
     run = service.test("tests/test_many.py", MIGRATION, "-n", "2")
     assert run.output.count("\nThe upgrade of a01 failed.\n") == 1, run.output
-    assert run.output.count("  SQL:\n    UPDATE nonesuch SET x = 1\n  ProgrammingError") == 1
+    assert run.output.count("  SQL:\n    UPDATE nonesuch SET x = 1\n  UndefinedTableError") == 1
     assert run.output.count("a01.py:") == 1
     short = "the upgrade of a01 failed: the first such failure of this run says how"
     assert run.output.count(f"\n{short}\n") == 21  # 20 tests, the models and a01 itself, but one

@@ -1,13 +1,21 @@
 """Tables of features: made by an upgrade, whatever the service's own history looks like."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import asyncpg
+import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from orders.internal.database import DatabaseSessionManager
+from orders.internal.database.feature import schema_at_head
 from orders.internal.database.histories import histories
 from orders.internal.database.migrate import downgrade, upgrade
+from orders.internal.database.revision import ROOT, Revisions
+from orders.internal.feature import NotReadyError
 from orders.internal.kafka.outbox.tables import metadata
 
 COLUMNS = """
@@ -43,6 +51,28 @@ async def test_they_come_with_alembics_own_upgrade(alembic_config: Config, postg
     connection = await asyncpg.connect(postgres)
     assert await connection.fetchval("SELECT to_regclass('internal.outbox')::text")
     assert await connection.fetchval("SELECT to_regclass('products')::text")
+    await connection.close()
+
+
+async def test_an_older_version_serves_on_tables_that_a_newer_one_migrated(
+    alembic_config: Config, postgres: str
+) -> None:
+    """It stays ready, and its own migration leaves them as they are; behind, it is not ready."""
+    await upgrade(alembic_config)
+    connection = await asyncpg.connect(postgres)
+    state = SimpleNamespace(
+        database=DatabaseSessionManager(), revisions=Revisions.read(ROOT / "migrations/versions")
+    )
+    state.database.init(postgres)
+    app: Any = SimpleNamespace(state=state)
+    assert await schema_at_head(app) == f"at {state.revisions.head}"
+    await connection.execute("UPDATE internal.outbox_version SET version_num = 'newer'")
+    await upgrade(alembic_config)
+    assert "internal.outbox_version ahead of this version, at newer" in await schema_at_head(app)
+    await connection.execute("DELETE FROM internal.outbox_version")
+    with pytest.raises(NotReadyError, match="outbox_version is at no revision, this service needs"):
+        await schema_at_head(app)
+    await state.database.close()
     await connection.close()
 
 

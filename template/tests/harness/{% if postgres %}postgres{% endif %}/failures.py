@@ -1,10 +1,9 @@
-"""Failures that many tests share: told in full once in a run, in one line after that."""
+"""Failures that many tests share: reported in full once in a run, in one line after that."""
 
 import contextlib
 import hashlib
 import json
 import os
-import traceback
 from pathlib import Path
 
 
@@ -26,20 +25,11 @@ class MigrationError(HarnessError):
         self.short = f"{what} failed: the first such failure of this run says how"
 
 
-def migration_error(error: Exception, folder: Path, direction: str = "upgrade") -> MigrationError:
+def migration_error(error: Exception) -> MigrationError:
     """Word the failure of a migration: its revision, its line, its SQL and the reason."""
-    frames = traceback.extract_tb(error.__traceback__)
-    frame = next((item for item in reversed(frames) if _is_in(item.filename, folder)), None)
-    name = _revision_of(Path(frame.filename)) if frame else "the migrations"
-    lines = [f"The {direction} of {name} failed."]
-    if frame:
-        lines += [f"  {frame.filename}:{frame.lineno}", f"    {frame.line}"]
-    # SQLAlchemy's errors have the statement and what the driver said; it's not imported for them.
-    if statement := getattr(error, "statement", None):
-        lines += ["  SQL:", *(f"    {line}" for line in statement.strip().splitlines())]
-    cause = getattr(error, "orig", None) or error
-    lines.append(f"  {type(cause).__name__}: {cause}")
-    return MigrationError("\n".join(lines), f"the {direction} of {name}")
+    what = str(getattr(error, "what", "a migration"))
+    message = str(error) if hasattr(error, "what") else f"{type(error).__name__}: {error}"
+    return MigrationError(message, what)
 
 
 def note(folder: Path, error: MigrationError) -> None:
@@ -65,15 +55,3 @@ def claim(folder: Path, error: HarnessError) -> bool:
         os.close(os.open(folder / name, os.O_CREAT | os.O_EXCL))
         return True
     return False
-
-
-def _is_in(filename: str, folder: Path) -> bool:
-    return Path(filename).resolve().is_relative_to(folder.resolve())
-
-
-def _revision_of(file: Path) -> str:
-    for line in file.read_text().splitlines():
-        name, _, value = line.partition("=")
-        if name.split(":")[0].strip() == "revision":
-            return value.strip().strip("\"'")
-    return file.stem

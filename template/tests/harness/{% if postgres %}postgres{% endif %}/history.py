@@ -10,7 +10,13 @@ from pathlib import Path
 FORMAT = "1"
 DISTRIBUTIONS = ("alembic", "sqlalchemy", "asyncpg", "alembic-postgresql-enum")
 
-RUNNER = ("migrate.py", "feature_tables.py", "histories.py", "revision.py")
+RUNNER = (
+    "migrate.py",
+    "migration_statements.py",
+    "feature_tables.py",
+    "histories.py",
+    "revision.py",
+)
 """The modules of `internal/database` that run migrations."""
 
 

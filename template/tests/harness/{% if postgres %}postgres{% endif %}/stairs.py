@@ -6,7 +6,7 @@ import asyncpg
 from alembic.config import Config
 from alembic.script import Script
 
-from tests.harness.postgres import catalogue, project, revisions, service
+from tests.harness.postgres import catalogue, revisions, service
 from tests.harness.postgres.databases import Database, Databases
 from tests.harness.postgres.failures import MigrationError, migration_error
 from tests.harness.postgres.naming import EMPTY
@@ -121,7 +121,7 @@ async def climb(config: Config, revision: str) -> None:
     try:
         await service.upgrade(config, revision)
     except Exception as error:
-        raise migration_error(error, project.ROOT / "migrations") from error
+        raise migration_error(error) from error
 
 
 async def descend(config: Config, script: Script) -> None:
@@ -141,7 +141,7 @@ async def descend(config: Config, script: Script) -> None:
     try:
         await service.downgrade(config, parent or f"{script.revision}@base")
     except Exception as error:
-        raise migration_error(error, project.ROOT / "migrations", "downgrade") from error
+        raise migration_error(error) from error
 
 
 def irreversible(script: Script) -> str | None:

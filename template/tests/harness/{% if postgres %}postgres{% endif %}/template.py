@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from tests.harness.postgres import project, statements
+from tests.harness.postgres import statements
 from tests.harness.postgres.failures import migration_error
 from tests.harness.postgres.naming import template_name, with_database
 
@@ -58,7 +58,7 @@ async def migrate(url: str) -> None:
 
         await service.upgrade(service.alembic_config(url), "heads")
     except Exception as error:
-        raise migration_error(error, project.ROOT / "migrations") from error
+        raise migration_error(error) from error
 
 
 async def _exists(connection: asyncpg.Connection, name: str) -> bool:

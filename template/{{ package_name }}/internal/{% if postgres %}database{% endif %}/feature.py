@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from ..feature import Feature, NotReadyError
+from ..feature import Feature
 from ..http.problems import UNHANDLED, ProblemKind
 from .errors import (
     CheckViolation,
@@ -20,7 +20,7 @@ from .errors import (
     UniqueViolation,
     UnstorableValue,
 )
-from .histories import outdated
+from .histories import judge_features
 from .retry import TransactionRetryMiddleware
 from .revision import ROOT, Revisions, current_revision
 from .session_manager import DatabaseSessionManager
@@ -67,25 +67,8 @@ async def schema_at_head(app: FastAPI) -> str:
     revisions: Revisions = app.state.revisions
     async with database.connect() as connection:
         current = await current_revision(connection)
-        if lack := await outdated(connection):
-            raise FeatureOutOfDateError(lack)
-    if current is not None and current not in revisions.known:
-        # The next version's migration has run, and this one serves until it is replaced.
-        return f"ahead of this version, at {current}"
-    if current != revisions.head:
-        raise SchemaOutOfDateError(current, revisions.head)
-    return f"at {revisions.head or 'no revision'}"
-
-
-class SchemaOutOfDateError(NotReadyError):
-    """The database has not been migrated to this version of the service."""
-
-    def __init__(self, current: str | None, head: str | None) -> None:
-        super().__init__(f"the schema is at {current or 'no revision'}, this service needs {head}")
-
-
-class FeatureOutOfDateError(NotReadyError):
-    """The tables of a feature have not been migrated to this version of the service."""
+        features = await judge_features(connection)
+    return "; ".join([revisions.judge("the schema", current), *features])
 
 
 FEATURE = Feature(

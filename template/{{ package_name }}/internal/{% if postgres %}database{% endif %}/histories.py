@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .revision import SCHEMA, Revisions
+from .revision import SCHEMA, Revisions, current_revision
 
 FEATURES = Path(__file__).parents[1]
 
@@ -25,7 +24,7 @@ class History:
 
     @property
     def version_table(self) -> str:
-        """The table that holds the revision that the database is at."""
+        """The name of the table, in the schema `internal`, with the database's revision."""
         return f"{self.folder.parent.name}_version"
 
     @cached_property
@@ -40,15 +39,17 @@ def histories() -> list[History]:
     return [History(folder) for folder in sorted(FEATURES.glob("*/*/history"))]
 
 
-async def outdated(connection: AsyncConnection) -> str | None:
-    """Name what a feature's tables lack in this database, or return None."""
+async def judge_features(connection: AsyncConnection) -> list[str]:
+    """Return which features have tables that a newer version of the service migrated.
+
+    Raises:
+        SchemaOutOfDateError: the tables of a feature are behind this version of the service.
+    """
+    ahead = []
     for history in histories():
         table = f"{SCHEMA}.{history.version_table}"
-        exists = await connection.scalar(text(f"SELECT to_regclass('{table}')::text"))
-        current = None
-        if exists:
-            current = await connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608
-        head = history.revisions.head
-        if current != head:
-            return f"{table} is at {current or 'no revision'}, this service needs {head}"
-    return None
+        current = await current_revision(connection, table)
+        judgement = history.revisions.judge(table, current)
+        if history.revisions.is_ahead(current):
+            ahead.append(f"{table} {judgement}")
+    return ahead

@@ -4,16 +4,16 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import alembic_postgresql_enum  # noqa: F401 - importing it teaches Alembic to change enum types
 from alembic import command, context
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from asyncpg import LockNotAvailableError
-from sqlalchemy import Connection, MetaData, pool, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import BigInteger, Connection, MetaData, bindparam, pool, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..config.errors import InvalidSettingsError
@@ -21,27 +21,48 @@ from ..feature import StartError
 from .engine import create_engine
 from .errors import DatabaseUnavailable
 from .feature_tables import print_all, upgrade_all
+from .histories import histories
+from .migration_failure import describe, is_of_a_revision
+from .migration_statements import following
 from .revision import ROOT
+from .settings import migration_url
 
 LOCK_TIMEOUT = "5s"
 """How long a migration waits for a table before it gives up and lets the traffic go on."""
 
 UNREACHABLE = "The database cannot be used: {}. Start its server, or correct its URL."
-LOCKED = (
-    f"A migration waited {LOCK_TIMEOUT} for a lock that another transaction holds, and gave up "
-    "({}). Its revision changed nothing: try again when that transaction has ended."
+BEHIND = (
+    "The database needs revisions that are already written before a new one can be compared with "
+    "it: run `make migrate`, then try again."
 )
 
 MIGRATION_LOCK = 0x6D696772617465
 """Key of the advisory lock that only one migrating replica can hold ("migrate" in ASCII)."""
 
 LOCK = text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})")
-LOCK_POLL = 0.2
+LOCK_HOLDER = text(
+    "SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database "
+    "WHERE locktype = 'advisory' AND granted AND datname = current_database() "
+    "AND classid::bigint << 32 | objid::bigint = :key"
+).bindparams(bindparam("key", MIGRATION_LOCK, BigInteger))
+LOCK_POLL = 0.25
 """Seconds between two attempts to get the lock."""
+
+LOCK_NEWS = 30.0
+"""Seconds between two log lines while the lock is waited for."""
+
+WAITING = "Another process%s migrates the database: waiting until it is done."
+AHEAD = "The schema is at %s, which a newer version of the service made: nothing to migrate."
+
+logger = logging.getLogger(__name__)
 
 
 class CannotMigrateError(StartError):
-    """The database is away, or busy: the message says which, and what to do."""
+    """The database is away, or a migration failed: the message says why and what to do."""
+
+    def __init__(self, message: str, what: str = "a migration") -> None:
+        super().__init__(message)
+        self.what = what
 
 
 def alembic_config(database_url: str | None = None, *, directory: Path | None = None) -> Config:
@@ -76,10 +97,11 @@ def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
         logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
         try:
             url = attributes.get("database_url") or default_url()
-            asyncio.run(_connect_and(lambda sync: _run(metadata, connection=sync), url))
-        except InvalidSettingsError as error:
-            raise CommandError(str(error)) from None
-        except CannotMigrateError as error:
+            folder = Path(context.script.dir)
+            asyncio.run(_connect_and(lambda sync: _run(metadata, connection=sync), url, folder))
+        except (InvalidSettingsError, CannotMigrateError) as error:
+            if context.config.cmd_opts is not None:
+                sys.exit(str(error))
             raise CommandError(str(error)) from None
 
 
@@ -89,7 +111,7 @@ async def upgrade(
     """Bring the schema to `revision`; replicas that start together do it one after another.
 
     Raises:
-        CannotMigrateError: the database is away, or a lock was not to be had in time.
+        CannotMigrateError: the database is away, or a migration failed.
     """
     await _command(command.upgrade, config, revision, connection)
 
@@ -97,7 +119,11 @@ async def upgrade(
 async def downgrade(
     config: Config, revision: str, *, connection: AsyncConnection | None = None
 ) -> None:
-    """Take the schema back to `revision`."""
+    """Take the schema back to `revision`.
+
+    Raises:
+        CannotMigrateError: the database is away, or a migration failed.
+    """
     await _command(command.downgrade, config, revision, connection)
 
 
@@ -111,6 +137,15 @@ def _goes_up() -> bool:
 
 
 def _run(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - those of context.configure
+    connection: Connection | None = options.get("connection")
+    if connection is None:
+        _migrate(metadata, **options)
+        return
+    with following(connection) as statements:
+        _migrate(metadata, on_version_apply=statements.begin_revision, **options)
+
+
+def _migrate(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - those of context.configure
     context.configure(
         target_metadata=metadata,
         compare_server_default=True,
@@ -118,19 +153,33 @@ def _run(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - those of
         **options,
     )
     if _goes_up():
-        _upgrade_features(options.get("connection"))
+        _upgrade_features(options.get("connection"), options.get("on_version_apply"))
+        if _is_ahead():
+            return
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _upgrade_features(connection: Connection | None) -> None:
+def _upgrade_features(connection: Connection | None, on_version_apply: Any) -> None:  # noqa: ANN401 - Alembic's callback
     if connection is None:
         print_all(context.config.output_buffer or sys.stdout)
         return
     is_callers = connection.in_transaction()
-    upgrade_all(connection)
+    upgrade_all(connection, on_version_apply)
     if not is_callers:
         connection.commit()
+    on_version_apply()
+
+
+def _is_ahead() -> bool:
+    """Say whether a newer version of the service migrated the database, and log it."""
+    if context.is_offline_mode():
+        return False
+    known = {script.revision for script in context.script.walk_revisions()}
+    ahead = set(context.get_context().get_current_heads()) - known
+    if ahead:
+        logger.warning(AHEAD, ", ".join(sorted(ahead)))
+    return bool(ahead)
 
 
 async def _command(
@@ -149,27 +198,49 @@ async def _command(
     if connection is not None:
         await connection.run_sync(work)
     else:
-        await _connect_and(work, config.attributes["database_url"])
+        url = config.attributes["database_url"] or _settings_url()
+        await _connect_and(work, url, Path(ScriptDirectory.from_config(config).dir))
 
 
-async def _connect_and(work: Callable[[Connection], None], url: str) -> None:
+def _settings_url() -> str:
+    """Return the database's URL in the settings of this process."""
+    # The settings belong to the service, which imports this package and not the other way round.
+    settings = import_module(f"{__name__.partition('.')[0]}.settings").Settings
+    return migration_url(settings)
+
+
+async def _connect_and(work: Callable[[Connection], None], url: str, folder: Path) -> None:
     engine = create_engine(url, poolclass=pool.NullPool)
     try:
         async with engine.connect() as connection:
-            # The lock is waited for as long as it takes; only then do waits become short. Asking
-            # for it in turns holds no snapshot, which CREATE INDEX CONCURRENTLY would wait for.
-            while not await connection.scalar(LOCK):
-                await connection.rollback()
-                await asyncio.sleep(LOCK_POLL)
+            await _wait_for_turn(connection)
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
             await connection.commit()
             await connection.run_sync(work)
             await connection.commit()
     except DatabaseUnavailable as error:
         raise CannotMigrateError(UNREACHABLE.format(error)) from error
-    except DBAPIError as error:
-        if isinstance(error.driver_exception, LockNotAvailableError):
-            raise CannotMigrateError(LOCKED.format(error.driver_exception)) from error
+    except CommandError as error:
+        is_behind = str(error) == "Target database is not up to date."
+        raise CannotMigrateError(BEHIND if is_behind else str(error)) from error
+    except Exception as error:
+        folders = [folder, *(history.folder for history in histories())]
+        if is_of_a_revision(error, folders):
+            failure = describe(error, folders)
+            raise CannotMigrateError(failure.message, failure.what) from error
         raise
     finally:
         await engine.dispose()
+
+
+async def _wait_for_turn(connection: AsyncConnection) -> None:
+    """Wait until no other process migrates the database, for as long as it takes."""
+    waited = 0.0
+    # Asking again and again holds no snapshot, which CREATE INDEX CONCURRENTLY would wait for.
+    while not await connection.scalar(LOCK):
+        if waited % LOCK_NEWS == 0:
+            holder = await connection.scalar(LOCK_HOLDER)
+            logger.warning(WAITING, f" (server process {holder})" if holder else "")
+        await connection.rollback()
+        await asyncio.sleep(LOCK_POLL)
+        waited += LOCK_POLL

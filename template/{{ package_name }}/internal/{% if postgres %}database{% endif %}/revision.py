@@ -8,7 +8,7 @@ from typing import Final, Self
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..feature import StartError
+from ..feature import NotReadyError, StartError
 
 ROOT: Final = Path(__file__).parents[3]
 """The folder of the service, in which `migrations` is."""
@@ -18,7 +18,11 @@ SCHEMA: Final = "internal"
 
 
 class UnreadableHistoryError(StartError):
-    """The revisions that the service needs cannot be told from their files."""
+    """The files of the revisions do not say which revision the service needs."""
+
+
+class SchemaOutOfDateError(NotReadyError):
+    """A schema has not been migrated to this version of the service."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Revisions:
 
         Raises:
             UnreadableHistoryError: a file computes what it follows, there are several heads, or
-                the folder is nowhere.
+                the folder is missing.
         """
         if not folder.parent.is_dir():
             raise UnreadableHistoryError(f"{folder.parent} is missing: deploy it with the service.")
@@ -52,6 +56,28 @@ class Revisions:
                 "write a revision that merges them (alembic merge heads)."
             )
         return cls(frozenset(follows), heads[0] if heads else None)
+
+    def is_behind(self, current: str | None) -> bool:
+        """Say whether a schema at `current` still needs some of these revisions."""
+        return current != self.head and not self.is_ahead(current)
+
+    def is_ahead(self, current: str | None) -> bool:
+        """Say whether a newer version of the service migrated the schema.
+
+        Both versions work on it while one replaces the other.
+        """
+        return current is not None and current not in self.known
+
+    def judge(self, name: str, current: str | None) -> str:
+        """Return how the schema `name` compares with these revisions.
+
+        Raises:
+            SchemaOutOfDateError: it is behind them.
+        """
+        at = current or "no revision"
+        if self.is_behind(current):
+            raise SchemaOutOfDateError(f"{name} is at {at}, this service needs {self.head}")
+        return f"ahead of this version, at {at}" if self.is_ahead(current) else f"at {at}"
 
 
 def _assigned(path: Path) -> dict[str, object]:
@@ -82,10 +108,11 @@ def _names(value: object) -> set[str]:
     return {str(name) for name in value} if isinstance(value, tuple | list) else {str(value)}
 
 
-async def current_revision(connection: AsyncConnection) -> str | None:
-    """Return the revision that the schema is at, or None where no migration has run."""
-    table = await connection.scalar(text("SELECT to_regclass('alembic_version')::text"))
-    if table is None:
+async def current_revision(
+    connection: AsyncConnection, table: str = "alembic_version"
+) -> str | None:
+    """Return the revision that a version table names, or None where no migration has run."""
+    if await connection.scalar(text(f"SELECT to_regclass('{table}')::text")) is None:
         return None
-    revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = await connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - a name from this package
     return revision

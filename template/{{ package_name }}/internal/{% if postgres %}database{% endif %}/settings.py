@@ -1,11 +1,13 @@
 """How the service reaches its database."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, field_validator
+from pydantic_settings import SettingsConfigDict
 
-from ..config.sources import UNPREFIXED
+from ..config.errors import InvalidSettingsError
+from ..config.sources import UNPREFIXED, EnvironmentSettings
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 
@@ -36,3 +38,21 @@ class DatabaseSettings(BaseModel):
         if not usable:
             raise ValueError("write it as postgresql://user:password@host:5432/database")
         return "postgresql://" + value.partition("://")[2]
+
+
+def migration_url(settings: type[EnvironmentSettings]) -> str:
+    """Return the URL of the database to migrate, which is all that a migration job has to set.
+
+    Raises:
+        InvalidSettingsError: it is missing or wrong.
+    """
+    try:
+        loaded: Any = settings.load()
+        return str(loaded.database_url)
+    except InvalidSettingsError:
+        prefix = settings.model_config.get("env_prefix", "")
+
+        class MigrationSettings(DatabaseSettings, EnvironmentSettings):
+            model_config = SettingsConfigDict(env_prefix=prefix)
+
+        return MigrationSettings.load().database_url
