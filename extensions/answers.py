@@ -1,7 +1,7 @@
 """What an answer may be, and how one answer follows from another.
 
-Everything here is a pure function of its arguments: the lists are written out rather than read from
-the running interpreter, so that the same answers are good on every Python and in every update.
+What an answer may be is a pure function of it: the lists are written out rather than read from the
+running interpreter, so that the same answers are good on every Python and in every update.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import unicodedata
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, UndefinedError
@@ -298,13 +299,18 @@ def refuse_taken(chosen: bool, *names: str) -> bool:  # noqa: FBT001 -- an answe
     return False
 
 
+def is_service(conf: Mapping[str, object]) -> bool:
+    """Say whether a copy goes into a service: `copier recopy` does, and a new service does not."""
+    return Path(str(conf["dst_path"]), str(conf["answers_file"])).is_file()
+
+
 class AnswersExtension(Extension):
     """The filters that ``copier.yml`` and the template use."""
 
     def __init__(self, environment: Environment) -> None:
         """Add each filter under its own name."""
         super().__init__(environment)
-        for use in (human_name, slug, package_name, problem, refuse_bad, refuse_taken):
+        for use in (human_name, slug, package_name, problem, refuse_bad, refuse_taken, is_service):
             environment.filters[use.__name__] = use
         # For each file, copier compiles the names of its folders and of the answers file anew.
         remembered = cache(environment.from_string)

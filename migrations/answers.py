@@ -17,6 +17,8 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+CONFIG: Final = Path(__file__).parent.parent / "copier.yml"
+
 Answers: TypeAlias = dict[str, object]
 Mending: TypeAlias = "Callable[[Answers], None]"
 
@@ -62,10 +64,24 @@ def mended(answers: Answers) -> Answers:
     return result
 
 
+def asked(answers: Answers, config: Answers) -> Answers:
+    """Leave out answers to questions that a template no longer asks.
+
+    Copier gives every recorded answer back to its later renders, as if somebody had given it.
+    """
+    questions = {
+        name
+        for name, question in config.items()
+        if not (isinstance(question, dict) and question.get("when") is False)
+    }
+    return {name: one for name, one in answers.items() if name[:1] == "_" or name in questions}
+
+
 def main(path: Path) -> None:
     """Mend the answers in a file, which is replaced whole, and only when something changes."""
     recorded: Answers = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if (answers := mended(recorded)) != recorded:
+    config: Answers = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    if (answers := asked(mended(recorded), config)) != recorded:
         draft = path.with_name(path.name + ".new")
         draft.write_text(yaml.safe_dump(answers, allow_unicode=True), encoding="utf-8")
         draft.replace(path)

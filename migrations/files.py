@@ -1,11 +1,14 @@
-"""Finish an update with the files that copier would drop, whatever the service wrote in them.
+"""Finish an update with what copier would drop, whatever the service wrote in its files.
 
-Copier deletes a file that the new release lacks, edits and all. So it runs this file after each
-update, in the service's folder, with the answers file's name. A renamed file takes the edits along,
-merged three ways: from the service's last commit, the old release's render and the new one's. Any
-other file that is the service's, or that it edited, is saved beside its old place as `.saved`.
-Each is named on standard output. What the service deleted stays deleted. A file at a new path that
-the service has already is left as copier merged it, and the old one is saved.
+Copier runs this file after each update, in the service's folder, with the answers file's name. It
+merges three ways: the service's last commit, the old release's render and the new one's.
+
+- A renamed file takes the service's edits along. What the service deleted stays deleted. A file at
+  a new path that the service has already is left as copier merged it, and the old one is saved.
+- Any other file that goes, and that is the service's or that it edited, is saved as `.saved`.
+- Edits that git could not apply as a patch (bytes that are not UTF-8, settings about white space),
+  and conflicts that only a git hook made, are merged again.
+- A link or a submodule at a path of the template's stays.
 
 To rename a file of the template's, move it in `template/` and add its two paths to `RENAMES`. A new
 file may stay at the old path, to pass on what others import from there: it is never merged with.
@@ -13,8 +16,10 @@ file may stay at the old path, to pass on what others import from there: it is n
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +29,11 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 RENAMES: Final[Mapping[str, str]] = {
     "{package_name}/internal/database/pool.py": "{package_name}/internal/database/fair_pool.py",
+    "development/updating/bringing.py": "development/updating/update.py",
 }
 """Paths in a service that later releases renamed, old to new; `{package_name}` is the service's."""
 
@@ -43,6 +49,12 @@ MOST_CONFLICTS: Final = 127
 LABELS: Final = ("before updating", "last update", "after updating")
 """What copier writes beside conflict markers."""
 
+LOSSY: Final = frozenset({"error", "error-all", "fix", "strip"})
+"""Values of git's `apply.whitespace` with which edits are dropped or altered."""
+
+PLAIN, EXECUTABLE = "100644", "100755"
+CLASSIC: Final = ("-c", "merge.conflictStyle=merge")
+
 
 def git(*arguments: str, text: bytes = b"") -> bytes:
     """Return what git answers in the service's folder to a command that succeeds."""
@@ -50,20 +62,86 @@ def git(*arguments: str, text: bytes = b"") -> bytes:
     return done.stdout
 
 
+def names(*arguments: str) -> list[str]:
+    """Return what git lists with `-z`."""
+    return [os.fsdecode(name) for name in git(*arguments).split(b"\0") if name]
+
+
+def setting(name: str) -> str:
+    """Return what git is configured to do, or nothing."""
+    command = ["git", "config", "--get", name]
+    return subprocess.run(command, capture_output=True, check=False, text=True).stdout.strip()
+
+
+def say(line: str) -> None:
+    """Name what was done: in the updater's report if it runs this, else on standard output."""
+    line = line.encode(errors="surrogateescape").decode(errors="replace")
+    if report := os.environ.get("TEMPLATE_UPDATE_FINDINGS"):
+        with Path(report).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    else:
+        print(line)
+
+
 def render(answers: Mapping[str, object], folder: Path) -> Path:
-    """Render the release that answers were recorded with, once more, into a folder."""
+    """Render the release that answers were recorded with, without the service's own files."""
     import copier  # noqa: PLC0415 -- it is slow to load, and most updates get by without
 
+    service = folder / "service"
+    service.mkdir()
+    (service / ".copier-answers.yml").touch()  # this is how a release knows a service by
     copier.run_copy(
         str(answers["_src_path"]),
-        folder / "service",
+        service,
         data={name: answer for name, answer in answers.items() if not name.startswith("_")},
         vcs_ref=str(answers["_commit"]),
         defaults=True,
+        overwrite=True,
         unsafe=True,
         quiet=True,
     )
-    return folder / "service"
+    return service
+
+
+def plain(text: bytes) -> bytes:
+    """Return a text with the line endings that git stores."""
+    return text.replace(b"\r\n", b"\n")
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A file merged three ways; of one that is not text, the service's side is kept."""
+
+    text: bytes
+    conflicts: bool
+
+
+def merge(ours: bytes, base: bytes, theirs: bytes) -> Merge:
+    """Merge what the service and the release made of a file, marking conflicts."""
+    windows = b"\r\n" in theirs and b"\r\n" in base
+    if windows:  # git wrote the template so; it is how this service's git writes all files
+        ours, base, theirs = plain(ours), plain(base), plain(theirs)
+    if ours in {base, theirs}:
+        merged = Merge(theirs, conflicts=False)
+    elif base == theirs:
+        merged = Merge(ours, conflicts=False)
+    else:
+        merged = merge_lines(ours, base, theirs)
+    return Merge(merged.text.replace(b"\n", b"\r\n"), merged.conflicts) if windows else merged
+
+
+def merge_lines(ours: bytes, base: bytes, theirs: bytes) -> Merge:
+    """Have git merge three texts."""
+    with TemporaryDirectory() as folder:
+        sides = [Path(folder, name) for name in ("ours", "base", "theirs")]
+        for side, text in zip(sides, (ours, base, theirs), strict=True):
+            side.write_bytes(text)
+        labels = [option for label in LABELS for option in ("-L", label)]
+        command = ["git", *CLASSIC, "merge-file", "-p", *labels, "--", *map(str, sides)]
+        merged = subprocess.run(command, capture_output=True, check=False)
+    if not 0 <= merged.returncode <= MOST_CONFLICTS:
+        return Merge(ours, conflicts=True)
+    return Merge(merged.stdout, conflicts=merged.returncode > 0)
 
 
 @dataclass(frozen=True)
@@ -71,13 +149,23 @@ class Update:
     """The update that copier has just made of the service in the current folder."""
 
     answers_file: str
+    folder: Path
 
     @cached_property
-    def before(self) -> frozenset[str]:
-        """The files of the service's last commit."""
-        return frozenset(
-            filter(None, git("ls-tree", "-rz", "--name-only", "HEAD").decode().split("\0"))
-        )
+    def modes(self) -> dict[str, str]:
+        """The files, links and submodules of the service's last commit, each with its mode."""
+        return {path: mode for path, (mode, _, _) in self.entries.items()}
+
+    @cached_property
+    def entries(self) -> dict[str, list[str]]:
+        """What git records of each path of the service's last commit: mode, kind, object."""
+        listed = (entry.partition("\t") for entry in names("ls-tree", "-rz", "HEAD"))
+        return {path: head.split() for head, _, path in listed}
+
+    @cached_property
+    def files(self) -> list[str]:
+        """The files of the service's last commit, without links and submodules."""
+        return [path for path, mode in self.modes.items() if mode in {PLAIN, EXECUTABLE}]
 
     @cached_property
     def answers(self) -> dict[str, object]:
@@ -85,23 +173,37 @@ class Update:
         answers: dict[str, object] = yaml.safe_load(self.committed(self.answers_file))
         return answers
 
+    @cached_property
+    def old(self) -> Path:
+        """The release that the service had, rendered once more."""
+        (self.folder / "old").mkdir()
+        return render(self.answers, self.folder / "old")
+
+    @cached_property
+    def new(self) -> Path:
+        """The release that the service gets, rendered once more."""
+        (self.folder / "new").mkdir()
+        answers = yaml.safe_load(Path(self.answers_file).read_text(encoding="utf-8"))
+        return render(answers, self.folder / "new")
+
     def committed(self, path: str) -> bytes:
         """Return what the service's last commit has at a path."""
-        return git("show", f"HEAD:./{path}")
+        return git("cat-file", "blob", f"HEAD:./{path}")
 
     def was_deleted(self, path: str) -> bool:
         """Say whether the update has taken away a file of the last commit."""
-        return not Path(path).exists() and not Path(path).is_symlink()
+        return not os.path.lexists(path)
 
     def renames(self) -> dict[str, str]:
         """Return the renames that this update has made, old path to new."""
         steps = {self.path(old): self.path(new) for old, new in RENAMES.items()}
         made = {}
         for old, step in steps.items():
-            new = step
-            while new in steps and not Path(new).exists():
+            new, passed = step, {old}
+            while new in steps and new not in passed and not Path(new).exists():
+                passed.add(new)
                 new = steps[new]
-            if Path(new).exists() and new not in self.before:
+            if new != old and Path(new).exists() and new not in self.modes:
                 made[old] = new
         return made
 
@@ -110,73 +212,161 @@ class Update:
         return pattern.format(package_name=self.answers["package_name"])
 
     def finish(self) -> None:
-        """Carry edits along with renamed files, and save what else would be lost."""
+        """Carry edits along with renamed files, and save or merge what else would be lost."""
         renames = self.renames()
-        gone = {path for path in self.before if self.was_deleted(path)}
-        if not (gone or renames):
-            return
-        with TemporaryDirectory() as folder:
-            old = render(self.answers, Path(folder))
-            for path, new in renames.items():
-                if (old / path).is_file():
-                    self.follow(path, new, old / path)
-            for path in sorted(gone - renames.keys()):
-                self.save(path, old / path)
+        gone = {path for path in self.files if self.was_deleted(path)}
+        self.keep_links()
+        for path, new in renames.items():
+            if (self.old / path).is_file():
+                self.follow(path, new)
+        for path in sorted(gone - renames.keys()):
+            self.save(path)
+        for path in sorted(self.lost() - gone - {*renames.values()}):
+            self.merge_again(path)
+        self.keep_ignored()
+        self.name_saved_seeds()
 
-    def follow(self, path: str, new: str, base: Path) -> None:
+    def keep_links(self) -> None:
+        """Put links of the service back that stand where the template has, or had, a file."""
+        for path, mode in self.modes.items():
+            if mode not in {PLAIN, EXECUTABLE} and self.was_deleted(path):
+                with suppress(subprocess.CalledProcessError):
+                    git("checkout-index", "--quiet", "--force", "--", path)
+                say(f"Left {path} as it is: it is a link of this service's.")
+
+    def follow(self, path: str, new: str) -> None:
         """Merge what the service changed in a file into the file's new place, marking conflicts."""
-        if path not in self.before:
+        if path not in self.modes:
             Path(new).unlink()
-            print(f"Left out {new}: this service had deleted it as {path}.")
+            say(f"Left out {new}: this service had deleted it as {path}.")
             return
-        theirs, after = self.committed(path), Path(new).read_bytes()
-        if theirs == base.read_bytes():
+        if path not in self.files:
+            say(f"{new} is the release's: {path}, its old name, is a link of this service's.")
             return
-        edited = base.with_name(base.name + ".edited")
-        edited.write_bytes(theirs)
-        labels = [option for label in LABELS for option in ("-L", label)]
-        command = ["git", "merge-file", "-p", *labels, "--", str(edited), str(base), new]
-        merged = subprocess.run(command, capture_output=True, check=False)
-        if not 0 <= merged.returncode <= MOST_CONFLICTS:
-            self.save(path, base)
+        base, theirs = (self.old / path).read_bytes(), Path(new).read_bytes()
+        self.follow_mode(path, new)
+        ours = self.committed(path)
+        if plain(ours) == plain(base):
             return
-        Path(new).write_bytes(merged.stdout)
-        print(f"Moved the changes of {path} to {new}.")
-        if merged.returncode:
-            self.mark(new, (base.read_bytes(), theirs, after))
+        if b"\0" in ours:
+            self.save(path)
+            return
+        merged = merge(ours, base, theirs)
+        Path(new).write_bytes(merged.text)
+        say(f"Moved the changes of {path} to {new}.")
+        if merged.conflicts:
+            self.mark(new, self.modes[path], (base, ours, theirs))
         if not self.was_deleted(path):
-            self.reset(path)
+            git("reset", "--quiet", "--", path)
+            Path(path).write_bytes((self.new / path).read_bytes())
 
-    def reset(self, path: str) -> None:
-        """Give a file the text of the new release, which kept a file there after a rename."""
-        answers = yaml.safe_load(Path(self.answers_file).read_text(encoding="utf-8"))
-        with TemporaryDirectory() as folder:
-            text = (render(answers, Path(folder)) / path).read_bytes()
-        git("reset", "--quiet", "--", path)
-        Path(path).write_bytes(text)
+    def follow_mode(self, path: str, new: str) -> None:
+        """Make a renamed file executable if the service had made it so."""
+        if self.modes[path] == EXECUTABLE and not os.access(new, os.X_OK):
+            mode = Path(new).stat().st_mode
+            Path(new).chmod(mode | (mode & 0o444) >> 2)
 
-    def mark(self, path: str, stages: tuple[bytes, bytes, bytes]) -> None:
+    def mark(self, path: str, mode: str, stages: tuple[bytes, bytes, bytes]) -> None:
         """Tell git that a file has conflicts: its base, what the service has, what came."""
-        place = git("rev-parse", "--show-prefix").decode().strip() + path
-        lines = [f"0 {'0' * 40}\t{place}"]
+        place = os.fsdecode(git("rev-parse", "--show-prefix")).removesuffix("\n") + path
+        lines = [f"0 {'0' * 40}\t{place}\0"]
         for stage, text in enumerate(stages, start=1):
-            blob = git("hash-object", "-w", "--stdin", text=text).decode().strip()
-            lines.append(f"100644 {blob} {stage}\t{place}")
-        git("update-index", "--index-info", text="\n".join(lines).encode())
+            blob = git("hash-object", "-w", "--no-filters", "--stdin", text=plain(text))
+            lines.append(f"{mode} {blob.decode().strip()} {stage}\t{place}\0")
+        git("update-index", "-z", "--index-info", text=os.fsencode("".join(lines)))
 
-    def save(self, path: str, base: Path) -> None:
+    def save(self, path: str) -> None:
         """Keep a file that has gone under another name, if the service wrote anything in it."""
-        text = self.committed(path)
-        if path not in map(self.path, SEEDS) and base.is_file() and base.read_bytes() == text:
+        text, base = self.committed(path), self.old / path
+        same = base.is_file() and plain(base.read_bytes()) == plain(text)
+        if same and path not in map(self.path, SEEDS):
             return
         kept, number = Path(f"{path}.saved"), 1
-        while kept.exists():
+        while os.path.lexists(kept):
             number += 1
             kept = Path(f"{path}.saved{number}")
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(text)
-        print(f"Saved {path} as {kept}: the template has it no longer.")
+        say(f"Saved {path} as {kept}: the template has it no longer.")
+
+    def lost(self) -> set[str]:
+        """Find the files whose edits git may have dropped, or in which it sees a conflict."""
+        found = set()
+        if setting("core.hooksPath") not in {"", os.devnull} or setting("init.templateDir"):
+            # A hook may have changed what copier compares.
+            found = {line.partition("\t")[2] for line in names("ls-files", "--unmerged", "-z")}
+        lossy = setting("apply.whitespace") in LOSSY
+        texts = zip(self.files, self.texts(), strict=True)
+        for path, text in texts:
+            if Path(path).is_symlink() or not Path(path).is_file():
+                continue
+            if (lossy or not is_text(text)) and plain(Path(path).read_bytes()) != plain(text):
+                found.add(path)
+        return {path for path in found if path in self.files}
+
+    def texts(self) -> Iterator[bytes]:
+        """Read all files of the last commit."""
+        wanted = "".join(f"{self.entries[path][2]}\n" for path in self.files)
+        answer, start = git("cat-file", "--batch", text=wanted.encode()), 0
+        for _ in self.files:
+            end = answer.index(b"\n", start)
+            size = int(answer[start:end].rsplit(b" ", 1)[1])
+            yield answer[end + 1 : end + 1 + size]
+            start = end + size + 2
+
+    def merge_again(self, path: str) -> None:
+        """Merge the sides of a file that both releases have, where a patch did not do it right."""
+        old, new = self.old / path, self.new / path
+        if path == self.answers_file or not (old.is_file() and new.is_file()):
+            return
+        sides = self.committed(path), old.read_bytes(), new.read_bytes()
+        merged = merge(*sides)
+        if plain(merged.text) != plain(Path(path).read_bytes()):
+            Path(path).write_bytes(merged.text)
+            say(f"Merged {path} line by line: git could not apply this service's changes to it.")
+        git("reset", "--quiet", "--", path)
+        if merged.conflicts:
+            ours, base, theirs = sides
+            self.mark(path, self.modes[path], (base, ours, theirs))
+
+    def keep_ignored(self) -> None:
+        """Keep out of git what a feature made on this machine, once the feature is off."""
+        if ".gitignore" not in self.files or not Path(".gitignore").is_file():
+            return
+        still = Path(".gitignore").read_text(encoding="utf-8").splitlines()
+        for line in self.committed(".gitignore").decode(errors="replace").splitlines():
+            folder = Path(line.strip("/"))
+            if line.endswith("/") and line not in still and folder.is_dir():
+                with suppress(OSError):
+                    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+                    say(
+                        f"{line} is left on this machine, and git ignores it: delete it if you like."
+                    )
+
+    def name_saved_seeds(self) -> None:
+        """Name what an earlier update saved of a file that has come back with its feature."""
+        for path in map(self.path, SEEDS):
+            if path not in self.modes and Path(path).exists() and Path(f"{path}.saved").exists():
+                say(f"{path} is new: put back into it what you need of {path}.saved.")
+
+
+def is_text(text: bytes) -> bool:
+    """Say whether copier can carry a text over in a patch."""
+    try:
+        return "\0" not in text.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def main(answers_file: str) -> None:
+    """Finish the update; if that fails, the service's release is recorded as it was."""
+    with TemporaryDirectory() as folder:
+        try:
+            Update(answers_file, Path(folder)).finish()
+        except BaseException:
+            Path(answers_file).write_bytes(git("cat-file", "blob", f"HEAD:./{answers_file}"))
+            raise
 
 
 if __name__ == "__main__":
-    Update(sys.argv[1]).finish()
+    main(sys.argv[1])

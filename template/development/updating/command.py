@@ -8,18 +8,19 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from development.updating.bringing import bring_in
 from development.updating.pull_request import propose
-from development.updating.releases import Course, fetched, recorded
+from development.updating.releases import UpdatePath, fetched, recorded
 from development.updating.repository import (
-    GO_BACK,
     ROOT,
     HalfwayError,
     TemplateError,
     call,
     git,
     git_path,
+    shown,
+    way_back,
 )
+from development.updating.update import bring_in
 
 DONE, NOTHING_CHANGED, CONFLICTS, HALFWAY, INTERRUPTED = 0, 1, 2, 3, 130
 BEHIND = 2
@@ -74,28 +75,31 @@ def check_template(_: argparse.Namespace) -> int:
     """Say how the service's release compares with the template's newest."""
     answers = recorded()
     with fetched(str(answers["_src_path"])) as template:
-        course = template.course(str(answers["_commit"]))
-    if course.ahead:
-        print(ahead(course))
+        update_path = template.update_path(str(answers["_commit"]))
+    if update_path.ahead:
+        print(ahead(update_path))
         return DONE
-    if not course.behind:
-        print(f"Up to date with the template, release {course.start}.")
+    if not update_path.behind:
+        print(f"Up to date with the template, release {update_path.start}.")
         return DONE
-    count = len(course.passed)
+    count = len(update_path.passed)
     print(
-        f"Behind by {count} release{'s' if count > 1 else ''}: this service is at {course.start}, "
-        f"the template at {course.passed[0].tag}.\n"
+        f"Behind by {count} release{'s' if count > 1 else ''}: this service is at "
+        f"{update_path.start}, the template at {update_path.passed[0].tag}.\n"
     )
-    print(*(release.section for release in course.passed), sep="\n")
+    print(*(release.section for release in update_path.passed), sep="\n")
     print("Bring it in with: make template-update")
     return BEHIND
 
 
-def ahead(course: Course) -> str:
+def ahead(update_path: UpdatePath) -> str:
     """Say that the service has more than the release that it was compared with."""
-    kind = "release" if course.released else "a commit that is no release,"
-    newest = f"is at {course.target.tag}" if course.target else "has no release yet"
-    return f"Ahead of the template: this service was made from {kind} {course.start}, it {newest}."
+    kind = "release" if update_path.released else "a commit that is no release,"
+    newest = f"is at {update_path.target.tag}" if update_path.target else "has no release yet"
+    return (
+        f"Ahead of the template: this service was made from {kind} {update_path.start}, "
+        f"it {newest}."
+    )
 
 
 def update_template(options: argparse.Namespace) -> int:
@@ -107,19 +111,32 @@ def update_template(options: argparse.Namespace) -> int:
         options.report.write_text(outcome.body)
     message = git_path("TEMPLATE_UPDATE_MSG")
     message.write_text(outcome.message)
-    file = shlex.quote(os.path.relpath(message, ROOT))
-    by_hand = f"  git add --all . && git commit --file={file}"
-    print(f"{outcome.course.title.replace('Update', 'Updated', 1)}.", *outcome.report, sep="\n")
+    title = outcome.update_path.title.replace("Update", "Updated", 1)
+    print(f"{title}.", *outcome.report, sep="\n")
+    back = shown(way_back(outcome.hidden))
     if outcome.conflicts:
-        print(f"\nResolve the conflicts, then commit:\n{by_hand}\n{GO_BACK}")
+        print(f"\nResolve the conflicts, then commit:\n{by_hand(message)}\n{back}")
         return CONFLICTS
     if wants_tests(options.test):
-        run_tests()
+        run_tests(back)
     if options.commit:
-        commit(message)
+        commit(message, back)
     else:
-        print(f"\nLook at it with `git diff`, try it with `make test`, then commit:\n{by_hand}")
+        commands = by_hand(message)
+        print(f"\nLook at it with `git diff`, try it with `make test`, then commit:\n{commands}")
     return DONE
+
+
+def by_hand(message: Path) -> str:
+    """Return the commands that commit an update."""
+    file = shlex.quote(os.path.relpath(message, ROOT))
+    return f"  git add --all{sparse()} . && git commit --file={file}"
+
+
+def sparse() -> str:
+    """Return the option of `git add` for files outside a sparse check-out, if this is one."""
+    is_sparse = git("config", "--default=false", "--get", "core.sparseCheckout").strip().lower()
+    return " --sparse" if is_sparse == "true" else ""
 
 
 def wants_tests(choice: bool | None) -> bool:  # noqa: FBT001 - the option itself
@@ -129,21 +146,24 @@ def wants_tests(choice: bool | None) -> bool:  # noqa: FBT001 - the option itsel
     return bool(choice)
 
 
-def run_tests() -> None:
+def run_tests(back: str) -> None:
     """Run the service's tests as it has them now, and raise if they fail."""
     ours = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"}  # of the make and uv that run us
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     if subprocess.run(["make", "test"], cwd=ROOT, env=environment, check=False).returncode:
-        raise HalfwayError(f"The service's tests fail after the update.\n{GO_BACK}")
+        raise HalfwayError(f"The service's tests fail after the update.\n{back}")
 
 
-def commit(message: Path) -> None:
+def commit(message: Path, back: str) -> None:
     """Commit everything in the service's folder; the repository's hooks run."""
     try:
-        git("add", "--all", "--", ".")
-        print(call("git", "commit", f"--file={message}", "--", ".").rstrip())
+        git("add", "--all", *sparse().split(), "--", ".")
+        print(shown(call("git", "commit", f"--file={message}", "--", ".")).rstrip())
     except TemplateError as error:
-        raise HalfwayError(f"The update is in the files, and was not committed: {error}") from error
+        raise HalfwayError(
+            f"The update is in the files, but it could not be committed:\n{error}\n"
+            f"Once that is settled, commit it:\n{by_hand(message)}\n{back}"
+        ) from error
 
 
 def propose_update(options: argparse.Namespace) -> int:

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from development.updating.releases import Course, recorded
-from development.updating.repository import ROOT, changes, git, names
+from development.updating.releases import UpdatePath, recorded
+from development.updating.repository import shown
+from development.updating.workspace import Result
 
 MARKER = b"<<<<<<< before updating"
-UNMERGED = {"DD", "AU", "UD", "UA", "DU", "AA", "UU"}
 LONGEST_BODY = 65_536
 """What GitHub takes as the text of a pull request, in characters."""
 
@@ -19,17 +19,20 @@ CUT = "\n\nThe rest is in the template's changelog.\n"
 class Outcome:
     """What an update left in the working tree."""
 
-    course: Course
+    update_path: UpdatePath
     conflicts: tuple[str, ...]
     answers: tuple[str, ...]
     gone: tuple[str, ...]
+    notes: tuple[str, ...]
+    hidden: tuple[str, ...]
+    """New files that git ignores here, marked to be added all the same."""
 
     @property
     def message(self) -> str:
         """The text of its commit: the releases passed, and what each brings."""
         # A line that starts with "#" would be a comment to an editor's `git commit`.
-        news = [release.section.removeprefix("## ").rstrip() for release in self.course.passed]
-        return "\n\n".join([self.course.title, *news]) + "\n"
+        news = [release.section.removeprefix("## ").rstrip() for release in self.update_path.passed]
+        return "\n\n".join([self.update_path.title, *news]) + "\n"
 
     @property
     def findings(self) -> dict[str, tuple[str, ...]]:
@@ -37,7 +40,8 @@ class Outcome:
         lists = {
             "In conflict": self.conflicts,
             "Answers that are new or changed": self.answers,
-            "Files that are gone, with what you changed in them": self.gone,
+            "Files that the release no longer has": self.gone,
+            "To know": self.notes,
         }
         return {title: found for title, found in lists.items() if found}
 
@@ -57,7 +61,7 @@ class Outcome:
             f"## {title}\n\n" + "".join(f"- {code(one)}\n" for one in found)
             for title, found in self.findings.items()
         ]
-        text = "\n".join([*lists, *(release.section for release in self.course.passed)])
+        text = "\n".join([*lists, *(release.section for release in self.update_path.passed)])
         return text if len(text) <= LONGEST_BODY else text[: LONGEST_BODY - len(CUT)] + CUT
 
 
@@ -69,25 +73,24 @@ def code(text: str) -> str:
     return f"{fence}{text}{fence}" if fence == "`" else f"{fence} {text} {fence}"
 
 
-def rejects() -> set[str]:
-    """List the files of rejected changes, ignored ones too."""
-    return set(names(git("ls-files", "--others", "-z", "--", "*.rej")))
-
-
-def conflicts(rejected_before: set[str]) -> Iterator[str]:
+def conflicts(result: Result) -> Iterator[str]:
     """Name each place that two sides changed, and each file that could not be merged."""
-    for path, letters in changes().items():
-        places = [f"{path}:{line}" for line in marked_lines(path)]
-        yield from places or ([f"{path} (unmerged)"] if letters in UNMERGED else [])
-    yield from sorted(f"{path} (rejected changes)" for path in rejects() - rejected_before)
+    unmerged = {path for path, *_ in result.unmerged}
+    for path in sorted({*result.written} | unmerged):
+        places = [f"{path}:{line}" for line in marked_lines(path, result)]
+        yield from places or ([f"{path} (unmerged)"] if path in unmerged else [])
+    yield from sorted(
+        f"{path} (rejected changes)"
+        for path in result.written.keys() - result.known
+        if path.endswith(".rej") and path.removesuffix(".rej") in result.known
+    )
 
 
-def marked_lines(path: str) -> list[int]:
+def marked_lines(path: str, result: Result) -> list[int]:
     """Number the lines of a file at which a conflict begins."""
-    file = ROOT / path
-    if file.is_symlink() or not file.is_file():
+    if path not in result.written:
         return []
-    lines = file.read_bytes().splitlines()
+    lines = result.written[path].data.splitlines()
     return [number for number, line in enumerate(lines, start=1) if line.startswith(MARKER)]
 
 
@@ -100,17 +103,28 @@ def answers_changed(before: dict[str, object], after: dict[str, object]) -> Iter
             json.dumps(side[name], ensure_ascii=False, default=str) if name in side else None
             for side in (before, after)
         )
+        if new is None and not before[name]:
+            continue  # an empty answer says nothing
         if old is None:
             yield f"{name}: {new} (new)"
         else:
             yield f"{name}: {old} -> {new or '(dropped)'}"
 
 
-def observe(course: Course, before: dict[str, object], rejected_before: set[str]) -> Outcome:
-    """Look at what an update along `course` left, knowing the answers and rejects before it."""
+def observe(
+    update_path: UpdatePath,
+    before: dict[str, object],
+    result: Result,
+    *,
+    hidden: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> Outcome:
+    """Put together what an update along `update_path` did, knowing the answers before it."""
     return Outcome(
-        course,
-        conflicts=tuple(conflicts(rejected_before)),
+        update_path,
+        conflicts=tuple(map(shown, conflicts(result))),
         answers=tuple(answers_changed(before, recorded())),
-        gone=tuple(path for path, letters in changes().items() if letters in {" D", "D "}),
+        gone=tuple(map(shown, sorted(result.deleted))),
+        notes=notes,
+        hidden=hidden,
     )

@@ -3,9 +3,9 @@
 import json
 from tempfile import NamedTemporaryFile
 
-from development.updating.bringing import bring_in
 from development.updating.outcome import Outcome
 from development.updating.repository import TemplateError, call, git
+from development.updating.update import bring_in
 
 BRANCH = "template-update"
 REFERENCE = f"refs/heads/{BRANCH}"
@@ -63,7 +63,7 @@ def publish(outcome: Outcome, base: str, commit: str, *, is_new: bool) -> None:
     with NamedTemporaryFile("w", suffix=".md") as file:
         file.write(outcome.body)
         file.flush()
-        words = ("--title", outcome.course.title, "--body-file", file.name)
+        words = ("--title", outcome.update_path.title, "--body-file", file.name)
         draft = bool(outcome.conflicts)
         if not found:
             if commit in {one["headRefOid"] for one in requests}:

@@ -9,13 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
-from copier._vcs import get_repo  # it has no public name, and no other tells what copier reads
 from packaging.version import InvalidVersion, Version
 
 from development.updating.repository import ANSWERS, ROOT, TemplateError, call
 
 UNRELEASED = re.compile(r"^(?P<tag>.+)-(?P<count>\d+)-g[0-9a-f]+$")
 """A commit as `git describe` names it, by the release before it."""
+SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 HEADING = re.compile(r"^## +\[?([^\s\]]+)", flags=re.MULTILINE)
 
 
@@ -34,7 +34,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Course:
+class UpdatePath:
     """The way from the release that a service has to another, newest release first."""
 
     start: str
@@ -94,9 +94,15 @@ def recorded() -> dict[str, object]:
 class Template:
     """A clone of the template's history, for reading."""
 
-    def __init__(self, clone: Path) -> None:
-        """Read from this bare clone."""
+    def __init__(self, clone: Path, url: str) -> None:
+        """Read from this bare clone of what is at a URL."""
         self.clone = clone
+        self.url = url
+
+    @property
+    def rewrites(self) -> dict[str, str]:
+        """The URL and where it has been cloned to, for a git without the user's credentials."""
+        return {} if Path(self.url).exists() else {self.url: self.clone.as_uri()}
 
     def git(self, *arguments: str) -> str:
         """Return what git answers about the template."""
@@ -127,12 +133,12 @@ class Template:
         there = self.git("ls-tree", "--name-only", f"refs/tags/{tag}", "--", path)
         return self.git("show", f"refs/tags/{tag}:{path}") if there else ""
 
-    def course(self, start: str, to: str = "") -> Course:
+    def update_path(self, start: str, to: str = "") -> UpdatePath:
         """Compare the release that a service records with the newest one, or the one named."""
         version, released = self.place(start)
         tag = self.named(to) if to else self.newest
         if tag is None:
-            return Course(start, version, None, (), released)
+            return UpdatePath(start, version, None, (), released)
         target = self.versions[tag]
         news = sections(self.read(tag, "CHANGELOG.md"))
         passed = [
@@ -141,16 +147,28 @@ class Template:
             if version < between <= target and (one == tag or not between.is_prerelease)
         ]
         passed.sort(key=lambda release: release.version, reverse=True)
-        return Course(start, version, Release(tag, target), tuple(passed), released)
+        return UpdatePath(start, version, Release(tag, target), tuple(passed), released)
 
     def place(self, start: str) -> tuple[Version, bool]:
         """Return the version of what a service records, and whether that was a release."""
-        if start in self.versions:
-            return self.versions[start], True
-        described = UNRELEASED.sub(r"\g<tag>.post\g<count>.dev0", start)
-        if version := version_of(described):
-            return version, described == start
-        return Version("0.dev0"), False  # a commit from before the first release
+        described = start if start in self.versions else self.described(start)
+        released = version_of(described)
+        if released:
+            return released, True
+        since = UNRELEASED.sub(r"\g<tag>.post\g<count>.dev0", described)
+        return version_of(since) or Version("0.dev0"), False  # before the first release
+
+    def described(self, start: str) -> str:
+        """Name a commit by the release before it: when it was recorded, that may have had no tag.
+
+        A commit that the template no longer has keeps its recorded name.
+        """
+        if not self.has(start):
+            return start
+        try:
+            return self.git("describe", "--tags", f"{start}^{{commit}}").strip()
+        except TemplateError:  # it is from before the first release
+            return ""
 
     def has(self, start: str) -> bool:
         """Say whether the release or commit that a service records is still there."""
@@ -161,21 +179,28 @@ class Template:
         return True
 
 
+def location(source: str) -> str:
+    """Return what git fetches for a source as copier understands it: `gh:acme/template`, `~/it`."""
+    for short, host in SHORTCUTS.items():
+        if source.startswith(short):
+            source = host + source.removeprefix(short).removeprefix("/")
+    if source.startswith(tuple(SHORTCUTS.values())) and not source.endswith(".git"):
+        source += ".git"
+    return str(Path(source).expanduser()) if source[:1] == "~" else source.removeprefix("git+")
+
+
 @contextmanager
 def fetched(source: str) -> Iterator[Template]:
     """Give the template's history, as copier finds the source, until the end of the block."""
-    url = get_repo(source)
-    if url is None:
-        raise TemplateError(
-            f"There is no template at {source}. If it has moved, put its new place into "
-            f"`_src_path` of {ANSWERS} and commit that."
-        )
+    url = location(source)
     with TemporaryDirectory(prefix="template-") as folder:
         clone = Path(folder) / "template.git"
         try:
-            # Without the contents of its files, where the server can leave them out.
-            call("git", "clone", "--quiet", "--bare", "--filter=blob:none", "--", url, str(clone))
+            call("git", "clone", "--quiet", "--bare", "--", url, str(clone))
         except TemplateError as error:
             reason = str(error).splitlines()[-1]
-            raise TemplateError(f"The template at {source} cannot be read: {reason}") from error
-        yield Template(clone)
+            raise TemplateError(
+                f"The template at {source} cannot be read: {reason} If it has moved, put its new "
+                f"place into `_src_path` of {ANSWERS} and commit that."
+            ) from error
+        yield Template(clone, url)
