@@ -339,9 +339,7 @@ class Update:
             if line.endswith("/") and line not in still and folder.is_dir():
                 with suppress(OSError):
                     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
-                    say(
-                        f"{line} is left on this machine, and git ignores it: delete it if you like."
-                    )
+                    say(f"{line} is left on this machine, ignored by git: delete it if you like.")
 
     def name_saved_seeds(self) -> None:
         """Name what an earlier update saved of a file that has come back with its feature."""

@@ -196,11 +196,13 @@ def put(place: Path, file: File | None) -> None:
             folder.rmdir()
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.unlink(missing_ok=True)  # a file that it shares its data with keeps them
+    # Replaced whole: nobody sees half a file, and another that shares its data keeps them.
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
     if file.mode == LINK:
-        place.symlink_to(os.fsdecode(file.data))
-        return
-    place.write_bytes(file.data)
+        draft.symlink_to(os.fsdecode(file.data))
+    else:
+        draft.write_bytes(file.data)
     if file.mode == EXECUTABLE:
-        mode = place.stat().st_mode
-        place.chmod(mode | (mode & 0o444) >> 2)
+        mode = draft.stat().st_mode
+        draft.chmod(mode | (mode & 0o444) >> 2)
+    draft.replace(place)
