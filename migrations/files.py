@@ -89,7 +89,7 @@ def render(answers: Mapping[str, object], folder: Path) -> Path:
 
     service = folder / "service"
     service.mkdir()
-    (service / ".copier-answers.yml").touch()  # this is how a release knows a service by
+    (service / ".copier-answers.yml").write_text("{}\n", encoding="utf-8")  # as in a service
     copier.run_copy(
         str(answers["_src_path"]),
         service,

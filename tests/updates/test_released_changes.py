@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.files import RENAMES
+from tests.history import releases
+from tests.repositories import git
 from tests.updates.fresh import check_update
 from tests.updates.services import Service
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 
     from tests.history import Repository
 
-OURS = "\n\n# Ours.\n"
+OURS = "# Ours.\n"
+PLACES = {"development/updating/bringing.py": 'that this service was never asked."""\n'}
 
 
 @pytest.mark.parametrize(
@@ -36,12 +39,21 @@ def test_the_one_code_owner_is_the_first_of_several(
 def test_edits_of_a_file_are_found_under_its_name_of_today(
     history: Repository, tmp_path: Path, old: str, new: str
 ) -> None:
-    """Whatever the first release called it; below its docstring no release changed anything."""
-    service = Service.copy(history, tmp_path / "orders", "v1.0.0", kafka=True)
+    """Whatever the first release called it; around these lines no release changed anything."""
+    release = first_with(history, old)
+    service = Service.copy(history, tmp_path / "orders", release, kafka=True)
     before, after = (path.format(package_name="orders") for path in (old, new))
-    service.write(before, service.read(before).replace("\n\n", OURS, 1))
+    place = PLACES.get(before, "\n\n")
+    service.write(before, service.read(before).replace(place, f"{place}{OURS}", 1))
     service.commit()
     service.update()
     assert service.conflicts == []
     assert OURS in service.read(after)
     assert not service.has(before)
+
+
+def first_with(history: Repository, path: str) -> str:
+    """Name the first release that has a file of the template's."""
+    name = path.rpartition("/")[2]
+    listed = ("ls-tree", "-r", "--name-only")
+    return next(one for one in releases() if f"/{name}" in git(history.folder, *listed, one))
