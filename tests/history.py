@@ -56,6 +56,12 @@ def releases(folder: Path = ROOT) -> list[str]:
     return [found[1] for one in subjects if (found := RELEASE.fullmatch(one))]
 
 
+def asks(release: str, question: str) -> bool:
+    """Say whether a release in this check-out's history has a question."""
+    commit = git(ROOT, "log", "-1", "--format=%H", f"--grep=^release: {re.escape(release)}$")
+    return f"\n{question}:\n" in git(ROOT, "show", f"{commit}:copier.yml")
+
+
 def upcoming() -> str:
     """Name a release that is later than all in this check-out's history."""
     newest = [0, *(int(name[1:].partition(".")[0]) for name in releases())]
