@@ -262,7 +262,7 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "generated_on": _date_problem,
     "created_with": _created_with_problem,
     "code_owner": _renamed_problem,
-    **dict.fromkeys(("outbox", "features", "env_prefix", "images"), _computed_problem),
+    **dict.fromkeys(("outbox", "features", "left_over", "env_prefix", "images"), _computed_problem),
 }
 
 

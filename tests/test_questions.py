@@ -80,6 +80,7 @@ BAD: list[tuple[str, object, str]] = [
     ("created_with", "[redis]", "recorded by the first copy; leave it out"),
     ("outbox", "true", "computed from the other answers; leave it out"),
     ("features", "[kafka]", "computed from the other answers; leave it out"),
+    ("left_over", "true", "computed from the other answers; leave it out"),
     ("env_prefix", "X_", "computed from the other answers; leave it out"),
     ("images", "{}", "computed from the other answers; leave it out"),
 ]  # fmt: skip
