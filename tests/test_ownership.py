@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 
+import copier
 import pytest
 import yaml
 from jinja2 import Environment
 
+from extensions.answers import is_service
 from tests.ownership import lists, matched
 from tests.rendering import files
+from tests.repositories import commit_all
 
 NAMES = {
     "orders.settings.Settings",
@@ -69,13 +73,42 @@ def test_the_templates_code_imports_no_other_name_of_the_services(service: Path)
     assert "orders.settings.Settings" in known
 
 
-@pytest.mark.parametrize("operation", ["copy", "update"])
+@pytest.mark.parametrize(
+    ("operation", "into", "left_out"),
+    [
+        ("copy", "new", []),
+        ("update", "new", ["Yours"]),
+        ("copy", ".", ["Yours", "Yours, and new with a feature"]),
+    ],
+    ids=["copy", "update", "recopy"],
+)
 def test_updates_leave_out_the_services_own_files(
-    service: Path, template: Path, operation: str
+    service: Path, template: Path, operation: str, into: str, left_out: list[str]
 ) -> None:
-    """What copier.yml leaves out of an update is the list of the service's own files, no more."""
+    """What copier.yml leaves out of an update and a recopy is the service's own, no more."""
     exclude = "\n".join(yaml.safe_load((template / "copier.yml").read_text())["_exclude"])
-    rendered = Environment(autoescape=False).from_string(exclude)  # noqa: S701 -- not HTML
-    patterns = rendered.render(_copier_operation=operation, package_name="orders").splitlines()
-    expected = matched(lists(service)["Yours"], service) if operation == "update" else set()
-    assert matched(patterns, service) == expected
+    environment = Environment(autoescape=False)  # noqa: S701 -- not HTML
+    environment.filters["is_service"] = is_service
+    conf = {"dst_path": service / into, "answers_file": ".copier-answers.yml"}
+    patterns = environment.from_string(exclude).render(
+        _copier_operation=operation, _copier_conf=conf, package_name="orders"
+    )
+    owned = [pattern for owner in left_out for pattern in lists(service).get(owner, [])]
+    expected = matched(owned, service) if owned else set()
+    assert matched(patterns.splitlines(), service) == expected
+
+
+def test_a_recopy_respects_what_is_the_services(template: Path, tmp_path: Path) -> None:
+    """It restores the template's files; the service's own, changed or deleted, stay so."""
+    folder = shutil.copytree(template, tmp_path / "template")
+    commit_all(folder, tag="v1.0.0")
+    service = tmp_path / "orders"
+    copier.run_copy(str(folder), service, vcs_ref="v1.0.0", defaults=True, unsafe=True, quiet=True)
+    shutil.rmtree(service / "orders/domain/product")
+    for path in ("README.md", "orders/db/__init__.py", "Makefile"):
+        (service / path).write_text("# ours\n")
+    copier.run_recopy(service, defaults=True, overwrite=True, unsafe=True, quiet=True)
+    assert not (service / "orders/domain/product").exists()
+    assert (service / "README.md").read_text() == "# ours\n"
+    assert (service / "orders/db/__init__.py").read_text() == "# ours\n"
+    assert (service / "Makefile").read_text() != "# ours\n"
