@@ -93,6 +93,25 @@ async def test_what_is_not_trusted_is_not_spoken_to(
             await sender.send(Record("secured", b"key", b"{}", []))
 
 
+async def test_stopping_while_the_broker_is_away_is_orderly(
+    tmp_path_factory: pytest.TempPathFactory, broker: Broker
+) -> None:
+    """An event that nobody acknowledges ends the wait, and raises nothing when all stops."""
+    del broker  # asked for so that both are there, or neither
+    own = Broker(tmp_path_factory.mktemp("away"))
+    own.start()
+    try:
+        here = KafkaSettings(kafka_bootstrap_servers=own.address, kafka_request_timeout=2)
+        async with asyncio.timeout(60), Sender(here) as sender:
+            await sender.send(Record("away", b"key", b"1", []))
+            own.kill()
+            with pytest.raises(BrokersUnavailable):
+                await sender.send(Record("away", b"key", b"2", []))
+        assert sender.waiting == 1
+    finally:
+        own.kill()
+
+
 async def test_a_restart_keeps_the_log(broker: Broker) -> None:
     """What was acknowledged is there after kill -9, and the same connection goes on."""
     here = KafkaSettings(kafka_bootstrap_servers=broker.address, kafka_request_timeout=30)

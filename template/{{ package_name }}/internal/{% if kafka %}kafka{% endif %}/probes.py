@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI
 
 from ..feature import NotReadyError
+from ..tasks import running
 from .consuming import Worker
 from .sender import Sender
 
@@ -39,12 +40,8 @@ async def consumers_run(app: FastAPI) -> str:
 @asynccontextmanager
 async def reports(app: FastAPI) -> AsyncIterator[None]:
     """Log the numbers of every consumer now and then."""
-    task = asyncio.create_task(_report(app), name="kafka-reports")
-    try:
+    async with running(app, "kafka-reports", _report(app)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _report(app: FastAPI) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections import deque
+from collections import Counter, deque
 from typing import Any, Self
 
 import structlog
@@ -31,6 +31,12 @@ BATCH_SIZE = 128 * 1024
 
 BUFFER_BYTES = 64 * 1024 * 1024
 """Bytes of the messages that may wait for the brokers at the same time."""
+
+OVERDUE_AT_MOST = 100
+"""Messages of one topic that may wait for longer than anybody waits for them.
+
+aiokafka withdraws nothing: without this a topic in trouble would take the room of all others.
+"""
 
 STOP_TIMEOUT = 2.0
 """Seconds that a producer may take to close its connections."""
@@ -75,7 +81,8 @@ class Sender:
         self._waiting = 0
         self._waiting_bytes = 0
         self._retired: set[asyncio.Task[None]] = set()
-        self._pending: deque[tuple[float, asyncio.Future[BaseException | None]]] = deque()
+        self._overdue: Counter[str] = Counter()
+        self._pending: deque[tuple[float, str, asyncio.Future[BaseException | None]]] = deque()
         self._expiry: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -136,7 +143,7 @@ class Sender:
                 f"the event takes {size} bytes, over {largest}: make it smaller, or raise "
                 "KAFKA_MAX_EVENT_SIZE"
             )
-        self._check_room(size)
+        self._check_room(record.topic, size)
         producer = await self.soon_connected()
         self._waiting += 1
         self._waiting_bytes += size
@@ -153,7 +160,7 @@ class Sender:
                     self.replace(producer)
                 raise _refusal(error) from error
             raise
-        failure = await self._settled(future, size)
+        failure = await self._settled(future, topic, size)
         if failure:
             # aiokafka counts a failed message, brokers do not: all that followed would be refused.
             self.replace(producer)
@@ -196,13 +203,19 @@ class Sender:
                     await self._tried.wait()
         return self.connected()
 
-    def _check_room(self, size: int) -> None:
+    def _check_room(self, topic: str, size: int) -> None:
+        if self._overdue[topic] >= OVERDUE_AT_MOST:
+            raise BrokersUnavailable(
+                f"{OVERDUE_AT_MOST} events for the topic {topic} wait for over {self._timeout:g} s"
+            )
         if self._waiting >= self._limit:
             raise ProducerBufferFull(self._limit)
         if self._waiting and self._waiting_bytes + size > BUFFER_BYTES:
             raise ProducerBufferFull(self._waiting, BUFFER_BYTES)
 
-    async def _settled(self, future: "asyncio.Future[Any]", size: int) -> BaseException | None:
+    async def _settled(
+        self, future: "asyncio.Future[Any]", topic: str, size: int
+    ) -> BaseException | None:
         """Wait until a message is acknowledged or refused, for a limited time.
 
         It counts until it is settled, not only for as long as somebody waits. This does what
@@ -214,25 +227,28 @@ class Sender:
         def settle(future: "asyncio.Future[Any]") -> None:
             self._waiting -= 1
             self._waiting_bytes -= size
-            if not settled.done():
+            if settled.done():
+                self._overdue[topic] -= not settled.cancelled()
+            else:
                 cut = BrokersUnavailable("the producer dropped the event")
                 settled.set_result(cut if future.cancelled() else future.exception())
-            while self._pending and self._pending[0][1].done():
+            while self._pending and self._pending[0][2].done():
                 self._pending.popleft()
 
         future.add_done_callback(settle)
         if self._expiry is None:
             self._expiry = loop.call_later(self._timeout, self._expire)
-        self._pending.append((loop.time() + self._timeout, settled))
+        self._pending.append((loop.time() + self._timeout, topic, settled))
         return await settled
 
     def _expire(self) -> None:
         """Tell those that have waited too long, and look again when the next one will have."""
         loop = asyncio.get_running_loop()
         self._expiry = None
-        while self._pending and (self._pending[0][0] <= loop.time() or self._pending[0][1].done()):
-            _, settled = self._pending.popleft()
+        while self._pending and (self._pending[0][0] <= loop.time() or self._pending[0][2].done()):
+            _, topic, settled = self._pending.popleft()
             if not settled.done():
+                self._overdue[topic] += 1
                 what = f"no broker took the event within {self._timeout:g} s"
                 settled.set_exception(BrokersUnavailable(what))
         if self._pending:

@@ -1,0 +1,170 @@
+"""What the connection for sending does when brokers are in trouble."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from orders.internal.kafka import sender as module
+from orders.internal.kafka.cloud_events import Record
+from orders.internal.kafka.errors import (
+    BrokersUnavailable,
+    EventRefusedError,
+    ProducerBufferFull,
+)
+from orders.internal.kafka.sender import Sender
+from orders.settings import Settings
+
+
+class Producer:
+    """A producer of which a test says what becomes of the messages of each topic."""
+
+    made: ClassVar[list["Producer"]] = []
+    refused: ClassVar[dict[str, KafkaError]] = {"large": MessageSizeTooLargeError()}
+
+    def __init__(self, **_: object) -> None:
+        self.made.append(self)
+        self.client = SimpleNamespace(close=self._close)
+        self.stuck: list[asyncio.Future[None]] = []
+        self.is_closed = False
+
+    async def start(self) -> None:
+        """Connect; the first one cannot, for a reason that nobody foresaw."""
+        if len(self.made) == 1:
+            raise ValueError("surprise")
+
+    async def send(self, topic: str, *_: object, **__: object) -> "asyncio.Future[None]":
+        """Take a message."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if topic == "stuck":
+            self.stuck.append(future)
+        elif topic in self.refused:
+            future.set_exception(self.refused[topic])
+        else:
+            future.set_result(None)
+        return future
+
+    async def flush(self) -> None:
+        """Wait for what is stuck."""
+        if self.stuck:
+            await asyncio.wait(self.stuck)
+
+    async def stop(self) -> None:
+        """Stop once nothing is stuck, as aiokafka does."""
+        await self.flush()
+        self.is_closed = True
+
+    async def _close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+async def sender(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sender]:
+    """A sender whose requests may take a moment, connected at its second attempt."""
+    monkeypatch.setattr(Producer, "made", [])
+    monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
+    monkeypatch.setattr(module, "STOP_TIMEOUT", 0.05)
+    quick = settings.model_copy(update={"kafka_request_timeout": 0.3})
+    async with Sender(quick) as started:
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(BrokersUnavailable):
+                    started.connected()
+                    break
+                await asyncio.sleep(0.01)
+        yield started
+
+
+def record(topic: str, value: bytes = b"{}") -> Record:
+    """Return a message."""
+    return Record(topic, b"key", value, [])
+
+
+async def test_no_failure_ends_the_attempts_to_connect(sender: Sender) -> None:
+    """An error that nobody foresaw is followed by another attempt."""
+    await sender.send(record("t"))
+    assert len(Producer.made) == 2
+
+
+async def test_a_topic_in_trouble_leaves_room_for_others(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events are refused at once when many of them wait for too long; others are sent."""
+    monkeypatch.setattr(module, "OVERDUE_AT_MOST", 3)
+    late = [sender.send(record("stuck")) for _ in range(3)]
+    failures = await asyncio.gather(*late, return_exceptions=True)
+    assert all(isinstance(error, BrokersUnavailable) for error in failures)
+    with pytest.raises(BrokersUnavailable, match="topic stuck"):
+        await sender.send(record("stuck"))
+    await sender.send(record("t"))
+    for future in Producer.made[-1].stuck:
+        future.set_result(None)
+    await asyncio.sleep(0)
+    assert sender.waiting == 0
+    waiting = asyncio.create_task(sender.send(record("stuck")))
+    await asyncio.sleep(0)
+    Producer.made[-1].stuck[-1].set_result(None)
+    await waiting
+
+
+async def test_what_waits_is_bounded_in_bytes(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few large events are as much as many small ones; one alone is always taken."""
+    monkeypatch.setattr(module, "BUFFER_BYTES", 1000)
+    await sender.send(record("t", b"x" * 2000))
+    first = asyncio.create_task(sender.send(record("stuck", b"x" * 900)))
+    await asyncio.sleep(0)
+    with pytest.raises(ProducerBufferFull, match="1000 bytes"):
+        await sender.send(record("t", b"x" * 900))
+    with pytest.raises(BrokersUnavailable):
+        await first
+
+
+async def test_the_limit_is_for_the_services_own_events(sender: Sender, settings: Settings) -> None:
+    """A message of somebody else's is refused by brokers alone."""
+    large = record("t", b"x" * (settings.kafka_max_event_size + 1))
+    with pytest.raises(EventRefusedError, match="KAFKA_MAX_EVENT_SIZE"):
+        await sender.send(large)
+    await sender.send(large, limited=False)
+    with pytest.raises(EventRefusedError, match="brokers refuse"):
+        await sender.send(record("large"), limited=False)
+
+
+async def test_a_replaced_producer_finishes_what_it_was_given(sender: Sender) -> None:
+    """A failure elsewhere does not cut short what another topic waits for."""
+    waiting = asyncio.create_task(sender.send(record("stuck")))
+    await asyncio.sleep(0)
+    old = Producer.made[-1]
+    with pytest.raises(EventRefusedError):
+        await sender.send(record("large"))
+    await sender.send(record("t"))
+    assert Producer.made[-1] is not old
+    assert not old.is_closed
+    old.stuck[0].set_result(None)
+    await waiting
+
+
+async def test_stopping_does_not_wait_for_brokers_that_are_away(sender: Sender) -> None:
+    """The end takes limited time, and closes the connections of every producer."""
+    with pytest.raises(BrokersUnavailable):
+        await sender.send(record("stuck"))
+    async with asyncio.timeout(10):
+        await sender.__aexit__()
+    assert Producer.made[-1].is_closed
+
+
+async def test_an_error_while_stopping_stops_nothing_else(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What aiokafka raises when it stops is logged, and the shutdown goes on."""
+
+    async def stop(_: Producer) -> None:
+        raise KafkaError("surprise")
+
+    monkeypatch.setattr(Producer, "stop", stop)
+    await sender.__aexit__()
