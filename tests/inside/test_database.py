@@ -1,7 +1,9 @@
 """The session manager's promises: errors by their meaning, several at once, healing."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from typing import Self
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -21,6 +23,7 @@ from orders.internal.database import (
     UniqueViolation,
 )
 from orders.internal.database.errors import ReadOnlyServer
+from orders.internal.database.pool_guard import PoolGuard
 from orders.internal.database.session_manager import NotInitialisedError
 
 from .helpers import NOWHERE, serve_on, settings
@@ -30,6 +33,13 @@ TABLES = (
     "CREATE TABLE child (parent_id int REFERENCES parent)",
     "INSERT INTO parent VALUES (1, 1)",
 )
+
+NEW_TYPE = """
+ALTER TYPE kind RENAME TO old;
+CREATE TYPE kind AS ENUM ('a', 'b');
+ALTER TABLE thing ALTER COLUMN kind TYPE kind USING kind::text::kind;
+DROP TYPE old
+"""
 
 
 @pytest.fixture(name="database")
@@ -215,6 +225,139 @@ async def test_a_server_that_goes_silent_is_given_up(postgres: str) -> None:
         assert await session.scalar(text("SELECT 1")) == 1
     await manager.close()
     server.close()
+
+
+class SilentProxy:
+    """A way to a server on which existing connections can fall silent, as behind a firewall."""
+
+    def __init__(self, url: str) -> None:
+        self._there = urlsplit(url)
+        self._dropped: set[int] = set()
+        self._opened = 0
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = self._there.geturl().replace(f":{self._there.port}/", f":{port}/")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        self._server.close()
+
+    def drop_all(self) -> None:
+        """Deliver nothing more on any connection that is open now."""
+        self._dropped = set(range(self._opened))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = self._opened
+        self._opened += 1
+        there = await asyncio.open_connection(self._there.hostname, self._there.port)
+
+        async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while data := await source.read(65536):
+                    if number not in self._dropped:
+                        target.write(data)
+            target.close()
+
+        await asyncio.gather(pass_on(reader, there[1]), pass_on(there[0], writer))
+
+
+async def fill(manager: DatabaseSessionManager, count: int) -> list[object]:
+    """Use this many connections at once, and return what became of each."""
+
+    async def one() -> None:
+        async with manager.session(read_only=True) as session:
+            await session.execute(text("SELECT pg_sleep(0.05)"))
+
+    return await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
+
+
+@pytest.mark.parametrize(("idle_limit", "failures"), [(0.0, 0), (600.0, 1)])
+async def test_connections_that_a_firewall_dropped_cost_one_request_at_most(
+    postgres: str, idle_limit: float, failures: int
+) -> None:
+    """Idle ones are tried before they serve; after one timeout no older one is trusted."""
+    async with SilentProxy(str(postgres)) as proxy:
+        manager = DatabaseSessionManager()
+        manager.init(
+            proxy.url,
+            command_timeout=0.5,
+            guard=PoolGuard(idle_limit=idle_limit),
+            pool_size=6,
+            max_overflow=0,
+        )
+        assert await fill(manager, 6) == [None] * 6
+        proxy.drop_all()
+        outcomes = [(await fill(manager, 1))[0] for _ in range(6)]
+        assert [type(one) for one in outcomes if one] == [DatabaseUnavailable] * failures
+        assert await fill(manager, 6) == [None] * 6
+        await manager.close()
+
+
+async def test_a_failover_heals(migrated_postgres: str) -> None:
+    """A server that only reads answers writes 503 and says so; then writes go on by themselves."""
+    url = str(migrated_postgres)
+    body = {"sku": "FAIL-1", "name": "n", "price": "1"}
+    admin = await asyncpg.connect(url)
+    name = await admin.fetchval("SELECT current_database()")
+    try:
+        async with serve_on(url) as (app, client):
+            # As a standby does: connections that are opened from now on are read-only.
+            await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+            await app.state.database.close()
+            app.state.database.init(url, pool_size=3)
+            refused = await client.post("/api/v1/products", json=body)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert (await client.get("/api/v1/products")).status_code == 200
+            checks = (await client.get("/healthcheck/ready")).json()["data"]["checks"]
+            assert "accepts no writes" in checks["database-writes"]["detail"]
+            await admin.execute("SET default_transaction_read_only = off")
+            await admin.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+            async with asyncio.timeout(10):
+                while (await client.post("/api/v1/products", json=body)).is_error:  # noqa: ASYNC110 - the server's state
+                    await asyncio.sleep(0.1)
+            checks = (await client.get("/healthcheck/ready")).json()["data"]["checks"]
+            assert checks["database-writes"]["detail"] == "accepts writes"
+    finally:
+        await admin.close()
+
+
+async def test_a_read_that_a_migration_made_stale_is_repeated(postgres: str) -> None:
+    """A column's new type, and a new enum type of the same name, lead to no error."""
+    manager = DatabaseSessionManager()
+    manager.init(str(postgres), pool_size=1, max_overflow=0)
+    query = text("SELECT * FROM thing WHERE kind = CAST(:kind AS kind)")
+    admin = await asyncpg.connect(str(postgres))
+    await admin.execute(
+        "CREATE TYPE kind AS ENUM ('a'); CREATE TABLE thing (name varchar(9), kind kind)"
+    )
+    for change in ("SELECT 1", "ALTER TABLE thing ALTER COLUMN name TYPE text", NEW_TYPE):
+        await admin.execute(change)
+        for _ in range(2):
+            async with manager.session(read_only=True) as session:
+                assert (await session.execute(query, {"kind": "a"})).all() == []
+    await admin.close()
+    await manager.close()
+
+
+async def test_a_transaction_that_idles_too_long_is_not_an_outage(postgres: str) -> None:
+    """The server ends it, and trying again would only take as long."""
+    manager = DatabaseSessionManager.from_settings(
+        settings(database_url=str(postgres), database_idle_transaction_timeout=0.2)
+    )
+    with pytest.raises(StatementTimeout):
+        await _idle(manager, 0.8)
+    await manager.close()
+
+
+async def _idle(manager: DatabaseSessionManager, seconds: float) -> None:
+    async with manager.session() as session:
+        await session.execute(text("SELECT 1"))
+        await asyncio.sleep(seconds)
+        await session.execute(text("SELECT 1"))
 
 
 async def test_lost_connections_are_replaced_without_an_error(migrated_postgres: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from .database_url import connect_arguments
 from .errors import translate
 from .pool_guard import PoolGuard
 
@@ -63,17 +64,16 @@ async def connect(
     """Return a new connection to the database at `url`.
 
     Raises:
+        ValueError: the URL has a parameter that is not supported.
         DatabaseUnavailable: the server cannot be reached, or refuses us.
     """
     try:
+        arguments, settings = connect_arguments(url, timeout=connect_timeout)
         connection = await asyncpg.connect(
-            url.replace("+asyncpg", "", 1),
-            timeout=connect_timeout,
-            command_timeout=command_timeout,
-            connection_class=connection_class,
+            command_timeout=command_timeout, connection_class=connection_class, **arguments
         )
         try:
-            await _set(connection, server_settings or {}, connect_timeout)
+            await _set(connection, {**(server_settings or {}), **settings}, connect_timeout)
         except BaseException:
             connection.terminate()
             raise

@@ -39,6 +39,7 @@ async def start(app: FastAPI) -> AsyncIterator[None]:
     try:
         if settings.migrate_on_start:
             await _migrate(settings.database_url)
+        await database.check()
         yield
     finally:
         await database.close()
@@ -61,6 +62,26 @@ async def answers(app: FastAPI) -> str:
     return "answers"
 
 
+async def accepts_writes(app: FastAPI) -> str:
+    """Ask the server whether it is in a mode to write.
+
+    Raises:
+        ReadOnlyServerError: it is not.
+    """
+    database: DatabaseSessionManager = app.state.database
+    async with database.connect() as connection:
+        if await connection.scalar(text("SHOW transaction_read_only")) == "on":
+            raise ReadOnlyServerError
+    return "accepts writes"
+
+
+class ReadOnlyServerError(NotReadyError):
+    """The server only reads."""
+
+    def __init__(self) -> None:
+        super().__init__("the server accepts no writes: it is a standby, or was set to read-only")
+
+
 async def schema_at_head(app: FastAPI) -> str:
     """Compare the schema's revision with the one that this version of the service needs."""
     database: DatabaseSessionManager = app.state.database
@@ -74,6 +95,7 @@ async def schema_at_head(app: FastAPI) -> str:
 FEATURE = Feature(
     start=start,
     probes={"database": answers, "schema": schema_at_head},
+    reported_probes={"database-writes": accepts_writes},
     problems={
         UniqueViolation: ProblemKind(HTTPStatus.CONFLICT, "Another entry has this key."),
         ForeignKeyViolation: ProblemKind(

@@ -1,18 +1,21 @@
 """Connections and sessions of one database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
+from ..feature import StartError
 from .connection import PooledConnection
 from .engine import connect, engine_of
-from .errors import database_errors
+from .errors import DatabaseUnavailable, database_errors
 from .fair_pool import FairPool
 from .orm_session import AsyncBlockSession, BlockSession, ReadingSession, SessionClosedError
 from .pool_guard import PoolGuard, ReadOnlyError
+from .pooler import refuse_shared_sessions
 from .settings import DatabaseSettings
 
 __all__ = ["DatabaseSessionManager", "NotInitialisedError", "ReadOnlyError", "SessionClosedError"]
@@ -27,6 +30,7 @@ class DatabaseSessionManager:
 
     def __init__(self) -> None:
         self._engine: AsyncEngine | None = None
+        self._plain: Callable[[], Awaitable[asyncpg.Connection]] | None = None
         self._writing: async_sessionmaker[AsyncSession] | None = None
         self._reading: async_sessionmaker[AsyncSession] | None = None
         self._snapshots: async_sessionmaker[AsyncSession] | None = None
@@ -45,6 +49,10 @@ class DatabaseSessionManager:
                 "statement_timeout": _milliseconds(settings.database_statement_timeout),
                 "lock_timeout": _milliseconds(settings.database_lock_timeout),
                 "idle_in_transaction_session_timeout": _milliseconds(idle),
+                # Probes keep a connection alive in the tables of firewalls and load balancers.
+                "tcp_keepalives_idle": "30",
+                "tcp_keepalives_interval": "10",
+                "tcp_keepalives_count": "3",
             },
             guard=PoolGuard(transaction_limit=idle),
             pool_size=settings.database_pool_size,
@@ -78,6 +86,9 @@ class DatabaseSessionManager:
             raise RuntimeError(
                 "this manager has a pool already: close it first, or make another manager"
             )
+        self._plain = partial(
+            connect, url, connect_timeout=connect_timeout, command_timeout=connect_timeout
+        )
         connector = partial(
             connect,
             url,
@@ -102,6 +113,21 @@ class DatabaseSessionManager:
         self._writing = _sessions(self._engine, BlockSession)
         self._reading = _sessions(engine, ReadingSession)
         self._snapshots = _sessions(snapshots, BlockSession)
+
+    async def check(self) -> None:
+        """Refuse a database that could never serve; one that is away may come back.
+
+        Raises:
+            StartError: its URL is wrong, or leads to a pooler that mixes sessions.
+        """
+        if self._plain is None:
+            raise NotInitialisedError
+        try:
+            await refuse_shared_sessions(self._plain)
+        except DatabaseUnavailable:
+            return
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise UnusableDatabaseError(error) from error
 
     async def close(self) -> None:
         """Close every connection; `init` may follow. Closing what is closed does nothing."""
@@ -155,6 +181,13 @@ class DatabaseSessionManager:
         with database_errors():
             async with self._engine.begin() as connection:
                 yield connection
+
+
+class UnusableDatabaseError(StartError):
+    """The server refuses every connection for a reason that does not pass."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"DATABASE_URL cannot be used: {error}. Correct it.")
 
 
 class NotInitialisedError(RuntimeError):

@@ -1,15 +1,13 @@
 """How the service reaches its database."""
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from ..config.errors import InvalidSettingsError
 from ..config.sources import UNPREFIXED, EnvironmentSettings
-
-SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+from .database_url import check_url
 
 Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
 
@@ -30,13 +28,7 @@ class DatabaseSettings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
-        try:
-            url = urlsplit(value)
-            usable = url.scheme in SCHEMES and bool(url.path.strip("/")) and (url.port or 1) > 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise ValueError("write it as postgresql://user:password@host:5432/database")
+        check_url(value)
         return "postgresql://" + value.partition("://")[2]
 
 

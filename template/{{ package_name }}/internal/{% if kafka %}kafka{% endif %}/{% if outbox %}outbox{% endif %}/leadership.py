@@ -7,6 +7,7 @@ from typing import Final
 
 import asyncpg
 
+from ...database.engine import connect
 from .tables import CHANNEL
 
 LEADER_LOCK: Final = 0x6F7574626F78
@@ -48,9 +49,9 @@ async def leadership(
         timeout: seconds until the server is given up.
         wake: called whenever events have been saved, and when the connection is lost.
     """
-    connection = await asyncpg.connect(
+    connection = await connect(
         url,
-        timeout=timeout,
+        connect_timeout=timeout,
         command_timeout=COMMAND_TIMEOUT,
         server_settings=SERVER_SETTINGS,
     )

@@ -1,0 +1,90 @@
+"""Every parameter of a database's URL works, or is refused at the start by its name."""
+
+import pytest
+from sqlalchemy import text
+
+from orders.internal.database import DatabaseSessionManager
+from orders.internal.database.database_url import check_url, connect_arguments
+
+URL = "postgresql://user:p%40ss@db:5432/orders"
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "sslmode=bogus",
+        "sslmod=require",
+        "sslrootcert=/missing/root.pem",
+        "target_session_attrs=leader",
+        "channel_binding=require",
+        "gssencmode=require",
+        "connect_timeout=soon",
+        "hostaddr=127.0.0.1",
+        "load_balance_hosts=random",
+        "pool_size=5",
+        "pgbouncer=true",
+    ],
+)
+def test_what_cannot_work_is_refused_by_name(parameter: str) -> None:
+    """A service that starts, and then fails at each request, would be found too late."""
+    with pytest.raises(ValueError, match=f"its parameter {parameter.partition('=')[0]} "):
+        check_url(f"{URL}?{parameter}")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "connect_timeout=3&channel_binding=prefer&keepalives=1&keepalives_idle=20",
+        "keepalives=0&tcp_user_timeout=5000&gssencmode=disable&sslcompression=0",
+        "application_name=reports&client_encoding=UTF8&fallback_application_name=x",
+        "search_path=public&statement_timeout=5s&app.tenant=acme",
+        "options=-c%20work_mem%3D8MB&target_session_attrs=read-write&sslmode=prefer",
+    ],
+)
+async def test_what_libpq_takes_works(postgres: str, query: str) -> None:
+    """The server takes a statement on such a connection."""
+    manager = DatabaseSessionManager()
+    manager.init(f"{postgres}?{query}")
+    try:
+        await manager.check()
+        async with manager.session() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+    finally:
+        await manager.close()
+
+
+async def test_several_hosts_lead_to_the_one_that_answers(postgres: str) -> None:
+    """The first one is away, and the second is the primary."""
+    url = str(postgres)
+    head, _, tail = url.partition("@")
+    manager = DatabaseSessionManager()
+    manager.init(f"{head}@127.0.0.1:1,{tail}")
+    try:
+        async with manager.session() as session:
+            assert await session.scalar(text("SHOW transaction_read_only")) == "off"
+    finally:
+        await manager.close()
+
+
+def test_values_reach_the_driver() -> None:
+    """What libpq names otherwise is passed on under the driver's or the server's name."""
+    arguments, settings = connect_arguments(
+        f"{URL}?connect_timeout=7&keepalives_idle=20&sslmode=require", timeout=5
+    )
+    assert arguments == {"timeout": 7, "dsn": f"{URL}?sslmode=require"}
+    assert settings == {"tcp_keepalives_idle": "20"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://db/orders",
+        "postgresql://db",
+        "postgresql://db:port/orders",
+        "postgresql://one:5432,two:99999/orders",
+    ],
+)
+def test_what_is_not_such_a_url_is_answered_with_one(url: str) -> None:
+    """The message shows the form, and nothing of the value, which holds a password."""
+    with pytest.raises(ValueError, match="postgresql://user:password@host:5432/database"):
+        check_url(url)
