@@ -135,7 +135,7 @@ def _shorten(name: str, separator: str, spare: int = 0) -> str:
     if len(name) <= limit:
         return name
     cut = name[: limit + 1].rfind(separator)
-    return name[: cut if cut >= limit // 2 else limit].rstrip(separator)
+    return name[: cut if cut >= limit // 2 else limit]
 
 
 def slug_problem(answer: str) -> str:
