@@ -23,6 +23,7 @@ CODE = (SCRIPT, "development/updating")
 
 DONE, CONFLICTS = 0, 2
 LISTED = re.compile(r"^In conflict:\n((?:  .+\n?)+)", re.MULTILINE)
+PLACE = re.compile(r":\d+$| \([^()]*\)$")
 SHOWN = 6
 """How many lines of a failed update are kept: the last ones say why."""
 
@@ -100,6 +101,12 @@ def update(
     rejected = names(git("ls-files", "--others", "-z", "--", "*.rej", cwd=copy))
     found = sorted({*unmerged, *rejected})
     if ended.returncode == CONFLICTS and not found:
-        listed = LISTED.search(ended.stdout)
-        return [line.strip() for line in listed[1].splitlines()] if listed else ["some file"]
+        return named(ended.stdout) or ["some file"]
     return found
+
+
+def named(printed: str) -> list[str]:
+    """List the files that an updater says are in conflict, without the places in them."""
+    listed = LISTED.search(printed)
+    lines = listed[1].splitlines() if listed else []
+    return sorted({PLACE.sub("", line.strip()) for line in lines})

@@ -26,7 +26,7 @@ UPDATER = """
         sys.exit(f"It does not go to {release}.")
     Path("Makefile").write_text(f"{release} with {hooks.stdout}")
     if name == "clashing":
-        print("Updated.\\nIn conflict:\\n  Makefile:1\\n  main.py (unmerged)\\n\\nResolve them.")
+        print("Updated.\\nIn conflict:\\n  Makefile:1\\n  Makefile:9\\n  main.py (unmerged)\\n")
         sys.exit(2)
     """
 STATES = {"clashing": "conflict", "refused": "unknown", "smooth": "behind", "edited": "behind"}
@@ -59,7 +59,7 @@ def test_the_updater_of_the_service_is_run(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(gitconfig))
     services = monorepo.ask("check", monorepo.services).services
     assert {name: one["state"] for name, one in services.items()} == STATES
-    assert services["clashing"]["conflicts"] == ["Makefile:1", "main.py (unmerged)"]
+    assert services["clashing"]["conflicts"] == ["Makefile", "main.py"]
     assert services["refused"]["reason"] == "its update fails: It does not go to --to=v1.2.0."
     assert services["smooth"]["changed_files"] == ["Makefile"]
     assert services["edited"]["changed_files"] == [".copier-answers.yml", "Makefile"]
