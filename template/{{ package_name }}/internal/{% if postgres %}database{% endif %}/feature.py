@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from ..feature import Feature
+from ..feature import Feature, NotReadyError
 from ..http.problems import UNHANDLED, ProblemKind
 from .errors import (
     CheckViolation,
