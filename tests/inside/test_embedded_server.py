@@ -2,12 +2,20 @@
 
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+import asyncpg
 import pytest
+
+from development.postgres import EmbeddedPostgres, PostgresError, system
+from tests.harness.postgres.naming import dsn, with_database
 
 MAKE_ACCOUNT = """
 import sys
@@ -47,3 +55,81 @@ def test_several_processes_make_the_account_at_once_without_a_warning(account: s
     outputs = [process.communicate(timeout=60) for process in processes]
     assert outputs == [(f"{account}\n", "")] * 4
     assert pwd.getpwnam(account).pw_uid != 0
+
+
+@pytest.fixture(name="folder")
+def _folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's account may pass, which pytest's own are not."""
+    with TemporaryDirectory(prefix="embedded-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+async def ask(url: str, statement: str) -> object:
+    """Run a statement and return its value."""
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+async def test_a_copied_folder_has_a_server_with_its_data(folder: Path) -> None:
+    """A copy, made while the original runs, and as root, is another server with the same data."""
+    with EmbeddedPostgres(folder / "one") as original:
+        await ask(original.url, "CREATE TABLE kept AS SELECT 1")
+        await ask(original.url, "CHECKPOINT")
+        shutil.copytree(folder / "one", folder / "two")
+        with EmbeddedPostgres(folder / "two") as copy:
+            assert copy.url != original.url
+            assert await ask(copy.url, "SELECT current_setting('data_directory')") == str(
+                folder / "two/data"
+            )
+            assert await ask(copy.url, "SELECT to_regclass('kept')::text") == "kept"
+
+
+async def test_a_moved_folder_has_a_server_with_its_data(folder: Path) -> None:
+    """Nothing in it depends on where it was."""
+    with EmbeddedPostgres(folder / "one") as server:
+        await ask(server.url, "CREATE TABLE kept AS SELECT 1")
+    (folder / "one").rename(folder / "moved%2Fhere")
+    with EmbeddedPostgres(folder / "moved%2Fhere") as server:
+        assert await ask(server.url, "SELECT to_regclass('kept')::text") == "kept"
+
+
+def test_a_user_without_an_entry_is_told_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is shown although the folder of an ephemeral server is gone by then."""
+    said = "initdb: error: could not look up effective user ID 54321: user does not exist"
+    initdb = folder / "programs/initdb"
+    initdb.parent.mkdir()
+    initdb.write_text(f"#!/bin/sh\necho '{said}'\nexit 1\n")
+    initdb.chmod(0o755)
+    folder.chmod(0o755)
+    monkeypatch.setattr(system, "programs", lambda: initdb.parent)
+    server = EmbeddedPostgres(folder / "server", ephemeral=True)
+    with pytest.raises(PostgresError, match="needs an entry in /etc/passwd") as raised:
+        server.start()
+    assert said in str(raised.value)
+    assert not (folder / "server").exists()
+
+
+def test_the_synchronous_client_of_the_framework_is_imported_without_a_warning() -> None:
+    """Warnings are errors in a service's tests."""
+    assert import_module("starlette.testclient").__name__ == "starlette.testclient"
+
+
+@pytest.mark.parametrize(
+    ("given", "usable", "other"),
+    [
+        ("postgres://u:p@h:1/a", "postgresql://u:p@h:1/a", "postgresql://u:p@h:1/b"),
+        ("postgresql+asyncpg://h/a?x=1", "postgresql://h/a?x=1", "postgresql://h/b?x=1"),
+        ("postgresql:///a?host=/run", "postgresql:///a?host=/run", "postgresql:///b?host=%2Frun"),
+        ("postgresql://h/?dbname=a", "postgresql://h/?dbname=a", "postgresql://h/b"),
+        ("nonsense", "nonsense", None),
+    ],
+)
+def test_each_spelling_of_a_test_servers_url_is_read(
+    given: str, usable: str, other: str | None
+) -> None:
+    """TEST_DATABASE_URL takes what DATABASE_URL takes."""
+    assert dsn(given) == usable
+    assert other is None or with_database(usable, "b") == other

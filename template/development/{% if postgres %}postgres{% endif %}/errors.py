@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded server, worded for the one who has to mend it."""
+"""Why the embedded server cannot be used, and what to do."""
 
 from pathlib import Path
 
@@ -10,6 +10,10 @@ ADVICE = {
     "Check free disk space": "Free some space where {folder} lies",
     "could not bind": "Another program took the port meanwhile: try again",
     "wrong ownership": "{folder} belongs to another account: remove it, or run as its owner",
+    "user does not exist": (
+        "PostgreSQL needs an entry in /etc/passwd for your user ID: add one, run as a user that "
+        "has one, or set DATABASE_URL (TEST_DATABASE_URL for tests) to another server"
+    ),
     "Permission denied": "{folder} and the folders above it must be accessible to you",
     "Read-only file system": "{folder} must be writable",
     "was written by PostgreSQL": "Its data stays as it is",
@@ -21,9 +25,12 @@ class PostgresError(Exception):
     """The embedded server cannot be used; the message says why and what to do."""
 
 
-def explain(folder: Path, error: str) -> PostgresError:
-    """Word one error: what failed, what to do, and the end of what the server said."""
-    tail = log_tail(folder)
+def explain(folder: Path, error: str, log: str = "") -> PostgresError:
+    """Word one error: what failed, what to do, and the end of what the server said.
+
+    `log` stands for the server's log, which is gone with the folder of an ephemeral server.
+    """
+    tail = log or log_tail(folder)
     advice = next((text for sign, text in ADVICE.items() if sign in error + tail), OTHER_ADVICE)
     message = f"The embedded PostgreSQL cannot start: {error}. {advice.format(folder=folder)}."
     return PostgresError(f"{message}\nThe end of its log:\n{tail}" if tail else message)

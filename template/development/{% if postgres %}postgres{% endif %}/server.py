@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from development.postgres import system
-from development.postgres.errors import PostgresError, explain, log_tail
+from development.postgres.errors import PostgresError, explain
 from development.postgres.locks import has_other_users, is_locked, lock, locked
 
 TIMEOUT = 90.0
@@ -144,13 +144,17 @@ class EmbeddedPostgres:
         return None
 
     def _join_foreign(self) -> int | None:
-        """Join a server that someone started by hand; forget the note that a killed one left."""
+        """Join a server that someone started by hand; forget the note that a killed one left.
+
+        A copy of a folder in use has the note of a server that runs on the original.
+        """
         note = self.folder / "data" / "postmaster.pid"
         try:
             lines = note.read_text().splitlines()
         except FileNotFoundError:
             return None
-        if not lines or not system.is_postgres(int(lines[0])):
+        is_ours = len(lines) > 1 and Path(lines[1]) == self.folder / "data"
+        if not is_ours or not system.is_postgres(int(lines[0])):
             # The server refuses to start while the note names a living process of any kind.
             note.unlink()
             return None
@@ -165,17 +169,17 @@ class EmbeddedPostgres:
 
     def _launch(self) -> int:
         """Start a server of our own under a supervisor."""
-        error = ""
+        error = log = ""
         for _ in range(1 if self._wished_port else ATTEMPTS):
             answer = self._ask_supervisor(self._choose_port())
             if "port" in answer:
                 (self.folder / "port").write_text(str(answer["port"]))
                 return int(answer["port"])
-            error = str(answer["error"])
+            error, log = str(answer["error"]), str(answer.get("log", ""))
             # Between our look and the server's bind another program may take the port: look again.
-            if "could not bind" not in log_tail(self.folder):
+            if "could not bind" not in log:
                 break
-        raise explain(self.folder, error)
+        raise explain(self.folder, error, log)
 
     def _ask_supervisor(self, port: int) -> dict[str, Any]:
         log = self.folder / "server.log"

@@ -27,6 +27,7 @@ PR_SET_PDEATHSIG = 1
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 POLL = 0.004
+LOG_LINES = 6
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -91,6 +92,7 @@ class Supervisor:
         version = self.data / "PG_VERSION"
         if version.exists():
             self.refuse_other_version(version.read_text().strip())
+            self.adopt_data()
             return
         with self.owned(self.folder / "data.new") as new, self.password_file() as password:
             arguments = ["-D", str(new), "-U", "postgres", f"--pwfile={password}"]
@@ -100,6 +102,12 @@ class Supervisor:
             arguments += ["--builtin-locale=C.UTF-8", "-c", "scram_iterations=1"]
             self.run("initdb", *arguments, *self.spec["initdb"])
             new.rename(self.data)
+
+    def adopt_data(self) -> None:
+        """Give the data to the server's account: a copy made by root belongs to root."""
+        account = pwd.getpwnam(self.account) if self.account else None
+        if account and self.data.stat().st_uid != account.pw_uid:
+            self.give_all(self.data)
 
     def refuse_other_version(self, found: str) -> None:
         """Raise unless the data was written by the major version that we have."""
@@ -140,6 +148,12 @@ class Supervisor:
             account = pwd.getpwnam(self.account)
             os.chown(path, account.pw_uid, account.pw_gid)
 
+    def give_all(self, path: Path) -> None:
+        """Make a folder and all that is in it the server's account's."""
+        for folder, _, files in os.walk(path):
+            for name in ("", *files):
+                self.give(Path(folder, name))
+
     def start(self) -> None:
         """Start the server and return when it takes connections."""
         command = [str(self.programs / "postgres"), "-D", str(self.data)]
@@ -169,6 +183,11 @@ class Supervisor:
         except OSError:
             return False
         return lines[0] == str(pid) and "ready" in lines[-2]
+
+    def log_tail(self) -> str:
+        """Return the last lines of the server's log, indented."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
 
     def announce(self) -> dict[str, Any]:
         """Write where the server listens for those who join later."""
@@ -225,9 +244,7 @@ class Supervisor:
         place.mkdir(parents=True)
         for name in ("data", "password", "port"):
             shutil.move(self.folder / name, place / name)
-        for folder, _, files in os.walk(place / "data"):
-            for name in ("", *files):
-                self.give(Path(folder, name))
+        self.give_all(place / "data")
 
 
 def on_signal(_signum: int, _frame: FrameType | None) -> NoReturn:
@@ -248,8 +265,8 @@ def main() -> int:
             supervisor.start()
             answer = supervisor.announce()
         except (OSError, SupervisorError) as error:
+            answer = {"error": str(error), "log": supervisor.log_tail()}
             supervisor.stop()
-            answer = {"error": str(error)}
         except Stop:
             supervisor.stop()
             return 1

@@ -15,6 +15,7 @@ FREE = (
     "NOT EXISTS (SELECT FROM pg_depend d "
     "WHERE d.classid = o.tableoid AND d.objid = o.oid AND d.deptype = 'e')"
 )
+OWNER = "(SELECT datdba FROM pg_database WHERE datname = current_database())"
 
 Catalogue = Mapping[tuple[str, str], str]
 """From the kind and the name of each thing to its definition."""
@@ -70,18 +71,21 @@ def differences(before: Catalogue, after: Catalogue) -> list[str]:
 
 @cache
 def _queries() -> list[tuple[str, str]]:
-    text = QUERIES.read_text().replace("{own}", OWN).replace("{free}", FREE)
+    text = QUERIES.read_text()
+    for name, condition in {"own": OWN, "free": FREE, "owner": OWNER}.items():
+        text = text.replace(f"{{{name}}}", condition)
     parts = (part.partition("\n") for part in text.split("-- kind: ")[1:])
     return [(kind, query) for kind, _, query in parts]
 
 
 def _goes_with_owner(key: tuple[str, str], before: Catalogue, after: Catalogue) -> bool:
     """Say whether a part of a table came or went with it: the table is named, not each part."""
-    _, name = key
+    kind, name = key
     if (key in before) == (key in after):
         return False
     tables = {table for kind, table in {*before, *after} if kind == "table"}
-    owner = next((table for table in tables if name.startswith(f"{table}.")), None)
+    owners = (t for t in tables if name.startswith(f"{t}.") or (name == t and kind != "table"))
+    owner = next(owners, None)
     return bool(owner) and (("table", owner) in before) != (("table", owner) in after)
 
 

@@ -139,7 +139,9 @@ class Databases:
             connection = await self._add_connection()
             await shared.check(connection)
             await shared.sweep(connection)
-            self._digest = self._digest_for(str(connection.get_server_version().major))
+            # A template belongs to its role: another one may copy it, but not use its tables.
+            role = await connection.fetchval("SELECT current_user")
+            self._digest = self._digest_for(f"{connection.get_server_version().major} {role}")
         else:
             self._digest = self._digest_for(f"embedded {VERSION}")
             cache = self._root / ".cache" / "postgres"

@@ -5,10 +5,9 @@ from fnmatch import fnmatchcase
 
 import asyncpg
 from sqlalchemy import MetaData
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import CreateSchema
 
-from tests.harness.postgres import catalogue, stairs
+from tests.harness.postgres import catalogue, service, stairs
 from tests.harness.postgres.catalogue import Difference
 from tests.harness.postgres.databases import Database, Databases
 from tests.harness.postgres.naming import EMPTY
@@ -47,8 +46,7 @@ async def drift(
 async def _make(database: Database, metadata: MetaData, *, like: Database) -> None:
     """Make all that the models describe, on the extensions and functions of the migrations."""
     await _copy_ground(like, database)
-    url = database.url.replace("postgresql://", "postgresql+asyncpg://", 1)
-    engine = create_async_engine(url)
+    engine = service.create_engine(database.url)
     try:
         async with engine.begin() as connection:
             for schema in sorted({table.schema or "public" for table in metadata.tables.values()}):
