@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import asyncpg
@@ -116,13 +117,34 @@ async def test_events_for_a_topic_that_nobody_made_wait_for_it(
                 await producer.publish(event)
         found = await messages.read("there", 2)
         assert [message.value for message in found] == [b'{"number":2}', b'{"number":4}']
-        assert await waiting() == 2
+        await eventually(waiting, 2)
         await eventually(is_named, expected=True)
         await make_topic(settings, "nowhere", {})
         await eventually(waiting, 0)
         found = await messages.read("nowhere", 2)
         assert sorted(message.value for message in found) == [b'{"number":1}', b'{"number":3}']
     await connection.close()
+
+
+async def test_a_letter_that_the_broker_refuses_is_kept_without_its_value(
+    settings: Settings,
+) -> None:
+    """The topic of dead letters takes less than the topic that the message came from."""
+    await make_topic(settings, "there", {})
+    await make_topic(settings, "there.dead-letters", {"max.message.bytes": "3000"})
+    namespace = settings.kafka_namespace
+    app = create_app(settings)
+    app.state.consumers = (Recorder,)
+    async with (
+        running(app),
+        Messages(settings.kafka_bootstrap_servers, namespace) as messages,
+    ):
+        value = random.randbytes(5000)  # noqa: S311 - nothing secret
+        await messages.send("there", value, b"a", ce_type="noted", ce_id="1")
+        (letter,) = await messages.read("there.dead-letters", 1)
+    headers = {name: text.decode() for name, text in letter.headers}
+    assert (letter.value, headers["dead_letter_left_out_bytes"]) == (b"", "5000")
+    assert (headers["ce_id"], headers["dead_letter_topic"]) == ("1", f"{namespace}there")
 
 
 async def test_what_retention_took_holds_up_nothing(settings: Settings) -> None:
