@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import asyncpg
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from orders.internal.database import DatabaseUnavailable
 from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
@@ -310,3 +311,114 @@ async def test_slow_handlers_keep_their_place_in_the_group(
         await eventually(handled, [0, 1, 2])
     assert sorted(begun) == [0, 1, 2]
     assert not [one for one in caplog.messages if "max_poll_interval" in one]
+
+
+async def test_a_key_that_fails_holds_up_no_other_and_keeps_its_order(
+    settings: Settings, recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many more events of one key than there is room for wait on the topic meanwhile."""
+    monkeypatch.setattr(consuming, "PATIENCE", 0.1)
+    fails = True
+
+    def luckless(number: int) -> bool:
+        if fails and number < 200:
+            raise DatabaseUnavailable("away")
+        return False
+
+    recorder.luckless = luckless
+    few = settings.model_copy(update={"kafka_consumer_concurrency": 1})
+    async with started(few, recorder) as app:
+        await publish(app, *(Happened(about="bad", number=number) for number in range(200)))
+        await publish(app, *(Happened(about="good", number=number) for number in range(200, 203)))
+
+        async def handled() -> list[tuple[str, int]]:
+            return recorder.handled
+
+        good = [("good", number) for number in range(200, 203)]
+        await eventually(handled, good)
+        fails = False
+        await eventually(handled, good + [("bad", number) for number in range(200)])
+
+        async def lag() -> int:
+            return int(app.state.workers[0].state()["lag"])
+
+        await eventually(lag, 0)
+
+
+async def test_a_handler_that_is_cancelled_by_others_is_tried_again(
+    settings: Settings, recorder: type[Recorder]
+) -> None:
+    """Its event is neither lost nor overtaken, and the consumer goes on."""
+    attempts: list[int] = []
+
+    def luckless(number: int) -> bool:
+        attempts.append(number)
+        if attempts.count(1) == 1:
+            raise asyncio.CancelledError
+        if number == 2 and attempts.count(2) == 1:
+            raise SystemExit(1)
+        return False
+
+    recorder.luckless = luckless
+    async with started(settings, recorder) as app:
+        await publish(app, *(Happened(about="a", number=number) for number in (1, 2, 3)))
+
+        async def handled() -> list[tuple[str, int]]:
+            return recorder.handled
+
+        await eventually(handled, [("a", 1), ("a", 2), ("a", 3)])
+
+
+class Sleeper(ConsumerBase[Happened]):
+    """Takes longer than the database lets it, or than an attempt may take."""
+
+    topic = "inside"
+    name = "sleeper"
+    events = (Happened,)
+
+    async def handle(self, event: Happened, scope: MessageScope) -> None:
+        """Sleep in the database for an odd number, in the service for an even one."""
+        if event.number % 2:
+            await scope.session.execute(text("SELECT pg_sleep(60)"))
+        else:
+            await asyncio.sleep(60)
+
+
+async def test_an_event_that_always_takes_too_long_becomes_a_dead_letter(
+    settings: Settings, messages: Messages
+) -> None:
+    """A statement or an attempt that runs into its limit is the event's failure, not an outage."""
+    limits = {"kafka_consumer_attempts": 1, "kafka_consumer_timeout": 1.5}
+    short = settings.model_copy(update={**limits, "database_statement_timeout": 0.5})
+    async with started(short, Sleeper) as app:
+        await publish(app, Happened(about="a", number=1), Happened(about="b", number=2))
+        letters = await messages.read("inside.dead-letters", 2)
+    found = {letter.key: dict(letter.headers) for letter in letters}
+    assert found[b"a"]["dead_letter_error"].startswith(b"StatementTimeout")
+    assert found[b"b"]["dead_letter_error"].startswith(b"HandlerTimeoutError")
+    assert {one["dead_letter_attempts"] for one in found.values()} == {b"1"}
+
+
+async def test_all_consumers_stop_at_once(settings: Settings) -> None:
+    """Each finishes what it handles while the others do, and none begins anything else."""
+    handled: list[str] = []
+
+    class Together(Recorder):
+        async def handle(self, event: Happened, scope: MessageScope) -> None:  # noqa: ARG002
+            async def stopping() -> list[bool]:
+                return [worker.is_stopping for worker in self.app.state.workers]
+
+            await eventually(stopping, [True, True, True])
+            handled.append(self.name)
+
+    names = ("one", "two", "three")
+    consumers = [type(name, (Together,), {"name": name}) for name in names]
+    few = settings.model_copy(update={"kafka_consumer_concurrency": 1})
+    async with started(few, *consumers) as app:
+        await publish(app, *(Happened(about=str(number), number=number) for number in range(9)))
+
+        async def in_flight() -> list[int]:
+            return [worker.state()["in_flight"] for worker in app.state.workers]
+
+        await eventually(in_flight, [1, 1, 1])
+    assert sorted(handled) == sorted(names)

@@ -1,13 +1,30 @@
-"""Messages of one key are handled one after another, whatever happens to their partition."""
+"""Messages of one key are handled one after another; no key holds up the others for long."""
+
+from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orders.internal.kafka.consuming import isolation
+from orders.internal.kafka.consuming import lanes as lanes_module
+from orders.internal.kafka.consuming.isolation import (
+    HandlerStuckError,
+    HandlerTimeoutError,
+    outcome,
+)
 from orders.internal.kafka.consuming.lanes import Delivery, Lanes
 from orders.internal.kafka.consuming.progress import Progress
+
+from tests.harness.kafka.messages import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+CAPACITY = 20
 
 
 class Handler:
@@ -24,7 +41,7 @@ class Handler:
         if delivery.message.key != b"key":
             await asyncio.sleep(0.2)
             return None
-        if not self._retried and delivery.message.value == "fails":
+        if not self._retried and delivery.message.value == b"fails":
             self._retried = True
             return 0.15
         self._busy += 1
@@ -35,32 +52,268 @@ class Handler:
         return None
 
 
-def add(lanes: Lanes, progress: Progress, offset: int, key: bytes, value: str = "") -> None:
+class Topic:
+    """One partition that can be read again, and the lanes that its messages go to."""
+
+    def __init__(self, handle: Callable[[Delivery], Awaitable[float | None]]) -> None:
+        self.log: dict[int, bytes] = {}
+        self.progress = Progress()
+        self.asked: list[int] = []
+        self.lanes = Lanes(handle, 4, CAPACITY, lambda _, offset: self.asked.append(offset))
+
+    def send(self, key: bytes, number: int = 1) -> None:
+        """Append messages, and give those to the lanes for which there is room."""
+        for offset in range(len(self.log), len(self.log) + number):
+            self.log[offset] = key
+            if not self.lanes.full:
+                self._give(offset)
+
+    def read_on(self) -> None:
+        """Read what was asked for again, then what has not been read."""
+        start = min(self.asked, default=self.progress.next or 0)
+        self.asked.clear()
+        for offset in sorted(one for one in self.log if one >= start):
+            if self.progress.has_seen(offset) or not self.lanes.full:
+                self._give(offset)
+
+    def _give(self, offset: int) -> None:
+        message = SimpleNamespace(partition=0, offset=offset, key=self.log[offset], value=b"")
+        delivery = Delivery(message, self.progress)
+        if self.progress.has_seen(offset):
+            self.lanes.add_again(delivery)
+        else:
+            self.progress.begin(offset)
+            self.lanes.add(delivery)
+
+
+def add(lanes: Lanes, progress: Progress, offset: int, key: bytes, value: bytes = b"") -> None:
     """Give the lanes a message."""
     message: Any = SimpleNamespace(partition=0, offset=offset, key=key, headers=(), value=value)
     progress.begin(offset)
     lanes.add(Delivery(message, progress))
 
 
+def no_parking(*_: object) -> None:
+    """Fail: nothing of such a test is read again."""
+    raise AssertionError
+
+
 @pytest.mark.parametrize("waits_for", ["a task", "another attempt"])
 async def test_a_partition_that_comes_back_keeps_the_order_of_its_keys(waits_for: str) -> None:
     """What was handed back while it waited does not get in the way of what is fetched again."""
     handler, old, new = Handler(), Progress(), Progress()
-    lanes = Lanes(handler, 4, 500, lambda *_: None)
+    lanes = Lanes(handler, 4, 500, no_parking)
     if waits_for == "a task":
         for offset in range(4):
             add(lanes, old, offset, b"busy %d" % offset)
         for offset in range(4, 10):
             add(lanes, old, offset, b"key")
     else:
-        add(lanes, old, 4, b"key", "fails")
+        add(lanes, old, 4, b"key", b"fails")
     await asyncio.sleep(0.01)
     old.is_revoked = True
     await lanes.hand_back([old], 5)
     for offset in range(4, 10):
         add(lanes, new, offset, b"key")
-    await asyncio.sleep(0.8)
+
+    async def position() -> int:
+        return new.position or 0
+
+    await eventually(position, 10)
     await lanes.close()
     assert handler.at_once == 1
     assert handler.begun == [4, 5, 6, 7, 8, 9]
-    assert new.position == 10
+
+
+async def test_a_key_that_fails_leaves_room_for_the_others_and_keeps_its_order() -> None:
+    """What waits behind it stays on the topic, and is read again when it is its turn."""
+    heals = asyncio.Event()
+    handled: list[int] = []
+
+    async def handle(delivery: Delivery) -> float | None:
+        if delivery.message.key == b"bad" and not heals.is_set():
+            return 0.01
+        handled.append(delivery.message.offset)
+        return None
+
+    topic = Topic(handle)
+    topic.send(b"bad", 5 * CAPACITY)
+    while len(topic.lanes._lanes[(0, b"bad")].parked) < 4 * CAPACITY:  # noqa: SLF001 - how far it came
+        assert not await topic.lanes.wait_for_room(0.01) or not topic.lanes.full
+        topic.lanes.park()
+        topic.read_on()
+    topic.send(b"good", 3)
+
+    async def good() -> list[int]:
+        return handled
+
+    await eventually(good, [5 * CAPACITY + number for number in range(3)])
+    assert topic.progress.position == 0
+    heals.set()
+
+    async def position() -> int:
+        topic.read_on()
+        return topic.progress.position or 0
+
+    await eventually(position, 5 * CAPACITY + 3)
+    assert handled[3:] == list(range(5 * CAPACITY))
+    assert topic.lanes.size == 0
+
+
+async def test_parked_messages_that_the_topic_forgot_hold_up_nothing() -> None:
+    """When brokers have deleted what waited on the topic, the key goes on with what is left."""
+    heals = asyncio.Event()
+
+    async def handle(_: Delivery) -> float | None:
+        return None if heals.is_set() else 0.01
+
+    topic = Topic(handle)
+    topic.send(b"bad", CAPACITY)
+    topic.lanes.park()
+    heals.set()
+
+    async def asked() -> bool:
+        return bool(topic.asked)
+
+    await eventually(asked, expected=True)
+    start, left = topic.asked[0], CAPACITY - 2
+    topic.log = {offset: key for offset, key in topic.log.items() if offset >= left}
+    topic.lanes.forget(topic.progress, start, left)
+
+    async def position() -> int:
+        topic.read_on()
+        return topic.progress.position or 0
+
+    await eventually(position, CAPACITY)
+
+
+async def test_what_waits_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large messages are fewer, and are fetched fewer at a time."""
+    monkeypatch.setattr(lanes_module, "ROOM", 1_000_000)
+    progress, lanes = Progress(), Lanes(Handler(), 1, 500, no_parking)
+    offset = 0
+    while not lanes.full:
+        add(lanes, progress, offset, b"%d" % offset, b"x" * 100_000)
+        offset += 1
+    assert offset <= 10
+    assert lanes.room == 1
+    await lanes.close()
+    assert lanes.size == 0
+    assert lanes.room <= 10
+
+
+async def test_giving_a_partition_back_makes_room_at_once() -> None:
+    """A consumer that waits for room goes on when what filled it is another one's."""
+
+    async def handle(_: Delivery) -> float | None:
+        return 60
+
+    topic = Topic(handle)
+    topic.send(b"a", CAPACITY)
+    waiting = asyncio.create_task(topic.lanes.wait_for_room(60))
+    await asyncio.sleep(0)
+    topic.progress.is_revoked = True
+    await topic.lanes.hand_back([topic.progress], 5)
+    async with asyncio.timeout(10):
+        assert await waiting
+
+
+async def test_an_attempt_that_fails_by_itself_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even a fault of the consumer's own code loses a message or ends its key."""
+    monkeypatch.setattr(lanes_module, "ESCAPED_DELAY", 0.01)
+    errors: list[BaseException] = [ZeroDivisionError(), asyncio.CancelledError()]
+
+    async def handle(_: Delivery) -> float | None:
+        if errors:
+            raise errors.pop()
+        return None
+
+    topic = Topic(handle)
+    topic.send(b"a", 2)
+
+    async def position() -> int:
+        return topic.progress.position or 0
+
+    await eventually(position, 2)
+    assert not [one for one in caplog.messages if "never retrieved" in one]
+
+
+async def cancelled_by_others() -> None:
+    """Wait for something that somebody else has cancelled."""
+    shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    shared.cancel()
+    await shared
+
+
+async def cancels_itself() -> None:
+    """Cancel the task that it runs in."""
+    task = asyncio.current_task()
+    assert task
+    task.cancel()
+    await asyncio.sleep(1)
+
+
+async def exits() -> None:
+    """End the process, as a command line's parser does."""
+    raise SystemExit(2)
+
+
+async def fails() -> None:
+    """Fail."""
+    raise ZeroDivisionError
+
+
+async def hangs() -> None:
+    """Wait for ever."""
+    await asyncio.Event().wait()
+
+
+async def ignores_its_cancellation() -> None:
+    """Wait on, whatever happens, for as long as such a test lasts."""
+    ends = asyncio.get_running_loop().time() + 1
+    while asyncio.get_running_loop().time() < ends:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("work", "error"),
+    [
+        (cancelled_by_others, asyncio.CancelledError),
+        (cancels_itself, asyncio.CancelledError),
+        (exits, SystemExit),
+        (fails, ZeroDivisionError),
+        (hangs, HandlerTimeoutError),
+        (ignores_its_cancellation, HandlerStuckError),
+    ],
+)
+async def test_nothing_that_a_handler_does_reaches_its_consumer(
+    work: Any,  # noqa: ANN401 - a coroutine function
+    error: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each is an error of this attempt, in limited time."""
+    monkeypatch.setattr(isolation, "GRACE", 0.1)
+    patience = 0.05 if work in (hangs, ignores_its_cancellation) else 60
+    assert isinstance(await outcome(work(), patience), error)
+
+
+async def test_cancelling_an_attempt_ends_its_handler() -> None:
+    """A message that is given back is not handled on behind its next owner's back."""
+    ended = asyncio.Event()
+
+    async def handler() -> None:
+        try:
+            await hangs()
+        finally:
+            ended.set()
+
+    attempt = asyncio.create_task(outcome(handler(), 60))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert ended.is_set()

@@ -52,7 +52,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._committing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._read_from: dict[TopicPartition, int] = {}
-        self._is_stopping = False
+        self.is_stopping = False
         self.failure: str | None = "it has not joined its group yet"
 
     async def __aenter__(self) -> Self:
@@ -62,7 +62,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def __aexit__(self, *_: object) -> None:
         """Finish what is being handled, commit, and leave the group."""
-        self._is_stopping = True
+        self.is_stopping = True
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -106,7 +106,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     logger.warning("consumer interrupted", consumer=self.group, reason=self.failure)
             except asyncio.CancelledError:
                 self.failure = "it was cancelled"
-                if self._is_stopping or _is_cancelled():
+                if self.is_stopping or _is_cancelled():
                     raise
                 failures += 1
                 logger.exception("consumer was cancelled by its client", consumer=self.group)
@@ -154,7 +154,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     def _patience(self) -> float:
         timeout: float = self._settings.kafka_request_timeout
-        return min(timeout, LEAVE_TIMEOUT) if self._is_stopping else timeout
+        return min(timeout, LEAVE_TIMEOUT) if self.is_stopping else timeout
 
     async def _poll(self, client: AIOKafkaConsumer, lanes: Lanes) -> None:
         while True:
