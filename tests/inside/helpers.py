@@ -22,9 +22,9 @@ def settings(**changes: Any) -> Settings:  # noqa: ANN401 - whatever the setting
 
 
 @asynccontextmanager
-async def serve(app: FastAPI) -> AsyncIterator[AsyncClient]:
+async def serve(app: FastAPI, root_path: str = "") -> AsyncIterator[AsyncClient]:
     """Run the application's lifespan and give a client that sees answers, never exceptions."""
-    transport = ASGITransport(app, raise_app_exceptions=False)
+    transport = ASGITransport(app, raise_app_exceptions=False, root_path=root_path)
     async with (
         app.router.lifespan_context(app),
         AsyncClient(transport=transport, base_url="http://test") as client,

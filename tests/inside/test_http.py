@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import pytest
-from fastapi import Body, FastAPI, HTTPException, Response
+from fastapi import APIRouter, Body, FastAPI, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from httpx import AsyncClient
 
@@ -16,8 +16,36 @@ from orders.main import create_app
 from .helpers import serve, settings
 from tests.harness import check_response
 
-
 JSON = {"Content-Type": "application/json"}
+ROUTER = APIRouter()
+
+
+@ROUTER.get("/status/{status}")
+async def status(status: int, *, caught: bool = False) -> None:
+    try:
+        int("planted-cause")
+    except ValueError as error:
+        raise HTTPException(status, {"code": status}) from (error if caught else None)
+
+
+@ROUTER.post("/two")
+async def two(sku: Annotated[str, Body()], name: Annotated[str, Body()]) -> str:
+    return sku + name
+
+
+@ROUTER.get("/slash/")
+async def slash() -> None:
+    pass
+
+
+@ROUTER.get("/endless")
+async def endless() -> StreamingResponse:
+    async def rows() -> AsyncIterator[bytes]:
+        while True:
+            yield b"row"
+            await asyncio.sleep(0)
+
+    return StreamingResponse(rows(), headers={"X-Rows": "many"})
 
 
 @pytest.fixture(name="app")
@@ -37,30 +65,7 @@ def _app() -> FastAPI:
     async def echo(body: dict[str, str]) -> dict[str, str]:
         return body
 
-    @app.get("/status/{status}")
-    async def status(status: int, *, caught: bool = False) -> None:
-        try:
-            raise ZeroDivisionError("planted-cause")
-        except ZeroDivisionError as error:
-            raise HTTPException(status, {"code": status}) from (error if caught else None)
-
-    @app.post("/two")
-    async def two(sku: Annotated[str, Body()], name: Annotated[str, Body()]) -> str:
-        return sku + name
-
-    @app.get("/slash/")
-    async def slash() -> None:
-        pass
-
-    @app.get("/endless")
-    async def endless() -> StreamingResponse:
-        async def rows() -> AsyncIterator[bytes]:
-            while True:
-                yield b"row"
-                await asyncio.sleep(0)
-
-        return StreamingResponse(rows(), headers={"X-Rows": "many"})
-
+    app.include_router(ROUTER)
     return app
 
 

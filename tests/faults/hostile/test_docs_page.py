@@ -1,0 +1,32 @@
+"""The interactive documentation works in a browser without the internet."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.faults.replica import Replica
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+ALONE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+"""No name leads anywhere."""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
+@pytest.mark.parametrize("path", ["docs", "redoc"])
+def test_a_browser_shows_the_operations(target: Replica, path: str) -> None:
+    """The page is drawn by scripts, so an operation on it shows that all of them were there."""
+    assert BROWSER
+    options = ("--headless", "--no-sandbox", "--virtual-time-budget=60000", ALONE, "--dump-dom")
+    ended = subprocess.run(
+        [BROWSER, *options, f"{target.url}/{path}"],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert "Create a product" in ended.stdout, ended.stdout[-3000:] + ended.stderr[-3000:]
