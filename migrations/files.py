@@ -333,7 +333,7 @@ class Update:
         """Keep out of git what a feature made on this machine, once the feature is off."""
         if ".gitignore" not in self.files or not Path(".gitignore").is_file():
             return
-        still = Path(".gitignore").read_text(encoding="utf-8").splitlines()
+        still = Path(".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()
         for line in self.committed(".gitignore").decode(errors="replace").splitlines():
             folder = Path(line.strip("/"))
             if line.endswith("/") and line not in still and folder.is_dir():

@@ -57,7 +57,7 @@ def test_an_update_is_brought_in_by_the_commands_shown(updatable: Path, releases
     statuses = {line: run(updatable, line)[0] for line in lines}
     assert statuses.pop("make template-check") == 2
     assert set(statuses.values()) == {0}
-    assert len(statuses) == 7
+    assert len(statuses) == 8
     assert NEW in (updatable / "Makefile").read_text()
     assert status(updatable) == ""
     assert ask(updatable, "check").returncode == 0

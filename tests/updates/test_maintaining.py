@@ -93,11 +93,16 @@ def test_a_file_is_renamed(orders: Service, upstream: Repository) -> None:
     """The edits of a service are in the renamed file."""
     said = blocks("Rename a file")
     type_in(said[""], upstream.folder)
+    importing = type_in(said["sh"], upstream.folder).splitlines()
+    for path in {line.partition(":")[0] for line in importing}:
+        file = upstream.folder / path
+        file.write_text(re.sub(r"\butils import", "ids import", file.read_text()))
     table = "RENAMES: Final[Mapping[str, str]] = {"
     upstream.release("v1.1.0", {"migrations/files.py": (table, f"{table}\n{said['python']}")})
     orders.update()
     assert orders.read(IDS).endswith("\nOURS = 1\n")
     assert not orders.has(UTILS)
+    assert [path for path, text in orders.texts.items() if "utils import" in text] == []
 
 
 def test_a_feature_is_retired(

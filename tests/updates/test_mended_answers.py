@@ -120,3 +120,26 @@ def test_every_mending_may_be_repeated(history: Repository, tmp_path: Path, rele
     answers = Service.copy(history, tmp_path / "orders", release).answers
     once = mended(answers)
     assert mended(once) == once
+
+
+def test_an_answer_to_a_question_that_was_deleted_is_dropped(
+    orders: Service, upstream: Repository
+) -> None:
+    """An update that passes the release which retired a question succeeds, and forgets the answer.
+
+    The later release refuses the answer from whoever gives it, and copier gives recorded ones.
+    """
+    question = "\nteam:\n  type: str\n  help: Which team?\n  default: none\n"
+    before = "# Never asked, as `given`"
+    upstream.release("v1.1.0", {"copier.yml": (before, f"{question}\n{before}")})
+    orders.update()
+    orders.commit()
+    assert orders.answers["team"] == "none"
+    refused = '"created_with": _created_with_problem,'
+    upstream.replace("extensions/answers.py", refused, f'{refused}\n    "team": _computed_problem,')
+    upstream.release("v1.2.0", {"copier.yml": ("  help: Which team?\n", "  when: false\n")})
+    upstream.replace("copier.yml", question.replace("help: Which team?", "when: false"), "")
+    upstream.release("v1.3.0")
+    orders.update()
+    assert (orders.conflicts, orders.answers["_commit"]) == ([], "v1.3.0")
+    assert "team" not in orders.answers

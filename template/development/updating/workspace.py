@@ -195,8 +195,8 @@ class Workspace:
         deleted = before.keys() - found.keys()
         left = [path for path in sorted({*written, *deleted}) if self._elsewhere(path, links)]
         notes += tuple(
-            f"{shown(path)} stays as it is, because it is, or lies below, a link or a submodule "
-            f"of this service's: compare it with the release by hand."
+            f"{shown(path)} was left out, because it is, or lies below, a link or a submodule of "
+            f"this service's: compare it with the release by hand."
             for path in left
         )
         return Result(
@@ -232,8 +232,7 @@ class Workspace:
 
 
 def _reason(printed: str) -> str:
-    """Return what a failed update says; of a traceback only its last line means anything."""
+    """Return what a failed update says; of a traceback only its last line is shown."""
     lines = [line for line in shown(printed).splitlines() if line.strip()]
-    traced = [number for number, line in enumerate(lines) if line.startswith("Traceback ")]
-    told = lines[: traced[0]] + lines[-1:] if traced else lines
+    told = [line for line in lines if not line.startswith((" ", "Traceback "))]
     return "\n".join(told) or "copier did not say why"

@@ -1,0 +1,335 @@
+"""Whatever the user's git does, an update does the same, and touches only what is committed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.releases import MAKEFILE, NEW, NEWER, OLD, ask, indented, new_service, release, status
+from tests.rendering import recorded
+from tests.repositories import PERSON, commit_all, git, replace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCTOR = "development/doctor.py"
+OURS = "\n# our line  \n"
+LATIN = b"# K\xfchlschrank\n"
+
+SETTINGS = {
+    "white space": ("apply.whitespace", "error"),
+    "white space that is fixed": ("apply.whitespace", "fix"),
+    "line endings": ("core.autocrlf", "true"),
+    "signing": ("commit.gpgSign", "true"),
+    "style of conflicts": ("merge.conflictStyle", "diff3"),
+    "untracked files": ("status.showUntrackedFiles", "no"),
+    "patches without prefixes": ("diff.noprefix", "true"),
+    "ignored files": ("core.excludesFile", "{folder}/ignored"),
+    "hooks": ("core.hooksPath", "{folder}/hooks"),
+    "attributes": ("core.attributesFile", "{folder}/attributes"),
+}
+
+
+def run(folder: Path, line: str) -> None:
+    """Run a command that was printed, as a person pastes it, without the user's own settings."""
+    subprocess.run(line, shell=True, cwd=folder, check=True, env=os.environ | PERSON)  # noqa: S602
+
+
+def release_with_a_new_file(releases: Path) -> None:
+    """Release a template with a file more, and another line in its Makefile."""
+    (releases / "template" / DOCTOR).write_text('"""Look for what is wrong."""\n')
+    release(releases, "v1.1.0", OLD, NEW)
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_an_update_does_not_depend_on_the_settings_of_git(
+    updatable: Path, releases: Path, tmp_path: Path, setting: tuple[str, str]
+) -> None:
+    """The service's lines and the release's are there, and the printed command commits them all."""
+    (tmp_path / "ignored").write_text("doctor.py\n")
+    (tmp_path / "attributes").write_text("* -diff\n")
+    hook = tmp_path / "hooks/pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\ngit diff --cached --name-only | xargs sed -i '1i # checked'\n")
+    hook.chmod(0o755)
+    with (updatable / "Makefile").open("a") as makefile:
+        makefile.write(OURS)
+    commit_all(updatable)
+    release_with_a_new_file(releases)
+    name, text = setting
+    settings = tmp_path / "gitconfig"
+    git(tmp_path, "config", "--file", str(settings), name, text.format(folder=tmp_path))
+    updated = ask(updatable, "update", GIT_CONFIG_GLOBAL=str(settings))
+    assert updated.returncode == 0, updated.stdout + updated.stderr
+    text = (updatable / "Makefile").read_text()
+    assert OURS in text
+    assert NEW in text
+    [line] = indented(updated.stdout)
+    run(updatable, line)
+    assert git(updatable, "show", f"HEAD:{DOCTOR}").startswith('"""Look')
+    assert status(updatable) == ""
+
+
+@pytest.mark.parametrize("name", ["latin.mk", "nul.mk"])
+def test_bytes_that_are_not_text_stay_as_they_are(
+    updatable: Path, releases: Path, name: str
+) -> None:
+    """What a service wrote into the template's files may be in any encoding."""
+    for path in (".gitignore", "Makefile"):
+        with (updatable / path).open("ab") as file:
+            file.write(LATIN if name == "latin.mk" else b"# \0\n")
+    commit_all(updatable)
+    before = (updatable / ".gitignore").read_bytes()
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update")
+    assert (updatable / ".gitignore").read_bytes() == before
+    makefile = (updatable / "Makefile").read_bytes()
+    if name == "latin.mk":
+        assert updated.returncode == 0, updated.stderr
+        assert makefile.endswith(LATIN)
+        assert NEW.encode() in makefile
+    else:  # git merges no such file: the service's is there, and the conflict is known
+        assert updated.returncode == 2, updated.stderr
+        assert makefile.endswith(b"# \0\n")
+        assert "Makefile (unmerged)" in updated.stdout
+
+
+def test_an_ignored_file_is_not_overwritten(updatable: Path, releases: Path) -> None:
+    """The update names it and changes nothing; once it is away, the update works."""
+    (updatable / ".git/info/exclude").write_text("doctor.py\n")
+    mine = updatable / DOCTOR
+    mine.write_text("mine = True\n")
+    release_with_a_new_file(releases)
+    updated = ask(updatable, "update")
+    assert (updated.returncode, updated.stdout, status(updatable)) == (1, "", "")
+    assert DOCTOR in updated.stderr
+    assert mine.read_text() == "mine = True\n"
+    assert recorded(updatable)["_commit"] == "v1.0.0"
+    mine.unlink()
+    assert ask(updatable, "update", "--commit").returncode == 0
+    assert git(updatable, "show", f"HEAD:{DOCTOR}").startswith('"""Look')
+
+
+def test_changes_that_git_was_told_to_overlook_are_kept(updatable: Path, releases: Path) -> None:
+    """A file assumed to be unchanged is compared before it is written."""
+    git(updatable, "update-index", "--assume-unchanged", "Makefile")
+    before = (updatable / "Makefile").read_text()
+    (updatable / "Makefile").write_text(before + "# mine\n")
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update")
+    assert (updated.returncode, updated.stdout) == (1, "")
+    assert "  Makefile" in updated.stderr.splitlines()
+    assert (updatable / "Makefile").read_text() == before + "# mine\n"
+    (updatable / "Makefile").write_text(before)
+    assert ask(updatable, "update", "--commit").returncode == 0
+    assert NEW in git(updatable, "show", "HEAD:Makefile")
+
+
+def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Path) -> None:
+    """What a release changes outside of the check-out is committed as well."""
+    git(
+        updatable,
+        "sparse-checkout",
+        "set",
+        "--no-cone",
+        "/*",
+        "!/development/doctor.py",
+        "!Makefile",
+    )
+    assert not (updatable / "Makefile").exists()
+    release_with_a_new_file(releases)
+    updated = ask(updatable, "update")
+    assert updated.returncode == 0, updated.stderr
+    [line] = indented(updated.stdout)
+    run(updatable, line)
+    assert NEW in git(updatable, "show", "HEAD:Makefile")
+    assert git(updatable, "show", f"HEAD:{DOCTOR}").startswith('"""Look')
+
+
+def test_an_alias_in_a_worktree_moves_no_head(
+    updatable: Path, releases: Path, tmp_path: Path
+) -> None:
+    """Such an alias points git at this repository by variables, in whatever folder it runs."""
+    tree = tmp_path / "tree"
+    git(updatable, "worktree", "add", "--quiet", str(tree), "-b", "topic")
+    before = git(tree, "rev-parse", "HEAD")
+    release(releases, "v1.1.0", OLD, NEW)
+    where = git(tree, "rev-parse", "--absolute-git-dir")
+    updated = ask(tree, "update", GIT_DIR=where, GIT_WORK_TREE=str(tree), GIT_PREFIX="")
+    assert updated.returncode == 0, updated.stderr
+    assert git(tree, "rev-parse", "topic", "HEAD").splitlines() == [before, before]
+    assert NEW in (tree / "Makefile").read_text()
+
+
+def test_the_other_services_of_a_repository_are_left_alone(releases: Path, tmp_path: Path) -> None:
+    """Work in progress beside the service stays, and so does every file that ends in `.rej`."""
+    shop = tmp_path / "shop"
+    for name in ("billing", "orders"):
+        new_service(releases, shop / name)
+        subprocess.run(["rm", "-rf", str(shop / name / ".git")], check=True)
+    commit_all(shop)
+    (shop / ".git/info/exclude").write_text("*.rej\n")
+    billing = shop / "billing"
+    (billing / "pyproject.toml").unlink()
+    for place in (billing, shop / "orders"):
+        (place / "Makefile.rej").write_text("data\n")
+    (billing / "Makefile").write_text("work in progress\n")
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(shop / "orders", "update")
+    assert updated.returncode == 0, updated.stderr
+    assert NEW in (shop / "orders/Makefile").read_text()
+    assert not (billing / "pyproject.toml").exists()
+    assert (billing / "Makefile").read_text() == "work in progress\n"
+    assert [(shop / name / "Makefile.rej").read_text() for name in ("billing", "orders")] == [
+        "data\n"
+    ] * 2
+
+
+def test_links_of_the_service_stay(updatable: Path, releases: Path, tmp_path: Path) -> None:
+    """Nothing is written through a link, neither to a file nor to a folder."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (updatable / "docs").symlink_to(outside)
+    (updatable / "ours.mk").write_text((updatable / "Makefile").read_text())
+    (updatable / "Makefile").unlink()
+    (updatable / "Makefile").symlink_to("ours.mk")
+    commit_all(updatable)
+    before = (updatable / "ours.mk").read_text()
+    (releases / "template/docs/template").mkdir(parents=True)
+    (releases / "template/docs/template/guide.md").write_text("# Guide\n")
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update")
+    assert updated.returncode == 0, updated.stderr
+    assert list(outside.iterdir()) == []
+    assert (updatable / "docs").is_symlink()
+    assert (updatable / "Makefile").is_symlink()
+    assert (updatable / "ours.mk").read_text() == before
+    assert "docs/template/guide.md was left out" in updated.stdout
+
+
+def test_a_failure_leaves_every_file_as_it_was(updatable: Path, releases: Path) -> None:
+    """Git cannot note a conflict, say: the files and the recorded release are as before."""
+    replace(updatable / "Makefile", OLD, "## Ours")
+    commit_all(updatable)
+    release_with_a_new_file(releases)
+    lock = updatable / ".git/index.lock"
+    lock.touch()
+    updated = ask(updatable, "update")
+    assert updated.returncode == 1
+    assert "index.lock" in updated.stderr
+    lock.unlink()
+    assert status(updatable) == ""
+    assert not (updatable / DOCTOR).exists()
+    assert recorded(updatable)["_commit"] == "v1.0.0"
+    assert ask(updatable, "update").returncode == 2
+
+
+def test_two_updates_at_once_are_refused(updatable: Path, releases: Path) -> None:
+    """The second one says so, and changes nothing."""
+    release(releases, "v1.1.0", OLD, NEW)
+    with (updatable / ".git/TEMPLATE_UPDATE_LOCK").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        updated = ask(updatable, "update")
+        assert (updated.returncode, updated.stdout, status(updatable)) == (1, "", "")
+        assert "Another update is running" in updated.stderr
+    assert ask(updatable, "update").returncode == 0
+
+
+def test_the_way_back_works_after_a_conflict_in_a_renamed_file(
+    updatable: Path, releases: Path
+) -> None:
+    """The printed commands restore a conflict at a path that the last commit does not have."""
+    old, new = "development/__init__.py", "development/renamed.py"
+    (updatable / old).write_text('"""Ours."""\n')
+    commit_all(updatable)
+    (releases / "template" / old).rename(releases / "template" / new)
+    (releases / "template" / new).write_text('"""Theirs."""\n')
+    table = "RENAMES: Final[Mapping[str, str]] = {"
+    replace(releases / "migrations/files.py", table, f'{table}\n    "{old}": "{new}",')
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update")
+    assert updated.returncode == 2, updated.stderr
+    assert f"  {new}:1" in updated.stdout.splitlines()
+    assert f"  Moved the changes of {old} to {new}." in updated.stdout.splitlines()
+    for line in indented(updated.stdout)[1:]:
+        run(updatable, line)
+    assert status(updatable) == ""
+    assert (updatable / old).read_text() == '"""Ours."""\n'
+
+
+def test_gits_own_reason_is_shown(updatable: Path) -> None:
+    """Whatever git refuses to work on, and an answers file of another name, are named."""
+    updated = ask(updatable, "update", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert (updated.returncode, updated.stdout) == (1, "")
+    assert "dubious ownership" in updated.stderr
+    git(updatable, "mv", ".copier-answers.yml", ".copier-answers.orders.yml")
+    commit_all(updatable)
+    updated = ask(updatable, "update")
+    assert "The last commit has no .copier-answers.yml" in updated.stderr
+
+
+def test_what_a_hook_says_is_shown(updatable: Path, releases: Path) -> None:
+    """A commit that a hook refuses leaves the update in the files, and says how to go on."""
+    hook = updatable / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho not on a Saturday\nexit 1\n")
+    hook.chmod(0o755)
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update", "--commit")
+    assert updated.returncode == 3
+    assert "not on a Saturday" in updated.stderr
+    commit, *back = indented(updated.stderr)
+    assert commit.startswith("git add --all . && git commit")
+    for line in back:
+        run(updatable, line)
+    assert status(updatable) == ""
+
+
+def test_a_service_from_a_clone_without_tags_is_compared_by_its_commit(
+    updatable: Path, releases: Path
+) -> None:
+    """Its record names no release; the template's history tells where the commit stands."""
+    replace(releases / MAKEFILE, OLD, NEW)
+    commit_all(releases)
+    commit = git(releases, "rev-parse", "--short", "HEAD")
+    replace(updatable / ".copier-answers.yml", "_commit: v1.0.0", f"_commit: '{commit}'")
+    commit_all(updatable)
+    checked = ask(updatable, "check")
+    assert checked.returncode == 0, checked.stdout
+    assert checked.stdout.startswith("Ahead of the template")
+    release(releases, "v1.1.0", NEW, NEWER)
+    assert ask(updatable, "check").stdout.startswith("Behind by 1 release:")
+
+
+def test_the_lock_of_a_workspace_is_named(updatable: Path, releases: Path, tmp_path: Path) -> None:
+    """It is outside of the service's folder: the update says what to do about it."""
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    subprocess.run(["rm", "-rf", str(updatable / ".git")], check=True)
+    service = updatable.rename(shop / "orders")
+    (shop / "uv.lock").write_text("# the workspace's\n")
+    commit_all(shop)
+    project = releases / "template/pyproject.toml.jinja"
+    replace(project, '"structlog>=26.1"', '"structlog>=26.1,<28"')
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(service, "update")
+    assert updated.returncode == 0, updated.stderr
+    assert "../uv.lock" in updated.stdout
+    assert (shop / "uv.lock").read_text() == "# the workspace's\n"
+
+
+def test_what_a_feature_made_stays_ignored(updatable: Path, releases: Path) -> None:
+    """A folder that a release no longer ignores is kept out of git, and named."""
+    replace(releases / "template/.gitignore.jinja", ".cache/\n", ".elsewhere/\n")
+    (updatable / ".cache").mkdir()
+    (updatable / ".cache/password").write_text("secret")
+    release(releases, "v1.1.0", OLD, NEW)
+    updated = ask(updatable, "update")
+    assert updated.returncode == 0, updated.stderr
+    assert ".cache/ is left on this machine" in updated.stdout
+    run(updatable, "git add --all .")
+    assert ".cache" not in git(updatable, "status", "--porcelain", "--untracked-files=all")
