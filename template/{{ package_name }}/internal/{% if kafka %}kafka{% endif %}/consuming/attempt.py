@@ -90,7 +90,7 @@ class Attempts:
     def _is_outage(self, delivery: Delivery) -> bool:
         """Return whether to believe that it is not the message's fault: an outage hits others too.
 
-        A message that brings the database down by itself must not be tried for ever.
+        A message that brings down what handlers need must not be tried for ever.
         """
         if delivery.retries and self.counters.handled > delivery.handled_before:
             delivery.outages += 1
@@ -154,7 +154,7 @@ def message_id(message: Any, headers: Mapping[str, str]) -> str:  # noqa: ANN401
     text = f"{source}#{known}"
     if text.count("#") == 1 and "\0" not in text and len(text.encode()) <= ID_LIMIT:
         return text
-    # Neither ambiguous nor too long for the inbox's index, nor refused by the database.
+    # Not ambiguous, of limited length, and without characters that some stores refuse.
     return "sha256:" + hashlib.sha256(json.dumps([source, known]).encode()).hexdigest()
 
 
