@@ -70,7 +70,11 @@ async def connect(
     try:
         arguments, settings = connect_arguments(url, timeout=connect_timeout)
         connection = await asyncpg.connect(
-            command_timeout=command_timeout, connection_class=connection_class, **arguments
+            command_timeout=command_timeout,
+            connection_class=connection_class,
+            # SQLAlchemy keeps prepared statements itself, and asyncpg's names meet in a pooler.
+            statement_cache_size=0,
+            **arguments,
         )
         try:
             await _set(connection, {**(server_settings or {}), **settings}, connect_timeout)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import alembic_postgresql_enum  # noqa: F401 - importing it teaches Alembic to change enum types
 from alembic import command, context
@@ -39,7 +40,13 @@ BEHIND = (
 MIGRATION_LOCK = 0x6D696772617465
 """Key of the advisory lock that only one migrating replica can hold ("migrate" in ASCII)."""
 
-LOCK = text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})")
+UNSHARED = {
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: f"migrate_{uuid4().hex}",
+}
+"""Names of prepared statements that meet no other client's, behind a pooler either."""
+
+LOCK = text(f"SELECT pg_try_advisory_xact_lock({MIGRATION_LOCK})")
 LOCK_HOLDER = text(
     "SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database "
     "WHERE locktype = 'advisory' AND granted AND datname = current_database() "
@@ -210,10 +217,12 @@ def _settings_url() -> str:
 
 
 async def _connect_and(work: Callable[[Connection], None], url: str, folder: Path) -> None:
-    engine = create_engine(url, poolclass=pool.NullPool)
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args=UNSHARED)
     try:
-        async with engine.connect() as connection:
-            await _wait_for_turn(connection)
+        # The lock ends with the transaction of a second connection, and cannot stay behind in a
+        # pooler. That transaction holds no snapshot that CREATE INDEX CONCURRENTLY would wait for.
+        async with engine.connect() as turn, engine.connect() as connection:
+            await _wait_for_turn(turn)
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
             await connection.commit()
             await connection.run_sync(work)
@@ -233,11 +242,16 @@ async def _connect_and(work: Callable[[Connection], None], url: str, folder: Pat
         await engine.dispose()
 
 
+async def _takes_turn(connection: AsyncConnection) -> bool:
+    await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    return bool(await connection.scalar(LOCK))
+
+
 async def _wait_for_turn(connection: AsyncConnection) -> None:
     """Wait until no other process migrates the database, for as long as it takes."""
     waited = 0.0
     # Asking again and again holds no snapshot, which CREATE INDEX CONCURRENTLY would wait for.
-    while not await connection.scalar(LOCK):
+    while not await _takes_turn(connection):
         if waited % LOCK_NEWS == 0:
             holder = await connection.scalar(LOCK_HOLDER)
             logger.warning(WAITING, f" (server process {holder})" if holder else "")
