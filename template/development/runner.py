@@ -11,7 +11,7 @@ from types import FrameType
 
 from dotenv import dotenv_values
 
-from development.backing import Backing
+from development.backing import Backing, BackingError
 
 CHILD = Path(__file__).with_name("child.py")
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -48,7 +48,7 @@ def backed(backings: Sequence[Backing], prefix: str, *, serving: bool) -> Iterat
     What a variable names already, in the environment or in the file `.env`, is not started.
     """
     environment = dict(os.environ)
-    given = {**dotenv_values(".env"), **environment}
+    given = {**read_dotenv(), **environment}
     with contextlib.ExitStack() as stack:
         for backing in backings:
             value = given.get(prefix + backing.variable) or environment.get(backing.variable)
@@ -60,6 +60,20 @@ def backed(backings: Sequence[Backing], prefix: str, *, serving: bool) -> Iterat
                 for name, value in backing.serving.items():
                     environment.setdefault(prefix + name, value)
         yield environment
+
+
+def read_dotenv() -> dict[str, str | None]:
+    """Return the variables in the file `.env`.
+
+    Raises:
+        BackingError: the file cannot be read.
+    """
+    try:
+        return dotenv_values(".env", encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise BackingError("The file .env is not UTF-8: save it as UTF-8.") from None
+    except OSError as error:
+        raise BackingError(f"The file .env cannot be read: {error.strerror}.") from None
 
 
 class Child:

@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import pytest
 from httpx import AsyncClient, ConnectError
 
 from orders.internal.database.migrate import MIGRATION_LOCK
+from orders.internal.http.server import PortTakenError, listen
 
 from .helpers import NOWHERE
 
@@ -77,6 +79,14 @@ async def test_a_taken_port_is_one_line(migrated_postgres: str) -> None:
     [line] = errors.decode().splitlines()
     assert f"127.0.0.1:{port}" in line
     assert f"PORT={port % 65535 + 1}" in line
+
+
+@pytest.mark.parametrize("host", ["x86_64-conda-linux-gnu", "192.0.2.1", "a..b", "\x00"])
+def test_a_host_that_is_not_an_address_is_named(host: str) -> None:
+    """Conda and tcsh set HOST to the name of the machine: another port does not help."""
+    with pytest.raises(PortTakenError, match=r"HOST=127\.0\.0\.1") as refusal:
+        listen(host, 28123)
+    assert "PORT=" not in str(refusal.value)
 
 
 async def test_bad_settings_are_lines_without_a_traceback() -> None:

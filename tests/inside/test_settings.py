@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import SettingsConfigDict
 
 from orders.internal.config.errors import InvalidSettingsError
 from orders.settings import Settings
@@ -148,6 +150,126 @@ def test_settings_keep_their_secrets(environment: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettingsError) as refusal:
         Settings.load()
     assert "planted-password" not in str(refusal.value)
+
+
+class Mail(BaseModel):
+    """Settings of a service's own, nested."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    server: str = "mail.example"
+    port: int = 25
+
+
+class OwnSettings(Settings):
+    """A service's own settings of the kinds that the template does not have."""
+
+    model_config = SettingsConfigDict(env_nested_delimiter="__")
+
+    allowed: list[str] = Field(default_factory=list)
+    limits: dict[str, int] = Field(default_factory=dict)
+    mail: Mail = Mail()
+
+
+def refused(settings: type[Settings] = OwnSettings) -> list[str]:
+    """Return the lines about the bad settings."""
+    with pytest.raises(InvalidSettingsError) as refusal:
+        settings.load()
+    return [line.strip() for line in str(refusal.value).splitlines()[1:]]
+
+
+def test_a_value_that_should_be_json_is_named(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All at once, each with the way to write it, also from the file."""
+    environment.setenv("ORDERS_ALLOWED", "a,b")
+    environment.setenv("ORDERS_LIMITS", "{broken")
+    (tmp_path / ".env").write_text("ORDERS_MAIL=mail.example\n")
+    assert refused() == [
+        'ORDERS_ALLOWED: write it as JSON, such as ["a", "b"]',
+        'ORDERS_LIMITS: write it as JSON, such as {"name": "value"}',
+        'ORDERS_MAIL: write it as JSON, such as {"name": "value"}',
+    ]
+
+
+def test_a_nested_value_is_named(environment: pytest.MonkeyPatch) -> None:
+    """By the variable that has it, whether it is wrong or unknown."""
+    environment.setenv("ORDERS_MAIL__PORT", "smtp")
+    environment.setenv("ORDERS_MAIL__PROT", "25")
+    environment.setenv("ORDERS_LIMITS", '{"orders": "many"}')
+    names = {line.split(": ")[0] for line in refused()}
+    assert names == {"ORDERS_MAIL__PORT", "ORDERS_MAIL__PROT", "ORDERS_LIMITS__ORDERS"}
+
+
+def test_nested_settings_need_the_prefix(environment: pytest.MonkeyPatch) -> None:
+    """A variable of somebody else's is not read."""
+    environment.setenv("MAIL__PORT", "26")
+    environment.setenv("MAIL", '{"port": 27}')
+    environment.setenv("ORDERS_MAIL__SERVER", "post.example")
+    assert OwnSettings.load().mail == Mail(server="post.example", port=25)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_that_is_not_utf_8_is_one_line(tmp_path: Path, encoding: str) -> None:
+    """It names the file, and where that can be known the variable."""
+    text = "ORDERS_DEBUG=1\nORDERS_SERVICE_NAME=caf\u00e9\n"
+    (tmp_path / ".env").write_bytes(text.encode(encoding))
+    [line] = refused()
+    assert line.endswith("save the file as UTF-8")
+    if encoding == "latin-1":
+        assert line.startswith("ORDERS_SERVICE_NAME in .env, line 2: ")
+
+
+def test_a_byte_order_mark_hides_no_setting(tmp_path: Path) -> None:
+    """Editors of Windows begin a file with one."""
+    (tmp_path / ".env").write_text("ORDERS_PORT=9002\n", encoding="utf-8-sig")
+    assert Settings.load().port == 9002
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("CORS_ORIGINS", "https://shop.example/", "write https://shop.example instead"),
+        ("CORS_ORIGINS", "https://a.example,shop.example", "write https://shop.example instead"),
+        ("CORS_ORIGINS", "https://Shop.example:443", "write https://shop.example instead"),
+        ("CORS_ORIGINS", "https://shop.example/orders", "write https://shop.example instead"),
+        ("CORS_ORIGINS", "https://b\u00fccher.example", "write https://xn--bcher-kva.example"),
+        ("CORS_ORIGINS", "https://*.shop.example", "each one in full, or * alone"),
+        ("CORS_ORIGINS", "https://", "write an origin as https://shop.example"),
+        ("CORS_ORIGINS", "https://u:p@shop.example", "write an origin as https://shop.example"),
+        ("CORS_ORIGINS", "https://shop.example:port", "write an origin as https://shop.example"),
+        ("SERVICE_NAME", "orders\n", "as 'orders'"),
+        ("SERVICE_NAME", "", "leave the variable out"),
+        ("SERVICE_VERSION", "1.0\r", "as '1.0'"),
+        ("HOST", "127.0.0.1\n", "as '127.0.0.1'"),
+        ("HOST", "", "leave the variable out"),
+    ],
+)
+def test_a_value_that_can_never_work_is_refused(
+    environment: pytest.MonkeyPatch, name: str, value: str, advice: str
+) -> None:
+    """The line has the variable, and the value to write."""
+    environment.setenv(f"ORDERS_{name}", value)
+    [line] = refused(Settings)
+    assert line.startswith(f"ORDERS_{name}")
+    assert advice in line
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "*",
+        "http://localhost:3000,http://127.0.0.1:3000",
+        "http://[::1]:3000",
+        "capacitor://localhost",
+        "chrome-extension://abcdefghijklmnop",
+        "null",
+    ],
+)
+def test_an_origin_that_browsers_send_is_taken(environment: pytest.MonkeyPatch, value: str) -> None:
+    """Also those of other schemes."""
+    environment.setenv("ORDERS_CORS_ORIGINS", value)
+    assert Settings.load().cors_origins == tuple(value.split(","))
 
 
 def test_origins_are_a_list_with_commas(environment: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,12 @@ from fastapi import FastAPI
 from httpx import AsyncClient, MockTransport, Response
 
 from orders.internal.authentication import issuer as module
-from orders.internal.authentication.errors import KeysUnavailableError
+from orders.internal.authentication.errors import InvalidTokenError, KeysUnavailableError
 from orders.internal.authentication.keys import IssuerKeys
+from orders.internal.authentication.tokens import TokenVerifier
+from orders.internal.feature import StartError
 from orders.internal.http.server import listen
+from orders.main import create_app
 
 from ..helpers import serve, settings
 from .helpers import call, is_let_in
@@ -52,8 +55,7 @@ async def test_keys_are_found_by_discovery(issuer: Issuer, keys: IssuerKeys) -> 
     """The issuer says where its keys are, and is asked once for all tokens."""
     for _ in range(3):
         found = await keys.find(issuer.keys[0].id, "ES256")
-        assert found
-        assert found.key_id == issuer.keys[0].id
+        assert [key.key_id for key in found] == [issuer.keys[0].id]
     assert issuer.requests == [DISCOVERY, KEYS]
 
 
@@ -66,7 +68,7 @@ async def test_a_new_key_is_read_when_a_token_names_it(
     issuer.rotate()
     clock.now += 10
     assert await keys.find(issuer.keys[0].id, "ES256")
-    assert await keys.find(old, "ES256") is None
+    assert await keys.find(old, "ES256") == []
 
 
 async def test_made_up_keys_do_not_lead_to_questions(
@@ -77,14 +79,14 @@ async def test_made_up_keys_do_not_lead_to_questions(
     for step in range(20):
         clock.now += 1
         made_up = [keys.find(f"made-up-{step}-{number}", "ES256") for number in range(5)]
-        assert await asyncio.gather(*made_up) == [None] * 5
+        assert await asyncio.gather(*made_up) == [[]] * 5
     assert issuer.requests.count(KEYS) == 3
 
 
 async def test_many_who_come_first_ask_once(issuer: Issuer, keys: IssuerKeys) -> None:
     """Requests that need the keys at the same time wait for one answer."""
     found = await asyncio.gather(*(keys.find(issuer.keys[0].id, "ES256") for _ in range(20)))
-    assert None not in found
+    assert all(found)
     assert issuer.requests.count(KEYS) == 1
 
 
@@ -99,7 +101,7 @@ async def test_the_last_good_keys_outlast_the_issuers_absence_for_a_while(clock:
     async with stack:
         clock.now = 3599
         assert await keys.find(issuer.keys[0].id, "ES256")
-        assert await keys.find("unknown", "ES256") is None
+        assert await keys.find("unknown", "ES256") == []
         clock.now = 3601
         with pytest.raises(KeysUnavailableError) as refusal:
             await keys.find(issuer.keys[0].id, "ES256")
@@ -141,7 +143,7 @@ async def test_what_is_no_answer_changes_nothing(
     assert await keys.find(issuer.keys[0].id, "ES256")
     monkeypatch.setattr(issuer, "documents", lambda: good | documents)
     clock.now += 10
-    assert await keys.find("x", "ES256") is None
+    assert await keys.find("x", "ES256") == []
     assert await keys.find(issuer.keys[0].id, "ES256")
 
 
@@ -155,14 +157,54 @@ async def test_keys_for_other_purposes_are_passed_over(
     documents = issuer.documents() | {KEYS: both}
     monkeypatch.setattr(issuer, "documents", lambda: documents)
     assert await keys.find(issuer.keys[0].id, "ES256")
-    assert await keys.find(other.id, "RS256") is None
+    assert await keys.find(other.id, "RS256") == []
 
 
 async def test_two_keys_of_a_kind_need_a_name(issuer: Issuer, keys: IssuerKeys) -> None:
     """A token that names no key is refused where it could mean two."""
     issuer.keys += [SigningKey("EdDSA"), SigningKey()]
-    assert await keys.find(None, "ES256") is None
+    assert await keys.find(None, "ES256") == []
     assert await keys.find(None, "EdDSA")
+
+
+async def test_each_of_two_keys_of_one_name_is_tried(issuer: Issuer, keys: IssuerKeys) -> None:
+    """An issuer should not give two keys one id, and some do: each verifies what it signed."""
+    first, second, stranger = SigningKey(), SigningKey(), SigningKey()
+    second.id = stranger.id = first.id
+    issuer.keys = [first, second]
+    verifier = TokenVerifier(settings(authentication_issuer=issuer.url), keys, audience=AUDIENCE)
+    for key in (first, second):
+        assert (await verifier.verify(key.sign(issuer.claims()))).subject == "developer"
+    with pytest.raises(InvalidTokenError, match="cannot be verified"):
+        await verifier.verify(stranger.sign(issuer.claims()))
+    with pytest.raises(InvalidTokenError, match="expired"):
+        await verifier.verify(second.sign(issuer.claims(exp=1)))
+
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1", "nonsense"])
+async def test_an_issuer_on_this_machine_is_asked_without_a_proxy(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """A developer's machine may name a proxy, which cannot reach the loopback interface."""
+    for name in PROXIES:
+        monkeypatch.setenv(name, proxy)
+    values = settings(authentication_issuer=issuer.url)
+    async with module.http_client(issuer.url) as client:
+        assert await module.Issuer(values, client).read_keys()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://127.0.0.1:1"])
+async def test_a_proxy_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """The start fails by one line that says what to do."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(StartError, match=r"ALL_PROXY.*unset"):
+        async with serve(create_app(settings(authentication_issuer="https://login.example"))):
+            pytest.fail("it must not serve")
 
 
 async def test_the_keys_address_can_be_set(issuer: Issuer) -> None:

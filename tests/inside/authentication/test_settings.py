@@ -40,7 +40,8 @@ def test_production_reads_keys_only_over_https(
 ) -> None:
     """Keys that could be changed on their way are no keys; on a developer's machine they are."""
     environment.setenv(name, value)
-    with pytest.raises(InvalidSettingsError, match="begin with https://"):
+    variable = f"ORDERS_{name.removeprefix('ORDERS_')}"
+    with pytest.raises(InvalidSettingsError, match=f"{variable}: .* must begin with https://"):
         Settings.load()
     environment.setenv("ORDERS_ENVIRONMENT", "development")
     Settings.load()
@@ -68,6 +69,11 @@ def test_production_needs_an_issuer(environment: pytest.MonkeyPatch) -> None:
         ("ALGORITHMS", "RS256,none"),
         ("ALGORITHMS", ""),
         ("LEEWAY", "3600"),
+        ("ISSUER", "https://login.example\n"),
+        ("ISSUER", "https://login.example/a realm"),
+        ("JWKS_URL", "https://login.example/keys\n"),
+        ("AUDIENCE", "orders\n"),
+        ("ROLES_CLAIM", ""),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

@@ -1,20 +1,39 @@
 """Where settings are read from."""
 
+import os
+from pathlib import Path
 from typing import Any, Final, Self
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
-from .errors import InvalidSettingsError
+from .errors import InvalidSettingsError, describe
 
 
-class PrefixedEnvSource(EnvSettingsSource):
+class LenientEnvSource(EnvSettingsSource):
+    """Passes on a value that should be JSON and is not: validation refuses it by its name."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 - as inherited
+        """Return what the JSON says, or the text as it is."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+class DotenvSource(LenientEnvSource, DotEnvSettingsSource):
+    """Reads the file `.env`."""
+
+
+class PrefixedEnvSource(LenientEnvSource):
     """Reads variables with the service's prefix, but for those that Kubernetes sets."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -33,7 +52,7 @@ class Unprefixed:
 UNPREFIXED: Final = Unprefixed()
 
 
-class UnprefixedEnvSource(EnvSettingsSource):
+class UnprefixedEnvSource(LenientEnvSource):
     """Reads the settings marked `UNPREFIXED` from environment variables without a prefix."""
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
@@ -41,15 +60,36 @@ class UnprefixedEnvSource(EnvSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the variable's value for a marked field, and no value for any other."""
-        if any(isinstance(mark, Unprefixed) for mark in field.metadata):
+        if _is_unprefixed(field):
             return super().get_field_value(field, field_name)
         return None, field_name, False
+
+    def prepare_field_value(
+        self,
+        field_name: str,
+        field: FieldInfo,
+        value: Any,  # noqa: ANN401 - as inherited
+        value_is_complex: bool,  # noqa: FBT001 - as inherited
+    ) -> Any:  # noqa: ANN401 - as inherited
+        """Return the value of a marked field; for others no bare nested name is read either."""
+        if _is_unprefixed(field):
+            return super().prepare_field_value(field_name, field, value, value_is_complex)
+        return None
+
+
+def _is_unprefixed(field: FieldInfo) -> bool:
+    return any(isinstance(mark, Unprefixed) for mark in field.metadata)
 
 
 class EnvironmentSettings(BaseSettings):
     """Read from variables with the service's prefix, then from bare names, then from `.env`."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # some editors begin a file with a byte order mark
+        extra="ignore",
+        validate_default=True,
+    )
 
     @classmethod
     def load(cls) -> Self:
@@ -58,10 +98,17 @@ class EnvironmentSettings(BaseSettings):
         Raises:
             InvalidSettingsError: with a line for each bad variable, all of them at once.
         """
+        prefix = cls.model_config.get("env_prefix", "")
         try:
             return cls()
         except ValidationError as error:
-            raise InvalidSettingsError(cls.model_config.get("env_prefix", ""), error) from None
+            delimiter = cls.model_config.get("env_nested_delimiter")
+            lines = describe(error, prefix, delimiter)
+        except SettingsError as error:
+            lines = [f"{error}: {error.__cause__}"]
+        except (OSError, UnicodeDecodeError) as error:
+            lines = _describe_file(cls.model_config.get("env_file"), error)
+        raise InvalidSettingsError(lines)
 
     @classmethod
     def settings_customise_sources(
@@ -75,4 +122,26 @@ class EnvironmentSettings(BaseSettings):
         """Put the bare names between the prefixed ones and the file `.env`."""
         del env_settings
         prefixed, bare = PrefixedEnvSource(settings_cls), UnprefixedEnvSource(settings_cls)
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            dotenv_settings = DotenvSource(
+                settings_cls,
+                env_file=dotenv_settings.env_file,
+                env_file_encoding=dotenv_settings.env_file_encoding,
+            )
         return init_settings, prefixed, bare, dotenv_settings, file_secret_settings
+
+
+def _describe_file(files: Any, error: OSError | UnicodeDecodeError) -> list[str]:  # noqa: ANN401 - a path or several
+    """Return a line that says which file of settings cannot be read, and which variable in it."""
+    if isinstance(error, OSError):
+        return [f"{error.filename}: {error.strerror}"]
+    for file in [files] if isinstance(files, str | os.PathLike) else files or ():
+        path = Path(file).expanduser()
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                name = line.partition(b"=")[0].strip().decode("ascii", "replace")
+                return [f"{name} in {file}, line {number}: save the file as UTF-8"]
+    return [f"{error}: save the file as UTF-8"]

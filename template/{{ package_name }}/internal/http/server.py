@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import signal
 import socket
@@ -18,17 +19,31 @@ from ..config.settings_base import SettingsBase
 from ..feature import StartError
 from .protocol import HttpProtocol
 
+MAX_PORT = 65535
+
 logger = structlog.get_logger(__name__)
 
 
 class PortTakenError(Exception):
-    """The address to listen on cannot be had; the message says what to do."""
+    """The service cannot listen on its address; the message says what to do."""
 
-    def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(
-            f"Cannot listen on {host}:{port}: {reason}. "
-            f"Stop what listens there, or choose another port, such as PORT={port % 65535 + 1}."
-        )
+    def __init__(self, host: str, port: int, error: Exception) -> None:
+        number = error.errno if isinstance(error, OSError) else None
+        if number == errno.EADDRINUSE:
+            advice = "Stop what listens there, or choose another port, such as " + _port(port + 1)
+        elif number == errno.EACCES:
+            advice = "Only an administrator may listen there: choose a port such as " + _port(8000)
+        else:
+            advice = (
+                f"HOST is {host!r}, which some shells and tools set to the name of the machine. "
+                "Set HOST=127.0.0.1 for this machine alone, or HOST=0.0.0.0 for every network"
+            )
+        reason = getattr(error, "strerror", None) or str(error)
+        super().__init__(f"Cannot listen on {host}:{port}: {reason}. {advice}.")
+
+
+def _port(number: int) -> str:
+    return f"PORT={number if number <= MAX_PORT else 8000}"
 
 
 class Server(uvicorn.Server):
@@ -112,8 +127,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:  # the latter for names that cannot be
         listener.close()
-        raise PortTakenError(host, port, error.strerror or str(error)) from None
+        raise PortTakenError(host, port, error) from None
     listener.set_inheritable(True)
     return listener

@@ -17,7 +17,8 @@ async def start(app: FastAPI) -> AsyncIterator[None]:
     """Keep the issuer's keys fresh; an issuer that is away keeps nothing from starting."""
     settings = app.state.settings
     audience = settings.authentication_audience or settings.service_name
-    async with http_client() as client:
+    address = settings.authentication_jwks_url or settings.authentication_issuer
+    async with http_client(address) as client:
         keys = IssuerKeys(settings, Issuer(settings, client))
         app.state.issuer_keys = keys
         app.state.token_verifier = TokenVerifier(settings, keys, audience=audience)

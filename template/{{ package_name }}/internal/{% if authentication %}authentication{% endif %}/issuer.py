@@ -6,12 +6,15 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from ipaddress import ip_address
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from jwt import PyJWK, PyJWKSet
 from pydantic import BaseModel
 
+from ..feature import StartError
 from .settings import AuthenticationSettings
 
 Document = TypeVar("Document", bound=BaseModel)
@@ -80,14 +83,52 @@ class Issuer:
         return allowed and key.public_key_use in {None, "sig"}
 
 
+class ProxyError(StartError):
+    """The proxy that the environment names cannot be used."""
+
+    def __init__(self, error: Exception) -> None:
+        advice = "Correct it, or unset it"
+        if isinstance(error, ImportError):
+            advice = "SOCKS needs another package: run `uv add 'httpx[socks]'`, or unset the proxy"
+        super().__init__(
+            "The token issuer cannot be reached through the proxy in HTTP_PROXY, HTTPS_PROXY, "
+            f"ALL_PROXY or NO_PROXY ({type(error).__name__}). {advice}."
+        )
+
+
 @asynccontextmanager
-async def http_client() -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client that follows no redirect: where keys come from is the settings' to say."""
-    # Each request would be news otherwise.
+async def http_client(address: str = "") -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that follows no redirect: where keys come from is the settings' to say.
+
+    Args:
+        address: which issuer to ask. One on this machine is asked directly, any other through the
+            proxy that the environment names.
+
+    Raises:
+        ProxyError: there is such a proxy, and it cannot be used.
+    """
+    # httpx logs each request at INFO.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     options: dict[str, Any] = {"follow_redirects": False, "timeout": None}  # `Issuer` has one
-    async with httpx.AsyncClient(verify=_trusted_authorities(), **options) as client:
+    try:
+        client = httpx.AsyncClient(
+            verify=_trusted_authorities(), trust_env=not _is_here(address), **options
+        )
+    except Exception as error:  # an import, a value, or an error of the library's own
+        raise ProxyError(error) from error
+    async with client:
         yield client
+
+
+def _is_here(address: str) -> bool:
+    """Say whether an address is on the loopback interface."""
+    host = urlsplit(address).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @cache

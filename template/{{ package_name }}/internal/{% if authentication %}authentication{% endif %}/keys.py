@@ -47,21 +47,22 @@ class IssuerKeys:
         lifetime = self._settings.authentication_keys_lifetime
         return self._read_at is not None and self._clock() - self._read_at < lifetime
 
-    async def find(self, key_id: str | None, algorithm: str) -> PyJWK | None:
-        """Return the key that a token names, or None if the issuer has no such key.
+    async def find(self, key_id: str | None, algorithm: str) -> list[PyJWK]:
+        """Return the keys that a token may mean; none if the issuer has no such key.
 
-        A token without a key's name can only mean the one key that there is of its algorithm.
+        An issuer should give each key its own id, and some do not (RFC 7517, section 4.5). A token
+        that names no key can only mean the single key of its algorithm.
 
         Raises:
             KeysUnavailableError: the issuer is away, and no key may be used any more.
         """
-        key = self._pick(key_id, algorithm)
-        if key is None or not self.available:
+        keys = self._pick(key_id, algorithm)
+        if not keys or not self.available:
             await self.refresh()
-            key = self._pick(key_id, algorithm)
+            keys = self._pick(key_id, algorithm)
         if not self.available:
             raise KeysUnavailableError(retry_after=-self._overdue)
-        return key
+        return keys
 
     async def keep_fresh(self) -> None:
         """Read the keys at once and then again and again, for ever."""
@@ -102,8 +103,8 @@ class IssuerKeys:
             self._keys = keys
             self._read_at = self._tried_at = self._clock()
 
-    def _pick(self, key_id: str | None, algorithm: str) -> PyJWK | None:
+    def _pick(self, key_id: str | None, algorithm: str) -> list[PyJWK]:
         able = [key for key in self._keys if key.algorithm_name == algorithm]
         if key_id is None:
-            return able[0] if len(able) == 1 else None
-        return next((key for key in able if key.key_id == key_id), None)
+            return able if len(able) == 1 else []
+        return [key for key in able if key.key_id == key_id]

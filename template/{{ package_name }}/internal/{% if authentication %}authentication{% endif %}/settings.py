@@ -3,10 +3,11 @@
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from ..config.sources import UNPREFIXED
+from ..config.values import Line, Name, Names, split_names
 
 Algorithms = tuple[Literal["RS256", "ES256", "EdDSA"], ...]
 SUPPORTED: Algorithms = ("RS256", "ES256", "EdDSA")
@@ -16,24 +17,19 @@ Seconds = Annotated[float, Field(gt=0, le=86400, description="seconds")]
 class AuthenticationSettings(BaseModel):
     """Settings whose names begin with `authentication_`."""
 
-    authentication_issuer: Annotated[str, UNPREFIXED] = "http://localhost:9000"
-    authentication_audience: str = ""
-    authentication_jwks_url: str = ""
-    authentication_algorithms: Annotated[Algorithms, Field(min_length=1), NoDecode] = SUPPORTED
-    authentication_required_claims: Annotated[tuple[str, ...], NoDecode] = ()
-    authentication_roles_claim: str = "roles"
+    authentication_issuer: Annotated[Line, UNPREFIXED] = "http://localhost:9000"
+    authentication_audience: Line = ""
+    authentication_jwks_url: Line = ""
+    authentication_algorithms: Annotated[
+        Algorithms, Field(min_length=1), NoDecode, BeforeValidator(split_names)
+    ] = SUPPORTED
+    authentication_required_claims: Names = ()
+    authentication_roles_claim: Name = "roles"
     authentication_leeway: Annotated[float, Field(ge=0, le=300, description="seconds")] = 30
     authentication_timeout: Annotated[float, Field(gt=0, le=60, description="seconds")] = 5
     authentication_keys_interval: Seconds = 300
     authentication_keys_cooldown: Seconds = 10
     authentication_keys_lifetime: Seconds = 3600
-
-    @field_validator("authentication_algorithms", "authentication_required_claims", mode="before")
-    @classmethod
-    def _split_names(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
 
     @field_validator("authentication_issuer")
     @classmethod
@@ -51,20 +47,22 @@ class AuthenticationSettings(BaseModel):
 
     @model_validator(mode="after")
     def _encrypted_in_production(self) -> Self:
-        urls = (self.authentication_issuer, self.authentication_jwks_url)
         # The class that has this one among its parts knows the environment.
-        if getattr(self, "environment", "") == "production" and any(
-            url.startswith("http://") for url in urls
-        ):
-            raise ValueError(
-                "in production AUTHENTICATION_ISSUER and AUTHENTICATION_JWKS_URL begin with "
-                "https://, because whoever can change the keys on their way can forge tokens"
-            )
+        if getattr(self, "environment", "") != "production":
+            return self
+        for name in ("authentication_issuer", "authentication_jwks_url"):
+            if getattr(self, name).startswith("http://"):
+                raise ValueError(
+                    f"{name.upper()}: in production it must begin with https://, because anyone "
+                    "who can change the keys on their way can forge tokens"
+                )
         return self
 
 
 def _is_url(value: str) -> bool:
     """Say whether it is the address of something on the web, with nothing secret in it."""
+    if any(character.isspace() for character in value):
+        return False
     try:
         url = urlsplit(value)
         usable = bool(url.hostname) and (url.port or 1) > 0

@@ -1,5 +1,6 @@
 """Checks tokens."""
 
+import contextlib
 from typing import Any, Final
 
 import jwt
@@ -65,9 +66,16 @@ class TokenVerifier:
         # First of all, so that no key is even looked for that would not be used.
         if header.get("alg") not in self._algorithms:
             raise jwt.InvalidAlgorithmError
-        key = await self._keys.find(header.get("kid"), header["alg"])
-        if key is None:
+        keys = await self._keys.find(header.get("kid"), header["alg"])
+        if not keys:
             raise jwt.InvalidKeyError
+        for key in keys:
+            # Only another key of the same name can have made a signature that this one did not.
+            with contextlib.suppress(jwt.InvalidSignatureError):
+                return self._decode(token, key)
+        raise jwt.InvalidSignatureError
+
+    def _decode(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         # The key knows its own algorithm: a token cannot have it used for another one.
         claims: dict[str, Any] = jwt.decode(
             token,
