@@ -65,6 +65,7 @@ BAD: list[tuple[str, object, str]] = [
     ("author_email", "jane@localhost", 'such as "orders@example.com"'),
     ("author_email", "Jane <jane@example.com>", 'such as "orders@example.com"'),
     ("author_email", "jane@example..com", 'such as "orders@example.com"'),
+    ("author_email", f"{'a' * 243}@example.com", 'such as "orders@example.com"'),
     ("code_owner", "acme/payments", "type code_owners=@acme/payments"),
     ("code_owners", "acme/payments", 'such as "@jane @acme/payments", or nothing'),
     ("code_owners", "@jane  @joe", "type users, teams or e-mail addresses"),
