@@ -125,3 +125,16 @@ def test_a_service_below_the_root_of_its_repository(upstream: Repository, tmp_pa
     rename(upstream, "utils", "ids", "v1.1.0")
     orders.update()
     assert shop.conflicts == [f"orders/{IDS}"]
+
+
+def test_a_rename_that_is_taken_back_ends(orders: Service, upstream: Repository) -> None:
+    """Two rows that undo each other are no endless chain, with the file's edits or without it."""
+    orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
+    orders.commit()
+    rename(upstream, "utils", "ids", "v1.1.0")
+    rename(upstream, "ids", "utils", "v1.2.0")
+    orders.update("v1.1.0")
+    orders.commit()
+    orders.update()
+    assert orders.read(UTILS).endswith("\nOURS = 1\n")
+    assert not orders.has(IDS)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from copier.errors import UserMessageError
+from copier.errors import TaskError, UserMessageError
 
 from tests.history import Repository, ShallowHistoryError, releases
 from tests.rendering import ROOT
@@ -41,6 +41,38 @@ def test_work_that_is_not_committed_stops_an_update(orders: Service, upstream: R
     with pytest.raises(UserMessageError, match="commit or stash"):
         orders.update()
     assert orders.changes == "?? notes.txt"
+
+
+@pytest.mark.parametrize("how", ["given", "moved"])
+def test_a_package_keeps_its_name(
+    orders: Service, upstream: Repository, capfd: pytest.CaptureFixture[str], how: str
+) -> None:
+    """Neither an answer given to an update nor a folder moved by hand splits the package in two."""
+    upstream.release("v1.1.0", {MAKEFILE: (OLD, NEW)})
+    if how == "moved":
+        orders.git("mv", "orders", "shop")
+        orders.commit()
+    with pytest.raises(TaskError):
+        orders.update(**({"package_name": "shop"} if how == "given" else {}))
+    assert "package_name: " in capfd.readouterr().err
+    assert orders.changes == ""
+
+
+def test_work_beside_a_service_stops_a_plain_update(
+    upstream: Repository, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Copier would undo it, so the release's own check refuses; `make template-update` does not."""
+    shop = Service(tmp_path / "shop")
+    orders = Service.copy(upstream, shop.folder / "orders", "v1.0.0", postgres=False)
+    orders.forget_history()
+    shop.write("billing/notes.txt", "before")
+    shop.commit()
+    shop.write("billing/notes.txt", "work in progress")
+    upstream.release("v1.1.0", {MAKEFILE: (OLD, NEW)})
+    with pytest.raises(TaskError):
+        orders.update()
+    assert "billing/notes.txt" in capfd.readouterr().err
+    assert shop.changes.strip() == "M billing/notes.txt"
 
 
 def test_a_shallow_clone_of_a_service_updates(
