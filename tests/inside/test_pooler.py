@@ -1,0 +1,95 @@
+"""Behind PgBouncer the service works, or says at its start that it cannot."""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import text
+
+from orders.internal.database import DatabaseSessionManager
+from orders.internal.database.pooler import TransactionPoolingError
+
+from .helpers import settings
+
+PROGRAM = shutil.which("pgbouncer")
+NOBODY = 65534
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
+
+
+@asynccontextmanager
+async def pooled(url: str, mode: str) -> AsyncIterator[str]:
+    """Run PgBouncer before a server; give the database's URL through it."""
+    there = urlsplit(url)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with TemporaryDirectory(prefix="pgbouncer-") as name:
+        folder = Path(name)
+        _configure(folder, url, port, mode)
+        process = await asyncio.create_subprocess_exec(
+            *(str(PROGRAM), "-q", str(folder / "ini")),
+            # It refuses to run as root.
+            user=NOBODY if os.geteuid() == 0 else None,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            await _until_open(port)
+            yield url.replace(f":{there.port}/", f":{port}/")
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+def _configure(folder: Path, url: str, port: int, mode: str) -> None:
+    there = urlsplit(url)
+    (folder / "users").write_text(f'"{there.username}" "{there.password}"\n')
+    (folder / "ini").write_text(
+        f"[databases]\n* = host={there.hostname} port={there.port}\n[pgbouncer]\n"
+        f"listen_addr=127.0.0.1\nlisten_port={port}\nunix_socket_dir=\npool_mode={mode}\n"
+        f"auth_type=scram-sha-256\nauth_file={folder}/users\n"
+    )
+    folder.chmod(0o755)
+
+
+async def _until_open(port: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+async def test_transaction_mode_is_refused(postgres: str) -> None:
+    """Sessions of several clients mix there: settings of one would hold for the other."""
+    async with pooled(str(postgres), "transaction") as url:
+        manager = DatabaseSessionManager.from_settings(settings(database_url=url))
+        with pytest.raises(TransactionPoolingError, match="pool_mode=session"):
+            await manager.check()
+        await manager.close()
+
+
+async def test_session_mode_works(postgres: str) -> None:
+    """With nothing to set in PgBouncer: timeouts and read-only sessions hold as without it."""
+    async with pooled(str(postgres), "session") as url:
+        manager = DatabaseSessionManager.from_settings(
+            settings(database_url=url, database_statement_timeout=7)
+        )
+        await manager.check()
+        async with manager.session() as session:
+            await session.execute(text("CREATE TABLE t ()"))
+            assert await session.scalar(text("SHOW statement_timeout")) == "7s"
+        async with manager.session(read_only=True) as session:
+            assert await session.scalar(text("SHOW transaction_read_only")) == "on"
+        await manager.close()
