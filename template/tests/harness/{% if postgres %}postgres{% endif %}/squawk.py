@@ -24,6 +24,7 @@ EXCLUSIONS = (
     "prefer-robust-stmts",
     "prefer-text-field",
     "prefer-timestamptz",
+    "require-enum-value-ordering",
     # Set for every migration by `internal/database/migrate.py`.
     "require-lock-timeout",
     "require-statement-timeout",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import alembic_postgresql_enum  # noqa: F401 - importing it teaches Alembic to change enum types
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -19,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..config.errors import InvalidSettingsError
 from ..feature import StartError
+from . import autogenerate
 from .engine import create_engine
 from .errors import DatabaseUnavailable
 from .feature_tables import print_all, upgrade_all
@@ -157,6 +157,7 @@ def _migrate(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - thos
         target_metadata=metadata,
         compare_server_default=True,
         transaction_per_migration=True,
+        **autogenerate.options(metadata, options.get("connection")),
         **options,
     )
     if _goes_up():
