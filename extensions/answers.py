@@ -84,6 +84,9 @@ AUTHENTICATION_DEPENDENCIES: Final = frozenset(
 )
 """Such names of a feature that came later: an older service may have one, if it does without."""
 
+LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline"})
+"""Such names that came later with every service: a validator would reset an older answer."""
+
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _EMAIL_WORD = r"[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+"
@@ -289,8 +292,14 @@ def refuse_bad(data: Mapping[str, object], source: str) -> bool:
 
 
 def refuse_taken(chosen: bool, *names: str) -> bool:  # noqa: FBT001 -- an answer, as a filter gets it
-    """Refuse authentication to a service that has the name of a library which that installs."""
-    taken = AUTHENTICATION_DEPENDENCIES & {name.replace("-", "_") for name in names}
+    """Refuse the names of libraries that a service installs since a later release."""
+    modules = {name.replace("-", "_") for name in names}
+    if taken := LATER_DEPENDENCIES & modules:
+        raise UndefinedError(
+            f'"{min(taken)}" is a library that the service installs;'
+            " give the service and its package another name"
+        )
+    taken = AUTHENTICATION_DEPENDENCIES & modules
     if chosen and taken:
         raise UndefinedError(
             f'authentication: "{min(taken)}" is a library that it installs;'

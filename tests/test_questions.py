@@ -114,6 +114,12 @@ def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: 
     assert not (tmp_path / "service").exists()
 
 
+def test_the_name_of_a_library_that_came_later_is_refused(template: Path, tmp_path: Path) -> None:
+    """A copy and an update stop with a message; a validator would reset the recorded answer."""
+    with pytest.raises(UserMessageError, match="give the service and its package another name"):
+        render(template, tmp_path / "service", package_name="fastapi_offline")
+
+
 @pytest.mark.parametrize("names", [{"package_name": "jwt"}, {"project_slug": "pyjwt"}])
 def test_authentication_is_refused_to_a_service_named_as_its_libraries(
     template: Path, tmp_path: Path, names: dict[str, str]

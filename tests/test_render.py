@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from extensions.answers import AUTHENTICATION_DEPENDENCIES, DEPENDENCIES, NAME_LENGTH
+from extensions.answers import (
+    AUTHENTICATION_DEPENDENCIES,
+    DEPENDENCIES,
+    LATER_DEPENDENCIES,
+    NAME_LENGTH,
+)
 from tests.rendering import files, render
 
 if TYPE_CHECKING:
@@ -138,7 +143,7 @@ def test_no_dependency_can_be_a_services_name(service: Path) -> None:
     project = tomllib.loads((service / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     names = {re.split(r"[^\w-]", one)[0].lower().replace("-", "_") for one in wanted}
-    assert names - DEPENDENCIES - AUTHENTICATION_DEPENDENCIES == set()
+    assert names - DEPENDENCIES - AUTHENTICATION_DEPENDENCIES - LATER_DEPENDENCIES == set()
 
 
 def test_the_length_of_a_name_changes_no_formatting(
