@@ -13,6 +13,8 @@ from alembic_postgresql_enum.configuration import get_configuration
 from alembic_postgresql_enum.operations.sync_enum_values import SyncEnumValuesOp
 from sqlalchemy import Connection, MetaData, inspect
 
+from . import server_defaults
+
 EXCEPTION: Final = "except"
 """Name of Alembic's option `-x` that names something to leave as it is, such as `index a.b.c`."""
 
@@ -59,6 +61,8 @@ def options(metadata: MetaData, connection: Connection | None) -> dict[str, Any]
         "include_schemas": bool(schemas),
         "include_name": include_name,
         "include_object": include_object,
+        "autogenerate_plugins": ["alembic.autogenerate.*", server_defaults.plugin()],
+        "render_item": server_defaults.render,
         "process_revision_directives": _additions(connection),
     }
 
