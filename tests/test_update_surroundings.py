@@ -21,17 +21,17 @@ OURS = "\n# our line  \n"
 LATIN = b"# K\xfchlschrank\n"
 
 SETTINGS = {
-    "white space": ("apply.whitespace", "error"),
-    "white space that is fixed": ("apply.whitespace", "fix"),
-    "line endings": ("core.autocrlf", "true"),
-    "signing": ("commit.gpgSign", "true"),
-    "style of conflicts": ("merge.conflictStyle", "diff3"),
-    "untracked files": ("status.showUntrackedFiles", "no"),
-    "patches without prefixes": ("diff.noprefix", "true"),
-    "ignored files": ("core.excludesFile", "{folder}/ignored"),
-    "hooks": ("core.hooksPath", "{folder}/hooks"),
-    "attributes": ("core.attributesFile", "{folder}/attributes"),
+    "core.autocrlf": "true",
+    "commit.gpgSign": "true",
+    "merge.conflictStyle": "diff3",
+    "status.showUntrackedFiles": "no",
+    "diff.noprefix": "true",
+    "core.quotePath": "false",
+    "core.excludesFile": "{folder}/ignored",
+    "core.hooksPath": "{folder}/hooks",
+    "core.attributesFile": "{folder}/attributes",
 }
+"""What users set for all their repositories, each of which broke an update by itself."""
 
 
 def run(folder: Path, line: str) -> None:
@@ -45,9 +45,9 @@ def release_with_a_new_file(releases: Path) -> None:
     release(releases, "v1.1.0", OLD, NEW)
 
 
-@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("whitespace", ["error", "fix"])
 def test_an_update_does_not_depend_on_the_settings_of_git(
-    updatable: Path, releases: Path, tmp_path: Path, setting: tuple[str, str]
+    updatable: Path, releases: Path, tmp_path: Path, whitespace: str
 ) -> None:
     """The service's lines and the release's are there, and the printed command commits them all."""
     (tmp_path / "ignored").write_text("doctor.py\n")
@@ -60,9 +60,9 @@ def test_an_update_does_not_depend_on_the_settings_of_git(
         makefile.write(OURS)
     commit_all(updatable)
     release_with_a_new_file(releases)
-    name, text = setting
     settings = tmp_path / "gitconfig"
-    git(tmp_path, "config", "--file", str(settings), name, text.format(folder=tmp_path))
+    for name, text in {**SETTINGS, "apply.whitespace": whitespace}.items():
+        git(tmp_path, "config", "--file", str(settings), name, text.format(folder=tmp_path))
     updated = ask(updatable, "update", GIT_CONFIG_GLOBAL=str(settings))
     assert updated.returncode == 0, updated.stdout + updated.stderr
     text = (updatable / "Makefile").read_text()
