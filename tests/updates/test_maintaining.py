@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs/maintaining.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-UTILS, IDS = "orders/internal/utils.py", "orders/internal/ids.py"
+CORS, ORIGINS = "orders/internal/http/cors.py", "orders/internal/http/origins.py"
 HEALTH = "orders/internal/healthcheck/probes.py"
 
 
@@ -59,7 +59,7 @@ def _orders(upstream: Repository, tmp_path: Path) -> Service:
     service = Service.copy(
         upstream, tmp_path / "orders", "v1.0.0", postgres=False, description="Keeps orders."
     )
-    for path in (UTILS, HEALTH):
+    for path in (CORS, HEALTH):
         service.write(path, service.read(path) + "\nOURS = 1\n")
     service.commit()
     return service
@@ -96,13 +96,13 @@ def test_a_file_is_renamed(orders: Service, upstream: Repository) -> None:
     importing = type_in(said["sh"], upstream.folder).splitlines()
     for path in {line.partition(":")[0] for line in importing}:
         file = upstream.folder / path
-        file.write_text(re.sub(r"\butils import", "ids import", file.read_text()))
+        file.write_text(file.read_text().replace("http.cors import", "http.origins import"))
     table = "RENAMES: Final[Mapping[str, str]] = {"
     upstream.release("v1.1.0", {"migrations/files.py": (table, f"{table}\n{said['python']}")})
     orders.update()
-    assert orders.read(IDS).endswith("\nOURS = 1\n")
-    assert not orders.has(UTILS)
-    assert [path for path, text in orders.texts.items() if "utils import" in text] == []
+    assert orders.read(ORIGINS).endswith("\nOURS = 1\n")
+    assert not orders.has(CORS)
+    assert [path for path, text in orders.texts.items() if "http.cors import" in text] == []
 
 
 def test_a_feature_is_retired(
