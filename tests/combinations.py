@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import combinations, product
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class Combination:
         return "-".join(name for name, chosen in self.answers.items() if chosen) or "bare"
 
 
+Case: TypeAlias = tuple[str, Combination]
+"""A release, and the features that a service was made with at it."""
+
 # Authentication touches no other feature: it is tested with all of them, and alone.
 COMBINATIONS = [
     *(Combination(*chosen) for chosen in product((True, False), repeat=3)),
@@ -33,17 +40,20 @@ COMBINATIONS = [
 ]
 
 
-def covering() -> list[Combination]:
-    """Pick few combinations that hold every pair of answers which any of them holds.
+def covering(cases: Iterable[Case]) -> list[Case]:
+    """Pick a few cases that hold every pair of choices (release, features) of all cases.
 
-    A fault of a single feature, or of two together, shows in one of them.
+    A fault of one feature, of two together, or of one in some release shows in one of them.
     """
-    chosen: list[Combination] = []
-    while missing := set().union(*map(pairs, COMBINATIONS)) - set().union(*map(pairs, chosen)):
-        chosen.append(max(COMBINATIONS, key=lambda one: len(pairs(one) & missing)))
+    cases = list(cases)
+    chosen: list[Case] = []
+    while missing := set().union(*map(pairs, cases)) - set().union(*map(pairs, chosen)):
+        chosen.append(max(cases, key=lambda case: len(pairs(case) & missing)))
     return chosen
 
 
-def pairs(combination: Combination) -> set[frozenset[tuple[str, bool]]]:
-    """List the answers of a combination by twos."""
-    return {frozenset(two) for two in combinations(combination.answers.items(), 2)}
+def pairs(case: Case) -> set[frozenset[tuple[str, object]]]:
+    """List the choices of a case by twos."""
+    release, combination = case
+    choices = {"release": release, **combination.answers}
+    return {frozenset(two) for two in combinations(choices.items(), 2)}

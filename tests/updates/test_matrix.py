@@ -14,21 +14,19 @@ from tests.updates.services import Service
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-OLDEST, *_ = releases() or [""]
-COVERING = covering()
-CASES = [
-    pytest.param(
-        release,
-        combination,
-        id=f"{release}-{combination}",
-        # The oldest has the longest way to go; of later ones few combinations show any fault.
-        marks=[] if release == OLDEST or combination in COVERING else [pytest.mark.thorough],
-    )
+THOROUGH = pytest.mark.thorough
+ALL = [
+    (release, combination)
     for release in releases()
     for combination in COMBINATIONS
     # An answer to a question that a release does not have would make the same service twice.
     if not combination.authentication or asks(release, "authentication")
+]
+COVERING = covering(ALL)
+CASES = [
+    # The session `release` runs the others.
+    pytest.param(*case, id="-".join(map(str, case)), marks=() if case in COVERING else THOROUGH)
+    for case in ALL
 ]
 
 
