@@ -8,6 +8,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.harness.conftest import marked
@@ -57,20 +58,38 @@ def test_a_service_that_is_stopped_leaves_nothing(
 
 
 @pytest.mark.parametrize("victim", ["supervisor.py", "bin/postgres", "-m orders"])
-def test_the_next_start_mends_what_was_killed(service: Service, victim: str) -> None:
+def test_the_next_start_repairs_what_was_killed(service: Service, victim: str) -> None:
     """Killing any of the processes leaves the data whole, and the next start works."""
-    process = serve(service, free_port())
-    for one in marked(service.mark):
-        if victim in " ".join(one.cmdline()) and "--serve" not in one.cmdline():
-            one.kill()
-    time.sleep(0.5)
+    port = free_port()
+    process = serve(service, port)
+    product = {"sku": "LAMP-1", "name": "Lamp", "price": "12.50"}
+    assert httpx.post(products(port), json=product, timeout=30).status_code == 201
+    kill(service, victim)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     wait_until_nothing_is_left(service)
-    process = serve(service, free_port())
+    port = free_port()
+    process = serve(service, port)
+    rows = httpx.get(products(port), timeout=30).json()["data"]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 0
+    assert [row["sku"] for row in rows] == ["LAMP-1"]
+
+
+def products(port: int) -> str:
+    """Return the URL of the service's products."""
+    return f"http://127.0.0.1:{port}/api/v1/products"
+
+
+def kill(service: Service, victim: str) -> None:
+    """Kill the service's processes with such a command line, and wait until they are gone."""
+    alive = [one for one in marked(service.mark) if victim in " ".join(one.cmdline())]
+    assert alive, f"nothing runs {victim}"
+    for one in alive:
+        one.kill()
+    while {one.pid for one in alive} & {one.pid for one in marked(service.mark)}:
+        time.sleep(0.05)
 
 
 def test_a_note_of_another_process_is_no_hindrance(service: Service) -> None:
