@@ -10,6 +10,7 @@ import alembic_postgresql_enum
 from alembic import context
 from alembic.operations import ops
 from alembic_postgresql_enum.configuration import get_configuration
+from alembic_postgresql_enum.operations.add_enum_values import AddEnumValuesOp
 from alembic_postgresql_enum.operations.sync_enum_values import SyncEnumValuesOp
 from sqlalchemy import Connection, MetaData, inspect
 
@@ -77,6 +78,7 @@ def _additions(connection: Connection | None) -> Callable[..., None]:
         for script in directives:
             for up, down in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
                 _add_schemas(up, down, existing)
+                _place_new_values(up)
                 _replace_removed_values(down)
 
     return add
@@ -88,6 +90,27 @@ def _add_schemas(up: ops.UpgradeOps, down: ops.DowngradeOps, existing: set[str])
     for schema in sorted(new - existing):
         up.ops.insert(0, ops.ExecuteSQLOp(f"CREATE SCHEMA {quote(schema)}"))
         down.ops.append(ops.ExecuteSQLOp(f"DROP SCHEMA {quote(schema)}"))
+
+
+def _place_new_values(up: ops.UpgradeOps) -> None:
+    """Add values to an enum in the order of the model.
+
+    The operation of alembic-postgresql-enum 1.11 adds each after the value that it belongs before.
+    """
+    for position, op in reversed([*enumerate(up.ops)]):
+        if isinstance(op, AddEnumValuesOp):
+            up.ops[position : position + 1] = [ops.ExecuteSQLOp(sql) for sql in _new_values(op)]
+
+
+def _new_values(op: AddEnumValuesOp) -> list[str]:
+    statements = []
+    name = f"{quote(op.schema)}.{quote(op.name)}"
+    for position, value in enumerate(op.new_values):
+        if value not in op.old_values:
+            later = [old for old in op.new_values[position:] if old in op.old_values]
+            place = f" BEFORE {_text(later[0])}" if later else ""
+            statements.append(f"ALTER TYPE {name} ADD VALUE {_text(value)}{place}")
+    return statements
 
 
 def _replace_removed_values(down: ops.DowngradeOps) -> None:
@@ -119,4 +142,5 @@ def quote(name: str) -> str:
 
 
 def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    """Return a text as SQL writes it, for `op.execute`, which takes `:name` for a parameter."""
+    return "'" + value.replace("'", "''").replace(":", "\\:") + "'"
