@@ -244,8 +244,11 @@ async def _connect_and(work: Callable[[Connection], None], url: str, folder: Pat
 
 
 async def _takes_turn(connection: AsyncConnection) -> bool:
+    taken = bool(await connection.scalar(LOCK))
+    # A SELECT keeps its portal and the portal's snapshot until the next statement, so that
+    # CREATE INDEX CONCURRENTLY would wait for this transaction. A SET takes no snapshot.
     await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    return bool(await connection.scalar(LOCK))
+    return taken
 
 
 async def _wait_for_turn(connection: AsyncConnection) -> None:
