@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orders.internal.database import server_defaults
 from orders.internal.database.engine import create_engine
-
 from tests.harness.postgres import catalogue
 
 
