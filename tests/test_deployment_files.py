@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,20 @@ def test_the_image_runs_the_service_as_nobody_in_particular(service: Path) -> No
     assert not [line for line in last if re.search(r"\buv\b|\bpip\b|apt-get", line)]
     assert "USER 10001:10001" in last
     assert last[-1] == 'CMD ["python", "-m", "orders"]'
+
+
+def test_the_user_of_the_image_may_read_a_private_check_out(service: Path, tmp_path: Path) -> None:
+    """Whatever umask the check-out had, others may read files, run programs and write none."""
+    text = (service / "Dockerfile").read_text()
+    [command] = re.findall(r"^RUN (chmod -R \S+ \.)", text, flags=re.MULTILINE)
+    file, program, folder = tmp_path / "main.py", tmp_path / "tool", tmp_path / "folder"
+    folder.mkdir()
+    for path, mode in {file: 0o600, program: 0o700, folder: 0o777}.items():
+        path.touch()
+        path.chmod(mode)
+    subprocess.run(shlex.split(command), cwd=tmp_path, check=True)
+    modes = [path.stat().st_mode & 0o777 for path in (file, program, folder)]
+    assert modes == [0o644, 0o755, 0o755]
 
 
 def test_the_image_asks_the_service_how_it_is(service: Path, combination: Combination) -> None:

@@ -64,6 +64,26 @@ def test_only_the_template_stays(service: Service, server: str) -> None:
     query(server, f"DROP DATABASE {template}")
 
 
+def test_each_role_has_a_template_that_it_may_read(
+    service: Service, server: str, name: str
+) -> None:
+    """A role that runs its tests after another on the same server may use its tables."""
+    service.write("tests/test_many.py", DATABASE_TESTS)
+    before = databases(server)
+    query(server, f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD 'secret'")
+    parts = urlsplit(server)
+    other = f"postgresql://{name}:secret@{parts.hostname}:{parts.port}/postgres"
+    for url in (server, other):
+        run = service.test("tests/test_many.py", TEST_DATABASE_URL=url)
+        assert run.code == 0, run.output
+    templates = databases(server) - before
+    assert len(templates) == 2
+    for template in templates:
+        query(server, f"ALTER DATABASE {template} IS_TEMPLATE false")
+        query(server, f"DROP DATABASE {template}")
+    query(server, f"DROP ROLE {name}")
+
+
 def test_the_databases_of_dead_runs_go_and_no_other(service: Service, server: str) -> None:
     """The next run drops what a killed one left, but nothing of a living run or of anybody else."""
     others = {"pytest", "pytest_orders", "pytest_0123456789ab", "pytest_mine_1", "pytest_kept_1"}

@@ -20,6 +20,9 @@ from orders.internal.http.server import PortTakenError, listen
 from .helpers import NOWHERE
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+"""Seconds until a process on a busy machine is taken for one that never answers."""
+
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
 
 
@@ -48,13 +51,14 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running(url: str, **variables: str) -> AsyncIterator[tuple[Process, AsyncClient]]:
+async def running(database: str, **variables: str) -> AsyncIterator[tuple[Process, AsyncClient]]:
     """Serve on a free port; give the process and a client once it answers."""
     port = free_port()
-    process = await start(DATABASE_URL=url, PORT=str(port), **variables)
-    async with AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    process = await start(DATABASE_URL=database, PORT=str(port), **variables)
+    url = f"http://127.0.0.1:{port}"
+    async with AsyncClient(base_url=url, timeout=PATIENCE) as client:
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     try:
                         await client.get("/healthcheck/live")
@@ -157,7 +161,7 @@ async def test_replicas_that_start_together_migrate_once(postgres: str) -> None:
         for port in ports
     ]
     try:
-        async with AsyncClient() as client, asyncio.timeout(40):
+        async with AsyncClient(timeout=PATIENCE) as client, asyncio.timeout(PATIENCE):
             for port in ports:
                 while not await ready(client, port):  # noqa: ASYNC110 - another process's state
                     await asyncio.sleep(0.1)

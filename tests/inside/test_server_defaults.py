@@ -21,7 +21,6 @@ from orders.internal.database import server_defaults
 from orders.internal.database.engine import create_engine
 from tests.harness.postgres import catalogue
 
-
 # Alembic compares texts here, which differ for the same expression.
 pytestmark = pytest.mark.filterwarnings("ignore:Computed default on")
 
@@ -154,7 +153,8 @@ async def test_a_revision_creates_the_defaults_of_the_models(
 async def test_a_changed_default_is_written_alone(engine: AsyncEngine) -> None:
     """Of all columns, only those whose default differs are altered."""
     old, new = with_defaults(), with_defaults()
-    for name, default in {"json": '{"a":2}', "uuid": sa.text("uuidv7()"), "lines": "one"}.items():
+    changes: dict[str, Any] = {"json": '{"a":2}', "uuid": sa.text("uuidv7()"), "lines": "one"}
+    for name, default in changes.items():
         new.tables["odd"].c[name].server_default = sa.DefaultClause(default)
 
     def change(connection: sa.Connection) -> str:
