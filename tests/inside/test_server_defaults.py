@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orders.internal.database import server_defaults
 from orders.internal.database.engine import create_engine
+
 from tests.harness.postgres import catalogue
 
 # Alembic compares texts here, which differ for the same expression.
