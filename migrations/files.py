@@ -9,6 +9,7 @@ merges three ways: the service's last commit, the old release's render and the n
 - Edits that git could not apply as a patch (bytes that are not UTF-8, settings about white space),
   and conflicts that only a git hook made, are merged again.
 - A link or a submodule at a path of the template's stays.
+- The service's own files that import what went with a feature are named.
 
 To rename a file of the template's, move it in `template/` and add its two paths to `RENAMES`. A new
 file may stay at the old path, to pass on what others import from there: it is never merged with.
@@ -16,6 +17,7 @@ file may stay at the old path, to pass on what others import from there: it is n
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -29,7 +31,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 RENAMES: Final[Mapping[str, str]] = {
     "{package_name}/internal/database/pool.py": "{package_name}/internal/database/fair_pool.py",
@@ -225,6 +227,7 @@ class Update:
             self.merge_again(path)
         self.keep_ignored()
         self.name_saved_seeds()
+        self.name_broken_imports(gone)
 
     def keep_links(self) -> None:
         """Put links of the service back that stand where the template has, or had, a file."""
@@ -346,6 +349,39 @@ class Update:
         for path in map(self.path, SEEDS):
             if path not in self.modes and Path(path).exists() and Path(f"{path}.saved").exists():
                 say(f"{path} is new: put back into it what you need of {path}.saved.")
+
+    def name_broken_imports(self, gone: Collection[str]) -> None:
+        """Name the service's files that import a module that went with its feature."""
+        modules = {module_of(path) for path in gone if path.endswith(".py")}
+        if not modules:
+            return
+        for path in self.files:
+            if path.endswith(".py") and path not in gone and Path(path).is_file():
+                missing = sorted(modules.intersection(imports(path)))
+                if missing:
+                    say(f"{path} imports {missing[0]}, which is gone: change or delete that file.")
+
+
+def module_of(path: str) -> str:
+    """Return the name under which other files import a file."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imports(path: str) -> Iterator[str]:
+    """Give the modules that a file may import, in absolute form; none if it cannot be read."""
+    try:
+        tree = ast.parse(Path(path).read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    folders = path.split("/")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = folders[: len(folders) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def is_text(text: bytes) -> bool:
