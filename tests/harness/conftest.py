@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -69,9 +69,14 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
-def folders_of_runs() -> set[Path]:
-    """Return what runs keep in memory just now."""
-    return set(MEMORY.glob(f"pytest-postgres-{os.getuid()}-*"))
+def folders_of_run(mark: str) -> set[Path]:
+    """Return what the servers that carry a test's mark keep in memory; other runs have theirs."""
+    commands = []
+    for process in marked(mark):
+        with suppress(psutil.Error):
+            commands.append(" ".join(process.cmdline()))
+    folders = MEMORY.glob(f"pytest-postgres-{os.getuid()}-*")
+    return {folder for folder in folders if any(str(folder) in command for command in commands)}
 
 
 @pytest.fixture(name="name")

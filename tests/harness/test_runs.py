@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.conftest import folders_of_runs, marked
+from tests.harness.conftest import folders_of_run, marked
 
 if TYPE_CHECKING:
     import subprocess
@@ -146,9 +146,8 @@ def test_a_run_that_is_stopped_leaves_nothing(
     service: Service, signum: signal.Signals, workers: str
 ) -> None:
     """However a run ends, its server and its data go, without waiting for the next run."""
-    before = folders_of_runs()
     process = start_slow_test(service, workers)
-    mine = folders_of_runs() - before
+    mine = folders_of_run(service.mark)
     assert mine
     os.killpg(process.pid, signum)
     output, _ = process.communicate(timeout=60)
@@ -159,9 +158,9 @@ def test_a_run_that_is_stopped_leaves_nothing(
 
 def test_the_next_run_clears_what_could_not_be(service: Service) -> None:
     """Where even the server and its supervisor were killed, the next run removes the data."""
-    before = folders_of_runs()
     process = start_slow_test(service, "0")
-    mine = folders_of_runs() - before
+    mine = folders_of_run(service.mark)
+    assert mine
     for one in marked(service.mark):
         one.kill()
     process.communicate(timeout=60)
