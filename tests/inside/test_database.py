@@ -316,7 +316,7 @@ async def test_a_failover_heals(migrated_postgres: str) -> None:
             assert "accepts no writes" in checks["database-writes"]["detail"]
             await admin.execute("SET default_transaction_read_only = off")
             await admin.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (await client.post("/api/v1/products", json=body)).is_error:  # noqa: ASYNC110 - the server's state
                     await asyncio.sleep(0.1)
             checks = (await client.get("/healthcheck/ready")).json()["data"]["checks"]

@@ -88,7 +88,7 @@ def _write(tmp_path: Path, postgres: str) -> Write:
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
     """Wait until a condition holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110 - another process is waited for
             await asyncio.sleep(0.02)
 

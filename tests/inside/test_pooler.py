@@ -60,7 +60,7 @@ def _configure(folder: Path, url: str, port: int, mode: str) -> None:
 
 
 async def _until_open(port: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

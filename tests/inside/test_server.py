@@ -125,7 +125,7 @@ async def test_sigterm_fails_readiness_first_and_finishes_what_is_in_flight(
         assert (await client.get("/healthcheck/ready")).status_code == 503
         assert (await client.get("/healthcheck/live")).status_code == 200
         assert (await client.get("/api/v1/products")).status_code == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 0
 
 
@@ -133,7 +133,7 @@ async def test_sigint_ends_at_once(migrated_postgres: str) -> None:
     """A developer's Ctrl-C does not wait for load balancers."""
     async with running(str(migrated_postgres), ORDERS_SHUTDOWN_DELAY="60") as (process, _):
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE / 2):
             assert await process.wait() == 0
 
 
@@ -144,7 +144,7 @@ async def test_a_start_can_be_given_up(postgres: str) -> None:
     process = await start(
         DATABASE_URL=str(postgres), PORT=str(free_port()), ORDERS_MIGRATE_ON_START="true"
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await other.fetchval(CONNECTIONS) < 2:  # noqa: ASYNC110 - another process's state
             await asyncio.sleep(0.05)
         process.send_signal(signal.SIGTERM)

@@ -12,7 +12,7 @@ import httpx
 
 from tests.kafka.broker import free_port
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Replicas:
@@ -29,7 +29,7 @@ class Replicas:
             **({"DATABASE_URL": database} if database else {}),
         }
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.client = httpx.AsyncClient(timeout=10)
+        self.client = httpx.AsyncClient(timeout=PATIENCE)
 
     async def __aenter__(self) -> Self:
         """Nothing runs yet."""
@@ -66,6 +66,12 @@ class Replicas:
         """Say whether a replica calls itself ready."""
         answer = await self.client.get(f"http://127.0.0.1:{port}/healthcheck/ready")
         return answer.is_success
+
+    async def degraded(self, port: int) -> list[str]:
+        """Name what a replica reports as degraded while it is ready; nothing where it is not."""
+        answer = await self.client.get(f"http://127.0.0.1:{port}/healthcheck/ready")
+        names: list[str] = answer.json()["data"]["degraded"] if answer.is_success else []
+        return names
 
     def kill(self, port: int) -> None:
         """End a replica at once."""

@@ -173,7 +173,7 @@ async def test_writes_are_taken_without_a_broker(
     """The service starts, publishes and stops while nothing listens where brokers should be."""
     values = {**settings_values, "kafka_bootstrap_servers": "127.0.0.1:1"}
     away = Settings(**{"_env_file": None, **values})  # type: ignore[arg-type]
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         async with started(away, recorder) as app:
             await publish(app, Happened(about="a", number=1))
     connection = await asyncpg.connect(migrated_postgres)

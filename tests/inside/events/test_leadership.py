@@ -16,7 +16,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
     started = monotonic()
     with pytest.raises(TimeoutError):
         async with (
-            asyncio.timeout(20),
+            asyncio.timeout(60),
             module.leadership(
                 migrated_postgres, poll=0.1, timeout=5, wake=lambda: None
             ) as connection,
