@@ -75,11 +75,18 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
-    # What needs no rendering keeps a service's rules, but for those about the names of folders.
-    with rendered(session) as service, session.chdir(ROOT / "template"):
-        rules = f"--config={service / 'pyproject.toml'}"
-        session.run("ruff", "check", "--no-cache", "--ignore=INP001,N999", rules)
-        session.run("ruff", "format", "--check", "--no-cache", rules)
+    # Files that need no rendering keep a service's rules, except those about names of folders.
+    # A feature's folder is a service's root as well: rules for `tests/` apply below it.
+    template = ROOT / "template"
+    features = sorted(template.glob("{% if *%}.{% endif %}"))
+    common = [path.name for path in template.iterdir() if path.is_dir() and path not in features]
+    with rendered(session) as service:
+        rules = ("--no-cache", f"--config={service / 'pyproject.toml'}")
+        for folder in (template, *features):
+            paths = common if folder == template else ["."]
+            with session.chdir(folder):
+                session.run("ruff", "check", "--ignore=INP001,N999", *rules, *paths)
+                session.run("ruff", "format", "--check", *rules, *paths)
 
 
 @nox.session

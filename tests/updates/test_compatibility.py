@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from posixpath import normpath
 from runpy import run_path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
 def place(path: str) -> str:
     """Name the path in the service `orders` that a file of the template is rendered to."""
     rendered = CONDITION.sub("", path.removeprefix("template/")).removesuffix(".jinja")
-    return rendered.replace("{{ package_name }}", "orders")
+    return normpath(rendered).replace("{{ package_name }}", "orders")
 
 
 @pytest.fixture(scope="module", name="service")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,20 +20,20 @@ REVISIONS = re.compile(r"template/.*(/versions/|/history/(?!__init__)).*\.py.*")
 
 
 def shipped(history: Repository, release: str) -> dict[str, str]:
-    """Give the texts of a release's seeds and revisions, by their paths in the template."""
+    """Return the texts of a release's seeds and revisions, by their paths in a service."""
     listed = git(history.folder, "ls-tree", "-rz", "--name-only", release)
     kept = {
         path
         for path in listed.split("\0")
         if in_a_service(path) in SEEDS or REVISIONS.fullmatch(path)
     }
-    return {path: git(history.folder, "show", f"{release}:{path}") for path in kept}
+    return {in_a_service(path): git(history.folder, "show", f"{release}:{path}") for path in kept}
 
 
 def in_a_service(path: str) -> str:
     """Give the path at which a service has a file of the template."""
     below = CONDITION.sub(r"\1", path).removeprefix("template/").removesuffix(".jinja")
-    return below.replace("{{ package_name }}", "{package_name}")
+    return normpath(below).replace("{{ package_name }}", "{package_name}")
 
 
 @pytest.mark.parametrize("release", releases())
@@ -42,5 +43,5 @@ def test_seeds_of_features_and_revisions_are_the_same_in_every_release(
     """A service gets them once, and no update would bring it another text."""
     then, now = shipped(history, release), shipped(history, upcoming())
     assert {path: now.get(path) for path in then} == then
-    assert {in_a_service(path) for path in then} >= set(SEEDS)
-    assert any(REVISIONS.fullmatch(path) for path in then)
+    assert set(then) >= set(SEEDS)
+    assert any("/versions/" in path for path in then)
