@@ -7,7 +7,6 @@ import shutil
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from runpy import run_path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,9 @@ INSIDE = {
     "authentication": {"postgres": "no", "kafka": "no", "authentication": "yes"},
 }
 """Folders of `tests/inside`, each with the answers that make the service to run it in."""
+
+SUPPORT = ("__init__.py", "ports.py", "reporting.py")
+"""The helpers in `tests/support` that tests inside a service use."""
 
 HISTORY = (
     ("rev-parse", "--is-shallow-repository"),
@@ -96,11 +98,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
-def copy_what_runs_with_kafka() -> None:
-    """Copy other code that runs in a service into the current one: it is linted and typed there."""
-    shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
-    shutil.copy(ROOT / "tests/reporting.py", "tests")
-    shutil.copy(ROOT / "benchmarks/inside_kafka.py", "development")
+def copy_tests(*folders: str) -> None:
+    """Copy tests that run in a service, and the helpers that they share, into the current one."""
+    support = Path("tests/support")
+    support.mkdir()
+    for name in SUPPORT:
+        shutil.copy(ROOT / support / name, support)
+    for folder in folders:
+        shutil.copytree(ROOT / folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 @nox.session
@@ -110,12 +115,15 @@ def internals(session: nox.Session) -> None:
     for folder, answers in INSIDE.items():
         others = shutil.ignore_patterns(*(name for name in INSIDE if name != folder))
         with rendered(session, **answers) as service, session.chdir(service):
+            copy_tests()
             inside = Path("tests/inside")
             shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
             for name in ("__init__.py", "helpers.py"):
                 shutil.copy(ROOT / inside / name, inside)
             if folder == "events":
-                copy_what_runs_with_kafka()
+                # Other code that runs in a service is linted and typed here.
+                shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
+                shutil.copy(ROOT / "benchmarks/inside_kafka.py", "development")
             run_there(session, "ruff", "check")
             run_there(session, "ruff", "format", "--check")
             run_there(session, "mypy")
@@ -181,18 +189,14 @@ def service(session: nox.Session, combination: str) -> None:
 @nox.session
 def kafka(session: nox.Session) -> None:
     """Test events on Apache Kafka itself, killed and started again, in services of their own."""
-    broker = run_path(str(ROOT / "tests/kafka/broker.py"))
-    lacking = broker["missing"]()
-    if lacking and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        session.skip(
-            f"{lacking}: install Java 17 or newer and Maven, or set KAFKA_BOOTSTRAP_SERVERS"
-        )
+    tools = shutil.which("java") and shutil.which("mvn")
+    if not tools and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        session.skip("install Java 17 or newer and Maven, or set KAFKA_BOOTSTRAP_SERVERS")
     install(session, "test")
     alone = "tests/kafka/alone"
     for postgres, tests in {"yes": ["tests/kafka", f"--ignore={alone}"], "no": [alone]}.items():
         with rendered(session, postgres=postgres) as service, session.chdir(service):
-            shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
-            shutil.copy(ROOT / "tests/reporting.py", "tests")
+            copy_tests("tests/kafka")
             # Each worker has a broker of its own to kill. aiokafka does not wait for the end of a
             # TLS connection, and a test's loop that is over before it leaves the socket open.
             options = ("-n", "2", "-p", "no:randomly", "-W", "ignore:unclosed:ResourceWarning")

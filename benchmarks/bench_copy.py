@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.measure import claim, figure, in_turn, seconds
 
-from tests.rendering import files, render, snapshot
+from tests.support.files import files
+from tests.support.rendering import render, snapshot
 
 ROUNDS = 9
 GOAL = 1.5

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.measure import claim, figure, in_turn, seconds
 
-from tests.combinations import COMBINATIONS
-from tests.rendering import ROOT, render, snapshot
-from tests.repositories import commit_all
+from tests.support.combinations import COMBINATIONS
+from tests.support.git import commit_all
+from tests.support.rendering import ROOT, render, snapshot
 
 ROUNDS = 3
 SERVICES = 12

@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.installed import installed_service
 from benchmarks.measure import RESULTS
 
-from tests.services.processes import environment
+from tests.support.environment import environment
 
 BROKERS = "KAFKA_BOOTSTRAP_SERVERS"
 

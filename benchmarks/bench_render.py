@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.bench_copy import copy, make_plain
 from benchmarks.measure import claim, figure, in_turn
 
-from tests.combinations import COMBINATIONS
-from tests.rendering import render, snapshot
+from tests.support.combinations import COMBINATIONS
+from tests.support.rendering import render, snapshot
 
 ROUNDS = 3
 GOAL = 0.150

@@ -28,7 +28,8 @@ import psutil
 from benchmarks.installed import installed_service, run
 from benchmarks.measure import Series, claim, figure, in_turn
 
-from tests.services.processes import environment, free_port
+from tests.support.environment import environment
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

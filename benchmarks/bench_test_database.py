@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks.measure import Result, report
 
-from tests.rendering import render, snapshot
+from tests.support.rendering import render, snapshot
 
 TABLES = 12
 REVISIONS = 20

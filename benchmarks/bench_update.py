@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.installed import run
 from benchmarks.measure import claim, figure, in_turn, seconds
 
-from tests.releases import NEW, OLD, release, write_news
-from tests.rendering import render, snapshot
-from tests.repositories import commit_all
+from tests.support.git import commit_all
+from tests.support.releases import FIRST, NEW, Repository
+from tests.support.rendering import render, snapshot
 
 ROUNDS = 7
 GOAL = 1.3
@@ -26,10 +26,10 @@ def main() -> None:
     with TemporaryDirectory(prefix="benchmark-") as folder:
         template, service = Path(folder) / "template", Path(folder) / "orders"
         template.mkdir()
-        write_news(snapshot(template), "v1.0.0", "The first one.")
-        commit_all(template, tag="v1.0.0")
+        repository = Repository(snapshot(template))
+        repository.release("v1.0.0", news="The first one.")
         commit_all(render(template, service))
-        release(template, "v1.1.0", OLD, NEW, news="The second one.")
+        repository.release("v1.1.0", FIRST, news="The second one.")
         script = ["--script", "development/template.py"]
         run(["uv", "sync", "--quiet", *script], service)
         python = run(["uv", "python", "find", *script], service).strip()

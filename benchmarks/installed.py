@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tests.rendering import render, snapshot
-from tests.services.processes import environment
+from tests.support.environment import environment
+from tests.support.rendering import render, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

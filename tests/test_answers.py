@@ -13,8 +13,8 @@ import time_machine
 import yaml
 
 from extensions.answers import PYTHON_VERSIONS
-from tests.rendering import recorded, render
-from tests.repositories import commit_all
+from tests.support.git import commit_all
+from tests.support.rendering import recorded, render
 
 if TYPE_CHECKING:
     from pathlib import Path

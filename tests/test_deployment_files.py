@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.rendering import ROOT, render
+from tests.support.git import commit_all, git
+from tests.support.rendering import ROOT, render
 
 if TYPE_CHECKING:
-    from tests.combinations import Combination
+    from tests.support.combinations import Combination
 
 PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (?P<version>v[\d.]+)$")
 
@@ -248,20 +249,13 @@ def test_every_setting_is_in_the_example(service: Path) -> None:
 
 def test_releases_are_tagged_from_their_subjects(tmp_path: Path) -> None:
     """A commit whose whole subject names a release gets that tag, and keeps it when run again."""
-
-    def git(*arguments: str) -> str:
-        who = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
-        command = ["git", *who, *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, check=True, text=True, capture_output=True
-        ).stdout
-
-    git("init", "--quiet")
     for subject in ("release: v1.0.0", "release: v1.1", "Undo release: v1.2.0", "release: v1.10.0"):
-        git("commit", "--quiet", "--allow-empty", "--message", subject)
+        commit_all(tmp_path, subject=subject)
     for _ in range(2):
         subprocess.run([ROOT / ".github/tag-releases"], cwd=tmp_path, check=True)
-    tagged = git("for-each-ref", "refs/tags", "--format=%(refname:short) %(subject)").splitlines()
+    tagged = git(
+        tmp_path, "for-each-ref", "refs/tags", "--format=%(refname:short) %(subject)"
+    ).splitlines()
     assert tagged == ["v1.0.0 release: v1.0.0", "v1.10.0 release: v1.10.0"]
 
 

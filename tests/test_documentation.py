@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.combinations import COMBINATIONS
-from tests.rendering import ROOT, recorded, render
+from tests.support.combinations import COMBINATIONS
+from tests.support.rendering import ROOT, recorded, render
 
 REFERENCE = "docs/reference.md"
 DECISIONS = ROOT / "docs/decisions"

@@ -12,9 +12,9 @@ import yaml
 from jinja2 import Environment
 
 from extensions.answers import is_service
-from tests.ownership import lists, matched
-from tests.rendering import files
-from tests.repositories import commit_all
+from tests.support.files import files
+from tests.support.git import commit_all
+from tests.support.ownership import lists, matched
 
 NAMES = {
     "orders.settings.Settings",

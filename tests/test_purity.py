@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import time_machine
 
-from tests.combinations import COMBINATIONS
-from tests.rendering import files, recorded, render
+from tests.support.combinations import COMBINATIONS
+from tests.support.files import files
+from tests.support.rendering import recorded, render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from tests.rendering import render
+from tests.support.rendering import render
 template, destination, answers = sys.argv[1:]
 render(Path(template), Path(destination), **json.loads(answers))
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.rendering import render
+from tests.support.rendering import render
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from copier.errors import UserMessageError
 
-from tests.rendering import render
+from tests.support.rendering import render
 
 COPIER = [sys.executable, "-m", "copier"]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.history import RELEASE
-from tests.rendering import ROOT
-from tests.repositories import git
+from tests.support.git import git
+from tests.support.history import RELEASE
+from tests.support.rendering import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,13 +18,14 @@ from extensions.answers import (
     LATER_DEPENDENCIES,
     NAME_LENGTH,
 )
-from tests.rendering import files, render
+from tests.support.files import files
+from tests.support.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.combinations import Combination
+    from tests.support.combinations import Combination
 
 ANSWERS = ".copier-answers.yml"
 

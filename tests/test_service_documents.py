@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.rendering import files
+from tests.support.files import files
 
 if TYPE_CHECKING:
     from pathlib import Path

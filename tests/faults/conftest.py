@@ -12,9 +12,9 @@ import pytest
 from tests.faults.figures import Figures, table
 from tests.faults.replica import Replica
 from tests.faults.surroundings import Postgres, kafka
-from tests.rendering import render
-from tests.reporting import FIGURES, kept
-from tests.services.processes import make
+from tests.support.processes import make
+from tests.support.rendering import render
+from tests.support.reporting import FIGURES, kept
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

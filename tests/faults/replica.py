@@ -7,14 +7,14 @@ import contextlib
 import os
 import pty
 import signal
-import socket
 import subprocess
 from threading import Thread
 from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from tests.services.processes import environment, free_port
+from tests.support.environment import environment
+from tests.support.ports import free_port, is_free
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,12 +37,6 @@ SETTINGS = {
     "ORDERS_SHUTDOWN_TIMEOUT": "10",
 }
 """A production service, whose timeouts are short so that a test sees them pass."""
-
-
-def is_free(port: int) -> bool:
-    """Say whether nobody listens on a port."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 class Replica:

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tests.services.processes import environment, free_port
+from tests.support.environment import environment
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

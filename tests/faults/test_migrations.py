@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.replica import SETTINGS, Replica
-from tests.services.processes import environment, free_port
+from tests.support.environment import environment
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

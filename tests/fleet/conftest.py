@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import copier
 import pytest
 
-from tests.rendering import ROOT
-from tests.repositories import commit_all
+from tests.support.git import commit_all
+from tests.support.rendering import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from tests.rendering import render
-from tests.repositories import commit_all
+from tests.support.git import commit_all
+from tests.support.rendering import render
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fleet.report import Report, Service, State
 
-from tests.rendering import ROOT
+from tests.support.rendering import ROOT
 from tests.test_documentation import CODE, FENCED, table
 
 if TYPE_CHECKING:

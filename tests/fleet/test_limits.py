@@ -5,28 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
 
-from tests.rendering import ROOT
+from tests.support.processes import marked
+from tests.support.rendering import ROOT
 
 if TYPE_CHECKING:
     from tests.fleet.conftest import Workshop
 
 HANG = "sleep 600 & wait"
 DIE = "kill -9 $PPID"
-
-
-def processes(workshop: Workshop) -> list[psutil.Process]:
-    """List what was started by a command of this workshop and still runs."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("TMPDIR", "").startswith(str(workshop.temporary)):
-                found.append(process)
-    return found
 
 
 def test_one_that_hangs_or_dies_does_not_stop_the_rest(workshop: Workshop) -> None:
@@ -42,8 +32,8 @@ def test_one_that_hangs_or_dies_does_not_stop_the_rest(workshop: Workshop) -> No
     assert {found[name]["release"] for name in ("hangs", "dies")} == {"v1.0.0"}
     assert found["hangs"]["reason"] == "it took longer than 15 s while its update was rehearsed"
     assert found["dies"]["reason"] == "its update was ended by signal 9"
-    psutil.wait_procs(processes(workshop), timeout=10)
-    assert processes(workshop) == []
+    psutil.wait_procs(marked(str(workshop.temporary), "TMPDIR"), timeout=10)
+    assert marked(str(workshop.temporary), "TMPDIR") == []
 
 
 def test_an_interrupt_shows_what_is_known(workshop: Workshop) -> None:
@@ -69,5 +59,5 @@ def test_an_interrupt_shows_what_is_known(workshop: Workshop) -> None:
     assert outcome.report["complete"] is False
     assert set(outcome.services) == {"lives"}
     assert "Interrupted" in outcome.printed
-    psutil.wait_procs(processes(workshop), timeout=10)
-    assert processes(workshop) == []
+    psutil.wait_procs(marked(str(workshop.temporary), "TMPDIR"), timeout=10)
+    assert marked(str(workshop.temporary), "TMPDIR") == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.repositories import commit_all
+from tests.support.git import commit_all
 
 if TYPE_CHECKING:
     from tests.fleet.conftest import Workshop

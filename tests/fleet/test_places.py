@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
-from tests.repositories import commit_all
+from tests.support.git import commit_all, git
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.fleet.conftest import Workshop
-
-
-def git(*arguments: str | Path) -> None:
-    """Run git, which must succeed."""
-    subprocess.run(["git", *map(str, arguments)], check=True, capture_output=True)
 
 
 def test_a_folder_is_searched_for_services(evolved: Workshop) -> None:
     """Services in folders of folders, within a repository, and bare ones are found, others not."""
     made = evolved.service("orders", "v1.0.0")
-    git("clone", "--bare", "--quiet", made, evolved.services / "mirrors/stock.git")
-    git("clone", "--bare", "--quiet", evolved.template, evolved.services / "mirrors/template.git")
+    git(evolved.root, "clone", "--bare", "--quiet", made, evolved.services / "mirrors/stock.git")
+    git(
+        evolved.root,
+        "clone",
+        "--bare",
+        "--quiet",
+        evolved.template,
+        evolved.services / "mirrors/template.git",
+    )
     shutil.copytree(
         made, evolved.services / "all/teams/mail", ignore=shutil.ignore_patterns(".git")
     )
@@ -45,7 +44,7 @@ def test_a_service_within_a_service_is_found(evolved: Workshop) -> None:
         ignore=shutil.ignore_patterns(".git"),
     )
     commit_all(made)
-    git("clone", "--bare", "--quiet", made, evolved.services / "mirror.git")
+    git(evolved.root, "clone", "--bare", "--quiet", made, evolved.services / "mirror.git")
     places = evolved.places("check", evolved.services)
     assert places == {
         str(made): "behind",
@@ -103,8 +102,8 @@ def test_a_place_is_shown_without_detours(evolved: Workshop) -> None:
 def test_a_list_may_name_paths_and_urls(evolved: Workshop) -> None:
     """Relative paths start at the list; a URL and a shallow clone do as well as a folder."""
     made = evolved.service("orders", "v1.0.0")
-    git("clone", "--quiet", "--depth=1", made.as_uri(), evolved.services / "shallow")
-    git("clone", "--bare", "--quiet", made, evolved.root / "stock.git")
+    git(evolved.root, "clone", "--quiet", "--depth=1", made.as_uri(), evolved.services / "shallow")
+    git(evolved.root, "clone", "--bare", "--quiet", made, evolved.root / "stock.git")
     listed = evolved.root / "services.txt"
     url = (evolved.root / "stock.git").as_uri()
     listed.write_text(f"# ours\n\nservices/orders  # the first\n{url}\nservices/shallow\n{url}\n")

@@ -8,7 +8,7 @@ import pytest
 
 from fleet.redaction import mask, redact, secrets
 
-from tests.repositories import commit_all
+from tests.support.git import commit_all
 
 if TYPE_CHECKING:
     from tests.fleet.conftest import Workshop

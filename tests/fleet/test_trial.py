@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.repositories import commit_all
+from tests.support.git import commit_all
 
 if TYPE_CHECKING:
     from pathlib import Path

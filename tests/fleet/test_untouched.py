@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from tests.repositories import commit_all
+from tests.support.git import commit_all
 
 if TYPE_CHECKING:
     from pathlib import Path

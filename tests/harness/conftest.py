@@ -14,8 +14,10 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.harness.services import MARK, MEMORY, Service
-from tests.rendering import render
+from tests.harness.services import MEMORY, Service
+from tests.support.environment import environment
+from tests.support.processes import marked
+from tests.support.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +28,7 @@ def _installed(template: Path) -> Iterator[Path]:
     """A rendered service with its environment."""
     with folder() as path:
         service = render(template, path / "orders", postgres=True, kafka=False, healthcheck=True)
-        ours = ("UV_", "VIRTUAL_ENV")
-        env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        subprocess.run(["uv", "sync", "--quiet"], cwd=service, env=env, check=True)
+        subprocess.run(["uv", "sync", "--quiet"], cwd=service, env=environment(), check=True)
         yield service
 
 
@@ -54,19 +54,6 @@ def folder() -> Iterator[Path]:
     """
     with TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True) as name:
         yield Path(name)
-
-
-def marked(mark: str) -> list[psutil.Process]:
-    """Return the living processes that carry a test's mark."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if alive and process.environ().get(MARK) == mark:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def folders_of_run(mark: str) -> set[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -13,12 +12,14 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import TYPE_CHECKING
 
+from tests.support.environment import environment
+from tests.support.files import replace, write
+from tests.support.processes import MARK
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MARK = "STARTED_BY_TEST"
 FIRST = "5f1d3a7c9e20"
-OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON", "UV_", "VIRTUAL_ENV")
 MEMORY = Path("/dev/shm")  # noqa: S108 - where the harness keeps its servers
 
 
@@ -50,16 +51,11 @@ class Service:
 
     def write(self, path: str, text: str) -> None:
         """Write a file of the service."""
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(dedent(text).lstrip())
+        write(self.folder / path, dedent(text).lstrip())
 
     def replace(self, path: str, old: str, new: str) -> None:
         """Change a file of the service in one place."""
-        file = self.folder / path
-        text = file.read_text()
-        assert text.count(old) == 1, f"{old!r} is not once in {path}"
-        file.write_text(text.replace(old, new))
+        replace(self.folder / path, old, new)
 
     def add_revision(
         self,
@@ -80,20 +76,12 @@ class Service:
         path = self.folder / "migrations" / "versions" / f"{name}.py"
         path.write_text("\n".join(lines) + "\n")
 
-    def environment(self, **more: str) -> dict[str, str]:
-        """Return the environment of the service's commands, with a mark on all they start."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        inherited.pop("TEST_DATABASE_URL", None)
-        # With it, pytest's closing summary repeats every message in full.
-        inherited.pop("CI", None)
-        return inherited | {MARK: self.mark, "COLUMNS": "200"} | more
-
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start Python in the service."""
         return subprocess.Popen(
             [self.python, *arguments],
             cwd=self.folder,
-            env=self.environment(**variables),
+            env=environment(COLUMNS="200", **{MARK: self.mark}, **variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

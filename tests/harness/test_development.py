@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.harness.conftest import marked
+from tests.support.ports import free_port
+from tests.support.processes import marked
 
 if TYPE_CHECKING:
     import subprocess
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from tests.harness.services import Service
 
 SERVE = ("-m", "development", "--serve")
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def serve(service: Service, port: int) -> subprocess.Popen[str]:

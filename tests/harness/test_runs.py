@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.conftest import folders_of_run, marked
+from tests.harness.conftest import folders_of_run
+from tests.support.processes import marked
 
 if TYPE_CHECKING:
     import subprocess

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from orders.internal.database import DatabaseSessionManager
 from orders.internal.database.pooler import TransactionPoolingError
 
 from .helpers import settings
+from tests.support.ports import free_port
 
 PROGRAM = shutil.which("pgbouncer")
 NOBODY = 65534
@@ -28,8 +28,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not instal
 async def pooled(url: str, mode: str) -> AsyncIterator[str]:
     """Run PgBouncer before a server; give the database's URL through it."""
     there = urlsplit(url)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with TemporaryDirectory(prefix="pgbouncer-") as name:
         folder = Path(name)
         _configure(folder, url, port, mode)

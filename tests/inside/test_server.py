@@ -18,6 +18,7 @@ from orders.internal.database.migrate import MIGRATION_LOCK
 from orders.internal.http.server import PortTakenError, listen
 
 from .helpers import NOWHERE
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -41,13 +42,6 @@ async def start(**variables: str) -> Process:
         stdout=PIPE,
         stderr=PIPE,
     )
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

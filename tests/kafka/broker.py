@@ -13,6 +13,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 POM = Path(__file__).with_name("pom.xml")
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 JAVA = ("-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
@@ -65,14 +67,6 @@ def jars() -> Path:
 def hash_of(file: Path) -> str:
     """Return a short name for a file's content."""
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-
-
-def free_port() -> int:
-    """Find a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Broker:

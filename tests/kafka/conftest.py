@@ -11,7 +11,7 @@ import pytest
 
 from tests.kafka.broker import Broker, missing
 from tests.kafka.replica import Replicas
-from tests.reporting import FIGURES, kept
+from tests.support.reporting import FIGURES, kept
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -10,7 +10,7 @@ from typing import Self
 
 import httpx
 
-from tests.kafka.broker import free_port
+from tests.support.ports import free_port
 
 PATIENCE = 60.0
 

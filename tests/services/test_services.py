@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.combinations import COMBINATIONS, Combination
-from tests.rendering import render
 from tests.services import smoke
 from tests.services.advisories import advisories
-from tests.services.processes import make, serving
+from tests.support.combinations import COMBINATIONS, Combination
+from tests.support.processes import make, serving
+from tests.support.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

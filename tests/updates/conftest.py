@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.history import Repository, ShallowHistoryError, releases, repository
-from tests.repositories import commit_all
+from tests.support.files import replace
+from tests.support.git import commit_all, git
+from tests.support.history import ShallowHistoryError, releases, repository
+from tests.support.releases import Repository, small_template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,3 +36,29 @@ def _upstream(template: Path, tmp_path: Path) -> Repository:
     folder = shutil.copytree(template, tmp_path / "upstream")
     commit_all(folder, tag="v1.0.0")
     return Repository(folder)
+
+
+@pytest.fixture(scope="session", name="first")
+def _first(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Repository, Path]:
+    """A small template with the release v1.0.0, and a service made from it.
+
+    Tests get copies: to make both takes many times as long.
+    """
+    folder = tmp_path_factory.mktemp("first")
+    releases = small_template(template, folder / "releases")
+    return releases, releases.service(folder / "orders")
+
+
+@pytest.fixture(name="releases")
+def _releases(first: tuple[Repository, Path], tmp_path: Path) -> Repository:
+    """A small template with the release v1.0.0, for one test to release more."""
+    return Repository(shutil.copytree(first[0].folder, tmp_path / "releases", symlinks=True))
+
+
+@pytest.fixture(name="updatable")
+def _updatable(first: tuple[Repository, Path], releases: Repository, tmp_path: Path) -> Path:
+    """A small service made from that release, committed."""
+    service = shutil.copytree(first[1], tmp_path / "orders", symlinks=True)
+    replace(service / ".copier-answers.yml", str(first[0].folder), str(releases.folder))
+    git(service, "commit", "--quiet", "--all", "--amend", "--no-edit")
+    return service

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from migrations.answers import mended
-from tests.history import upcoming
-from tests.ownership import YOURS, owned
-from tests.rendering import render
-from tests.updates.services import ANSWERS, Service
+from tests.support.history import upcoming
+from tests.support.ownership import YOURS, owned
+from tests.support.rendering import render
+from tests.support.services import ANSWERS, Service
 
 if TYPE_CHECKING:
     from pathlib import Path

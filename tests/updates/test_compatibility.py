@@ -20,16 +20,16 @@ from extensions.answers import (
 )
 from migrations.answers import mended
 from migrations.files import RENAMES
-from tests.history import asks, releases
-from tests.ownership import YOURS, lists
-from tests.rendering import recorded, render
-from tests.repositories import git
+from tests.support.git import git
+from tests.support.history import asks, releases
+from tests.support.ownership import YOURS, lists
+from tests.support.rendering import recorded, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.history import Repository
+    from tests.support.releases import Repository
 
 REMOVED: frozenset[str] = frozenset()
 """Paths in a service that releases removed on purpose, and that no file replaces."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.history import Repository
-from tests.repositories import commit_all
-from tests.updates.services import Service
+from tests.support.git import commit_all
+from tests.support.releases import Repository
+from tests.support.services import Service
 
 if TYPE_CHECKING:
     from pathlib import Path

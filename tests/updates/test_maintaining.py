@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rendering import ROOT
-from tests.repositories import git
-from tests.updates.services import Service
+from tests.support.environment import PERSON
+from tests.support.git import git
+from tests.support.rendering import ROOT
+from tests.support.services import Service
 
 if TYPE_CHECKING:
-    from tests.history import Repository
+    from tests.support.releases import Repository
 
 PAGE = ROOT / "docs/maintaining.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
@@ -36,15 +37,10 @@ def blocks(heading: str) -> dict[str, str]:
 def type_in(commands: str, folder: Path) -> str:
     """Run commands in a folder, each of which has to succeed, and give what they print."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    who = {
-        f"GIT_{one}_{what}": "tests@example.com"
-        for one in ("AUTHOR", "COMMITTER")
-        for what in ("NAME", "EMAIL")
-    }
     done = subprocess.run(
         ["sh", "-euc", commands.replace("uv run ", "")],
         cwd=folder,
-        env=os.environ | who | {"PATH": path},
+        env=os.environ | PERSON | {"PATH": path},
         check=False,
         capture_output=True,
         text=True,

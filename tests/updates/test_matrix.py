@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.combinations import COMBINATIONS, Combination, covering
-from tests.history import Repository, asks, releases
+from tests.support.combinations import COMBINATIONS, Combination, covering
+from tests.support.history import asks, releases
+from tests.support.services import Service
 from tests.updates.fresh import check_update
-from tests.updates.services import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.releases import Repository
 
 THOROUGH = pytest.mark.thorough
 ALL = [

@@ -8,11 +8,13 @@ import copier
 import pytest
 
 from migrations.answers import converted, mended, renamed
-from tests.history import Repository, releases
-from tests.updates.services import Service
+from tests.support.history import releases
+from tests.support.services import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.releases import Repository
 
 OLD_EMAIL = """author_email:
   type: str

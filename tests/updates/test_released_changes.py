@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.files import RENAMES
-from tests.history import releases
-from tests.repositories import git
+from tests.support.git import git
+from tests.support.history import releases
+from tests.support.services import Service
 from tests.updates.fresh import check_update
-from tests.updates.services import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.history import Repository
+    from tests.support.releases import Repository
 
 OURS = "# Ours.\n"
 PLACES = {"development/updating/bringing.py": 'that this service was never asked."""\n'}

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.updates.services import Service
+from tests.support.services import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.history import Repository
+    from tests.support.releases import Repository
 
 UTILS, IDS, NAMES = (f"orders/internal/{name}.py" for name in ("utils", "ids", "names"))
 TEMPLATE = "template/{{ package_name }}/internal/"

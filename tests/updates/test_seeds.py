@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.files import SEEDS
-from tests.history import releases, upcoming
-from tests.repositories import git
+from tests.support.git import git
+from tests.support.history import releases, upcoming
 
 if TYPE_CHECKING:
-    from tests.history import Repository
+    from tests.support.releases import Repository
 
 CONDITION = re.compile(r"\{% if [^%]*%\}(.*?)\{% endif %\}")
 REVISIONS = re.compile(r"template/.*(/versions/|/history/(?!__init__)).*\.py.*")

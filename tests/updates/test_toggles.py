@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.files import SEEDS
-from tests.combinations import COMBINATIONS
-from tests.history import Repository, asks, releases
-from tests.ownership import WITH_A_FEATURE, owned
-from tests.rendering import render
+from tests.support.combinations import COMBINATIONS
+from tests.support.history import asks, releases
+from tests.support.ownership import WITH_A_FEATURE, owned
+from tests.support.rendering import render
+from tests.support.services import Service
 from tests.updates.fresh import check_update
-from tests.updates.services import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.releases import Repository
 
 ALL = {"postgres": True, "kafka": True, "healthcheck": True, "authentication": True}
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from copier.errors import TaskError, UserMessageError
 
-from tests.history import Repository, ShallowHistoryError, releases
-from tests.rendering import ROOT
-from tests.repositories import commit_all
-from tests.updates.services import ANSWERS, Service
+from tests.support.git import commit_all, git
+from tests.support.history import ShallowHistoryError, releases
+from tests.support.releases import Repository
+from tests.support.rendering import ROOT
+from tests.support.services import ANSWERS, Service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,8 +208,7 @@ def test_a_shallow_clone_of_the_template_is_told_from_one_without_releases(
 ) -> None:
     """The message names the cause and the command that mends it."""
     clone = tmp_path / "clone"
-    command = ["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), str(clone)]
-    subprocess.run(command, check=True)
+    git(tmp_path, "clone", "--quiet", "--depth=1", ROOT.as_uri(), clone)
     with pytest.raises(ShallowHistoryError, match="git fetch --unshallow"):
         releases(clone)
 
@@ -223,11 +223,8 @@ def test_releases_are_read_from_the_subjects_of_the_history(tmp_path: Path) -> N
         "release: v2.0.0",
     ]
     commit_all(tmp_path)
-    who = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
     for subject in subjects:
-        command = ["git", *who, "commit", "--quiet", "--allow-empty", f"--message={subject}"]
-        subprocess.run(command, cwd=tmp_path, check=True)
+        commit_all(tmp_path, subject=subject)
     assert releases(tmp_path) == ["v1.0.0", "v1.0.1", "v2.0.0"]
     subprocess.run([ROOT / ".github/tag-releases"], cwd=tmp_path, check=True)
-    tags = subprocess.run(["git", "tag"], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert tags.stdout.splitlines() == releases(tmp_path)
+    assert git(tmp_path, "tag").splitlines() == releases(tmp_path)

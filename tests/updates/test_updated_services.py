@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.combinations import COMBINATIONS, Combination
-from tests.history import Repository, releases
-from tests.services.processes import make
-from tests.updates.services import Service
+from tests.support.combinations import COMBINATIONS, Combination
+from tests.support.history import releases
+from tests.support.processes import make
+from tests.support.services import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.releases import Repository
 
 FEATURES = ("postgres", "kafka", "healthcheck", "authentication")
 OLDEST = (releases() or ["v1.0.0"])[0]

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.hostile.conftest import PLANTED, check_output
 from tests.faults.load import PRODUCTS
 from tests.faults.replica import START_TIMEOUT, Replica, TerminalReplica
-from tests.services.processes import free_port
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from pathlib import Path
 import copier
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def snapshot(destination: Path) -> Path:
@@ -35,11 +35,6 @@ def render(template: Path, destination: Path, **answers: object) -> Path:
         str(template), destination, data=answers, defaults=True, unsafe=True, quiet=True
     )
     return destination
-
-
-def files(service: Path) -> list[Path]:
-    """List a service's files, relative to its folder."""
-    return sorted(path.relative_to(service) for path in service.rglob("*") if path.is_file())
 
 
 def recorded(service: Path) -> dict[str, object]:

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.releases import NEW, NEWER, OLD, ask, release, write_news
-from tests.repositories import commit_all, git, replace
+from tests.support.files import replace
+from tests.support.git import commit_all, git
+from tests.support.releases import FIRST, MAKEFILE, NEW, NEWER, OLD, SECOND
+from tests.support.updater import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.releases import Repository
 
 ANSWERS = ".copier-answers.yml"
 
@@ -26,11 +30,11 @@ def test_a_service_at_the_newest_release_is_up_to_date(updatable: Path) -> None:
     assert git(updatable, "status", "--porcelain") == ""
 
 
-def test_newer_releases_are_shown_with_their_lines(updatable: Path, releases: Path) -> None:
+def test_newer_releases_are_shown_with_their_lines(updatable: Path, releases: Repository) -> None:
     """Each release in between has its section of the changelog, newest first, and no other has."""
-    release(releases, "v1.9.0", OLD, NEW, news="Nine.\n\n- a **point**\n\n```\n# code\n```")
-    release(releases, "v1.10.0", NEW, NEWER, news="Ten.")
-    release(releases, "v1.11.0", NEWER, OLD)
+    releases.release("v1.9.0", FIRST, news="Nine.\n\n- a **point**\n\n```\n# code\n```")
+    releases.release("v1.10.0", SECOND, news="Ten.")
+    releases.release("v1.11.0", {MAKEFILE: (NEWER, OLD)})
     checked = ask(updatable, "check")
     assert checked.returncode == 2
     assert checked.stdout == (
@@ -42,18 +46,20 @@ def test_newer_releases_are_shown_with_their_lines(updatable: Path, releases: Pa
     )
 
 
-def test_a_pre_release_is_no_news(updatable: Path, releases: Path) -> None:
+def test_a_pre_release_is_no_news(updatable: Path, releases: Repository) -> None:
     """Whoever wants one names it."""
-    release(releases, "v1.1.0rc1", OLD, NEW)
-    release(releases, "not-a-version", NEW, NEWER)
+    releases.release("v1.1.0rc1", FIRST)
+    releases.release("not-a-version", SECOND)
     assert ask(updatable, "check").returncode == 0
 
 
-def test_a_service_may_be_newer_than_the_newest_release(updatable: Path, releases: Path) -> None:
+def test_a_service_may_be_newer_than_the_newest_release(
+    updatable: Path, releases: Repository
+) -> None:
     """A release that was taken back leaves its services ahead, which is status 0."""
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     assert ask(updatable, "update", "--commit").returncode == 0
-    git(releases, "tag", "--delete", "v1.1.0")
+    git(releases.folder, "tag", "--delete", "v1.1.0")
     checked = ask(updatable, "check")
     assert checked.returncode == 0
     assert checked.stdout.startswith("Ahead of the template")
@@ -62,28 +68,28 @@ def test_a_service_may_be_newer_than_the_newest_release(updatable: Path, release
 
 
 def test_a_commit_between_two_releases_is_ahead_of_the_first(
-    updatable: Path, releases: Path
+    updatable: Path, releases: Repository
 ) -> None:
     """An unreleased commit is ahead until a release comes after it, and then behind."""
-    replace(releases / "template/Makefile.jinja", OLD, NEW)
-    commit_all(releases)
-    described = git(releases, "describe", "--tags").strip()
+    releases.replace("template/Makefile.jinja", OLD, NEW)
+    commit_all(releases.folder)
+    described = git(releases.folder, "describe", "--tags").strip()
     replace(updatable / ANSWERS, "v1.0.0", described)
     checked = ask(updatable, "check")
     assert (checked.returncode, described in checked.stdout) == (0, True)
     assert checked.stdout.startswith("Ahead of the template")
-    release(releases, "v1.1.0", NEW, NEWER, news="One.")
+    releases.release("v1.1.0", SECOND, news="One.")
     checked = ask(updatable, "check")
     assert (checked.returncode, "One." in checked.stdout) == (2, True)
 
 
-def test_a_template_that_has_gone_is_an_error(updatable: Path, releases: Path) -> None:
+def test_a_template_that_has_gone_is_an_error(updatable: Path, releases: Repository) -> None:
     """A source that cannot be reached is status 1, never "up to date", and has its way out."""
-    releases.rename(releases.with_name("moved"))
+    releases.folder.rename(releases.folder.with_name("moved"))
     checked = ask(updatable, "check")
     assert (checked.returncode, checked.stdout) == (1, "")
     assert len(checked.stderr.splitlines()) == 1
-    replace(updatable / ANSWERS, str(releases), str(releases.with_name("moved")))
+    replace(updatable / ANSWERS, str(releases.folder), str(releases.folder.with_name("moved")))
     assert ask(updatable, "check").returncode == 0
 
 
@@ -104,17 +110,17 @@ def test_answers_that_name_no_template_are_an_error(updatable: Path) -> None:
 
 @pytest.mark.parametrize("source", ["gh:example/template", "https://github.com/example/template"])
 def test_a_template_may_be_named_by_a_shortcut(
-    updatable: Path, releases: Path, tmp_path: Path, source: str
+    updatable: Path, releases: Repository, tmp_path: Path, source: str
 ) -> None:
     """What copier understands as a source is understood; git goes where it is told to."""
     answers = updatable / ANSWERS
-    replace(answers, f"_src_path: {releases}", f"_src_path: {source}")
+    replace(answers, f"_src_path: {releases.folder}", f"_src_path: {source}")
     commit_all(updatable)
-    write_news(releases, "v1.1.0", "From afar.")
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.write_news("v1.1.0", "From afar.")
+    releases.release("v1.1.0", FIRST)
     elsewhere = {
         "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.file://{releases}.insteadOf",
+        "GIT_CONFIG_KEY_0": f"url.file://{releases.folder}.insteadOf",
         "GIT_CONFIG_VALUE_0": "https://github.com/example/template.git",
         "COPIER_CACHE_DIR": str(tmp_path / "cache"),
     }
@@ -134,11 +140,11 @@ def test_a_template_may_be_named_by_a_shortcut(
     ],
 )
 def test_a_password_in_the_templates_url_is_not_shown(
-    updatable: Path, releases: Path, opening: str, path: str
+    updatable: Path, releases: Repository, opening: str, path: str
 ) -> None:
     """A message that names the template can be pasted anywhere."""
     private = f"https://{opening}127.0.0.1:9/{path}"
-    replace(updatable / ANSWERS, f"_src_path: {releases}", f"_src_path: {private}")
+    replace(updatable / ANSWERS, f"_src_path: {releases.folder}", f"_src_path: {private}")
     checked = ask(updatable, "check")
     assert (checked.returncode, checked.stdout) == (1, "")
     assert "127.0.0.1:9/template.git" in checked.stderr

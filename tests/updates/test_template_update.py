@@ -13,45 +13,30 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from tests.releases import (
-    GREEN,
-    MAKEFILE,
-    NEW,
-    NEWER,
-    OLD,
-    RED,
-    SUITE,
-    ask,
-    command,
-    indented,
-    new_service,
-    release,
-    status,
-)
-from tests.rendering import recorded
-from tests.repositories import PERSON, commit_all, git, replace
-from tests.services.processes import environment
+from tests.support.environment import PERSON, environment
+from tests.support.files import replace
+from tests.support.git import commit_all, git, status
+from tests.support.releases import FIRST, GREEN, MAKEFILE, NEW, NEWER, OLD, RED, SECOND, SUITE
+from tests.support.rendering import recorded
+from tests.support.updater import ask, command, paste, printed_commands
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-def run(folder: Path, line: str) -> None:
-    """Run a command that was printed, as a person pastes it."""
-    subprocess.run(line, shell=True, cwd=folder, check=True, env=os.environ | PERSON)  # noqa: S602
+    from tests.support.releases import Repository
 
 
 def test_a_newer_release_is_brought_in_and_committed_as_printed(
-    updatable: Path, releases: Path
+    updatable: Path, releases: Repository
 ) -> None:
     """The files are as the release has them; the commit names each release and what it brings."""
-    release(releases, "v1.1.0", OLD, NEW, news="# One\n\n- a point")
-    release(releases, "v1.2.0", NEW, NEWER, news="Two.")
+    releases.release("v1.1.0", FIRST, news="# One\n\n- a point")
+    releases.release("v1.2.0", SECOND, news="Two.")
     updated = ask(updatable, "update")
     assert updated.returncode == 0, updated.stderr
     assert NEWER in (updatable / "Makefile").read_text()
-    [commit] = indented(updated.stdout)
-    run(updatable, commit)
+    [commit] = printed_commands(updated.stdout)
+    paste(updatable, commit)
     assert status(updatable) == ""
     assert git(updatable, "log", "-1", "--format=%B").strip() == (
         "Update from the template: v1.0.0 to v1.2.0\n\nv1.2.0\n\nTwo.\n\n"
@@ -62,11 +47,11 @@ def test_a_newer_release_is_brought_in_and_committed_as_printed(
 
 @pytest.mark.parametrize("name", ["v1.1.0", "1.1"])
 def test_an_update_stops_at_the_release_that_is_named(
-    updatable: Path, releases: Path, name: str
+    updatable: Path, releases: Repository, name: str
 ) -> None:
     """A release may be passed over, and brought in later; its name is read as a version."""
-    release(releases, "v1.1.0", OLD, NEW)
-    release(releases, "v1.2.0", NEW, NEWER)
+    releases.release("v1.1.0", FIRST)
+    releases.release("v1.2.0", SECOND)
     updated = ask(updatable, "update", f"--to={name}")
     assert updated.returncode == 0, updated.stderr
     assert "v1.2.0" not in updated.stdout
@@ -74,13 +59,13 @@ def test_an_update_stops_at_the_release_that_is_named(
     assert ask(updatable, "check").returncode == 2
 
 
-def test_conflicts_are_named_with_their_places(updatable: Path, releases: Path) -> None:
+def test_conflicts_are_named_with_their_places(updatable: Path, releases: Repository) -> None:
     """Lines that both sides changed are marked and named, and the status is 2; one can go back."""
     replace(updatable / "Makefile", OLD, "## Ours")
     replace(updatable / "Makefile", "## List these targets", "## Help")
     commit_all(updatable)
-    replace(releases / MAKEFILE, "## List these targets", "## List all targets")
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.replace(MAKEFILE, "## List these targets", "## List all targets")
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update", "--commit")
     assert updated.returncode == 2
     lines = (updatable / "Makefile").read_text().splitlines()
@@ -89,17 +74,19 @@ def test_conflicts_are_named_with_their_places(updatable: Path, releases: Path) 
     assert [line for line in updated.stdout.splitlines() if "Makefile:" in line] == [
         f"  Makefile:{number}" for number in marked
     ]
-    _, *back = indented(updated.stdout)
+    _, *back = printed_commands(updated.stdout)
     for line in back:
-        run(updatable, line)
+        paste(updatable, line)
     assert status(updatable) == ""
     assert "## Ours" in (updatable / "Makefile").read_text()
     assert ask(updatable, "update").returncode == 2
 
 
-def test_work_that_is_not_committed_is_never_mixed_in(updatable: Path, releases: Path) -> None:
+def test_work_that_is_not_committed_is_never_mixed_in(
+    updatable: Path, releases: Repository
+) -> None:
     """An update names the changes that are in its way, untracked files too, and makes none."""
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     git(updatable, "config", "status.showUntrackedFiles", "no")
     (updatable / "notes.txt").write_text("ours")
     updated = ask(updatable, "update")
@@ -136,9 +123,9 @@ def test_a_release_is_data_to_make_and_to_the_shell(updatable: Path) -> None:
     assert status(updatable) == ""
 
 
-def test_a_downgrade_is_refused(updatable: Path, releases: Path) -> None:
+def test_a_downgrade_is_refused(updatable: Path, releases: Repository) -> None:
     """An older release would take away what came since."""
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     assert ask(updatable, "update", "--commit").returncode == 0
     updated = ask(updatable, "update", "--to=v1.0.0")
     assert (updated.returncode, updated.stdout) == (1, "")
@@ -146,14 +133,16 @@ def test_a_downgrade_is_refused(updatable: Path, releases: Path) -> None:
     assert status(updatable) == ""
 
 
-def test_a_service_from_an_unreleased_commit_is_told_so(releases: Path, tmp_path: Path) -> None:
+def test_a_service_from_an_unreleased_commit_is_told_so(
+    releases: Repository, tmp_path: Path
+) -> None:
     """Its update works and says where it starts from; without that commit there is none."""
-    replace(releases / MAKEFILE, OLD, NEW)
-    commit_all(releases)
-    described = git(releases, "describe", "--tags").strip()
-    service = new_service(releases, tmp_path / "early", at="HEAD")
+    releases.replace(MAKEFILE, OLD, NEW)
+    commit_all(releases.folder)
+    described = git(releases.folder, "describe", "--tags").strip()
+    service = releases.service(tmp_path / "early", "HEAD")
     assert recorded(service)["_commit"] == described
-    release(releases, "v1.1.0", NEW, NEWER)
+    releases.release("v1.1.0", SECOND)
     updated = ask(service, "update")
     assert updated.returncode == 0, updated.stderr
     assert f"made from {described}, a commit that is no release" in updated.stdout
@@ -166,11 +155,11 @@ def test_a_service_from_an_unreleased_commit_is_told_so(releases: Path, tmp_path
 
 
 def test_a_shallow_clone_of_a_service_is_updated(
-    updatable: Path, releases: Path, tmp_path: Path
+    updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
     """The last commit is all of a service's history that an update needs."""
     git(updatable, "commit", "--quiet", "--allow-empty", "--message=Another")
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{updatable}", str(shallow))
     assert ask(shallow, "update").returncode == 0
@@ -178,7 +167,7 @@ def test_a_shallow_clone_of_a_service_is_updated(
 
 
 def test_a_service_may_be_a_folder_of_a_larger_repository(
-    updatable: Path, releases: Path, tmp_path: Path
+    updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
     """Paths are the service's, and what goes on beside it is no concern of the update."""
     shutil.rmtree(updatable / ".git")
@@ -188,32 +177,32 @@ def test_a_service_may_be_a_folder_of_a_larger_repository(
     replace(service / "Makefile", OLD, "## Ours")
     commit_all(parent)
     (parent / "beside.txt").write_text("work in progress")
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     updated = ask(service, "update")
     assert updated.returncode == 2, updated.stderr
     assert "\n  Makefile:" in updated.stdout
-    for line in indented(updated.stdout)[1:]:
-        run(service, line)
+    for line in printed_commands(updated.stdout)[1:]:
+        paste(service, line)
     assert status(parent) == "?? beside.txt"
 
 
 def test_answers_and_files_that_an_update_changes_are_named(
-    updatable: Path, releases: Path
+    updatable: Path, releases: Repository
 ) -> None:
     """A new question with its answer, an answer that is no longer valid, and a file that goes."""
-    replace(
-        releases / "copier.yml",
+    releases.replace(
+        "copier.yml",
         "problem('author_name') }}\"",
         "problem('author_name') or ('Say who' if author_name == 'Service Team' else '') }}\"",
     )
-    replace(releases / "copier.yml", '  default: "Service Team"', '  default: "Platform Team"')
-    replace(
-        releases / "copier.yml",
+    releases.replace("copier.yml", '  default: "Service Team"', '  default: "Platform Team"')
+    releases.replace(
+        "copier.yml",
         "# Computed from",
         "region:\n  type: str\n  help: Where?\n  default: north\n\n# Computed from",
     )
-    (releases / "template/.gitignore.jinja").unlink()
-    release(releases, "v1.1.0", OLD, NEW)
+    (releases.folder / "template/.gitignore.jinja").unlink()
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update")
     assert updated.returncode == 0, updated.stderr
     lines = updated.stdout.splitlines()
@@ -223,17 +212,19 @@ def test_answers_and_files_that_an_update_changes_are_named(
     assert recorded(updatable)["region"] == "north"
 
 
-def test_the_lock_follows_what_the_release_depends_on(updatable: Path, releases: Path) -> None:
+def test_the_lock_follows_what_the_release_depends_on(
+    updatable: Path, releases: Repository
+) -> None:
     """After an update that adds a dependency, `uv sync --locked` still works."""
     lock = ["uv", "lock", "--quiet"]
     subprocess.run(lock, cwd=updatable, check=True, env=environment())
     commit_all(updatable)
-    replace(
-        releases / "template/pyproject.toml.jinja",
+    releases.replace(
+        "template/pyproject.toml.jinja",
         '    "uuid-utils>=1.2",',
         '    "uuid-utils>=1.2",\n    "idna>=3",',
     )
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update")
     assert updated.returncode == 0, updated.stderr
     assert " M uv.lock" in status(updatable).splitlines()
@@ -241,17 +232,17 @@ def test_the_lock_follows_what_the_release_depends_on(updatable: Path, releases:
 
 
 def test_the_script_that_runs_may_be_replaced_by_the_update(
-    updatable: Path, releases: Path
+    updatable: Path, releases: Repository
 ) -> None:
     """The old script finishes what it began, whatever the release makes of its files."""
-    development = releases / "template/development"
+    development = releases.folder / "template/development"
     shutil.rmtree(development / "updating")
     (development / "template.py").write_text("raise SystemExit('the new script')\n")
     for library in ("json", "yaml", "jinja2", "copier", "subprocess"):
         (development / f"{library}.py").write_text("raise SystemExit('no library')\n")
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
-    release(releases, "v1.1.0", OLD, NEW, news="Rewritten.")
+    releases.release("v1.1.0", FIRST, news="Rewritten.")
     updated = ask(updatable, "update")
     assert updated.returncode == 2, updated.stderr
     assert "\n  Makefile:" in updated.stdout
@@ -259,31 +250,31 @@ def test_the_script_that_runs_may_be_replaced_by_the_update(
     assert ask(updatable, "check").stderr == "the new script\n"
 
 
-def test_tests_are_run_as_the_new_release_has_them(updatable: Path, releases: Path) -> None:
+def test_tests_are_run_as_the_new_release_has_them(updatable: Path, releases: Repository) -> None:
     """What is committed has passed them; where they fail, nothing is, and the status is 3."""
-    release(releases, "v1.1.0", SUITE, GREEN)
+    releases.release("v1.1.0", {MAKEFILE: (SUITE, GREEN)})
     updated = ask(updatable, "update", "--test", "--commit")
     assert updated.returncode == 0, updated.stderr
     assert "the tests pass" in updated.stdout
     assert status(updatable) == ""
-    release(releases, "v1.2.0", GREEN, RED)
+    releases.release("v1.2.0", {MAKEFILE: (GREEN, RED)})
     updated = ask(updatable, "update", "--test", "--commit")
     assert updated.returncode == 3
     assert "the tests fail" in updated.stdout
-    for line in indented(updated.stderr):
-        run(updatable, line)
+    for line in printed_commands(updated.stderr):
+        paste(updatable, line)
     assert status(updatable) == ""
     assert GREEN in (updatable / "Makefile").read_text()
 
 
-def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: Path) -> None:
+def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: Repository) -> None:
     """And what a new question is to be answered with; a script is asked nothing."""
-    replace(
-        releases / "copier.yml",
+    releases.replace(
+        "copier.yml",
         "# Computed from",
         "region:\n  type: str\n  help: Where?\n  default: north\n\n# Computed from",
     )
-    release(releases, "v1.1.0", SUITE, GREEN)
+    releases.release("v1.1.0", {MAKEFILE: (SUITE, GREEN)})
     program, *arguments = command(updatable, "update")
     with pexpect.spawn(program, arguments, env=os.environ | PERSON, encoding="utf-8") as terminal:
         terminal.expect("Where")
@@ -300,12 +291,12 @@ def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: P
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
 @pytest.mark.parametrize("moment", ["at once", "amid the files", "at random"])
 def test_an_update_that_is_killed_can_be_undone_and_done_again(
-    updatable: Path, releases: Path, number: signal.Signals, moment: str
+    updatable: Path, releases: Repository, number: signal.Signals, moment: str
 ) -> None:
     """Whenever it is killed, the commits are whole, the way back is told, and it works again."""
     replace(updatable / "Makefile", "## List these targets", "## Ours")
     commit_all(updatable)
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     head = git(updatable, "rev-parse", "HEAD")
     # What a shell runs in the background ignores SIGINT, and so would all that these tests start.
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -341,8 +332,8 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
     again = ask(updatable, "update")
     assert ("An update from v1.0.0 to v1.1.0 was interrupted here." in again.stderr) == halfway
     if again.returncode == 1:
-        for line in indented(again.stderr):
-            run(updatable, line)
+        for line in printed_commands(again.stderr):
+            paste(updatable, line)
         assert status(updatable) == ""
         again = ask(updatable, "update")
     assert again.returncode == 0, again.stderr
@@ -356,11 +347,11 @@ def test_a_mistake_on_the_command_line_is_no_conflict(updatable: Path) -> None:
     assert ask(updatable, "chekc").returncode == 1
 
 
-def test_the_report_fits_into_a_pull_request(updatable: Path, releases: Path) -> None:
+def test_the_report_fits_into_a_pull_request(updatable: Path, releases: Repository) -> None:
     """It shows what is to be resolved first, then the changelog, as much of it as GitHub takes."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
-    release(releases, "v1.1.0", OLD, NEW, news="A long story. " * 10_000)
+    releases.release("v1.1.0", FIRST, news="A long story. " * 10_000)
     report = updatable.with_name("report.md")
     assert ask(updatable, "update", f"--report={report}").returncode == 2
     text = report.read_text()

@@ -1,15 +1,15 @@
-"""The template's releases, as its history tells of them, in repositories that tests may change."""
+"""The template's own releases, read from its history."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.rendering import ROOT, snapshot
-from tests.repositories import commit_all, git, replace
+from tests.support.git import commit_all, git
+from tests.support.releases import Repository
+from tests.support.rendering import ROOT, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,23 +25,6 @@ class ShallowHistoryError(Exception):
         super().__init__(
             "This is a shallow clone, which lacks the template's releases: git fetch --unshallow"
         )
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A repository of the template in which a test makes releases."""
-
-    folder: Path
-
-    def release(self, tag: str, changes: dict[str, tuple[str, str]] | None = None) -> None:
-        """Commit all that there is as a release, after changing words in files."""
-        for path, (old, new) in (changes or {}).items():
-            self.replace(path, old, new)
-        commit_all(self.folder, tag=tag)
-
-    def replace(self, path: str, old: str, new: str) -> None:
-        """Change a file that holds the old words once."""
-        replace(self.folder / path, old, new)
 
 
 def releases(folder: Path = ROOT) -> list[str]:

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.releases import MAKEFILE, NEW, NEWER, OLD, ask, release
-from tests.rendering import ROOT
-from tests.repositories import commit_all, git, replace
+from tests.support.files import replace
+from tests.support.git import commit_all, git
+from tests.support.releases import FIRST, MAKEFILE, NEW, OLD, SECOND
+from tests.support.rendering import ROOT
+from tests.support.updater import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.releases import Repository
 
 BRANCH = "template-update"
 
@@ -117,11 +121,11 @@ def _hosted(updatable: Path) -> Hosted:
     return Hosted(updatable)
 
 
-def test_a_release_becomes_a_pull_request_once(hosted: Hosted, releases: Path) -> None:
+def test_a_release_becomes_a_pull_request_once(hosted: Hosted, releases: Repository) -> None:
     """It names the release and its lines; run again, nothing is pushed and nothing written."""
     hosted.run()
     assert (hosted.tip, hosted.state.exists()) == ("", False)
-    release(releases, "v1.1.0", OLD, NEW, news="One.")
+    releases.release("v1.1.0", FIRST, news="One.")
     hosted.run()
     [request] = hosted.requests
     assert (request["base"], request["isDraft"], request["writes"]) == ("main", False, 1)
@@ -136,11 +140,11 @@ def test_a_release_becomes_a_pull_request_once(hosted: Hosted, releases: Path) -
     assert (hosted.tip, hosted.requests) == (tip, [request])
 
 
-def test_the_pull_request_is_kept_current(hosted: Hosted, releases: Path) -> None:
+def test_the_pull_request_is_kept_current(hosted: Hosted, releases: Repository) -> None:
     """A later release, and work on the main branch, go into the branch and the request."""
-    release(releases, "v1.1.0", OLD, NEW, news="One.")
+    releases.release("v1.1.0", FIRST, news="One.")
     hosted.run()
-    release(releases, "v1.2.0", NEW, NEWER, news="Two.")
+    releases.release("v1.2.0", SECOND, news="Two.")
     (hosted.service / "notes.txt").write_text("ours")
     commit_all(hosted.service)
     hosted.run()
@@ -155,9 +159,11 @@ def test_the_pull_request_is_kept_current(hosted: Hosted, releases: Path) -> Non
     assert hosted.requests[0]["body"] == request["body"]
 
 
-def test_conflicts_make_it_a_draft_until_they_are_gone(hosted: Hosted, releases: Path) -> None:
+def test_conflicts_make_it_a_draft_until_they_are_gone(
+    hosted: Hosted, releases: Repository
+) -> None:
     """A draft cannot be merged by mistake; its text names what is to be resolved."""
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     hosted.run()
     assert hosted.requests[0]["isDraft"] is False
     replace(hosted.service / "Makefile", OLD, "## Ours")
@@ -176,9 +182,9 @@ def test_conflicts_make_it_a_draft_until_they_are_gone(hosted: Hosted, releases:
     assert hosted.requests[0]["isDraft"] is False
 
 
-def test_work_of_others_on_the_branch_is_kept(hosted: Hosted, releases: Path) -> None:
+def test_work_of_others_on_the_branch_is_kept(hosted: Hosted, releases: Repository) -> None:
     """Whoever resolves conflicts there does not lose that to the next run."""
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     hosted.run()
     [request] = hosted.requests
     git(hosted.service, "fetch", "--quiet", "origin", BRANCH)
@@ -187,26 +193,26 @@ def test_work_of_others_on_the_branch_is_kept(hosted: Hosted, releases: Path) ->
     git(hosted.service, "push", "--quiet", "origin", BRANCH)
     git(hosted.service, "switch", "--quiet", "main")
     tip = hosted.tip
-    release(releases, "v1.2.0", NEW, NEWER)
+    releases.release("v1.2.0", SECOND)
     assert "Somebody has worked" in hosted.run()
     assert (hosted.tip, hosted.requests) == (tip, [request])
 
 
 def test_a_closed_pull_request_stays_closed_until_there_is_news(
-    hosted: Hosted, releases: Path
+    hosted: Hosted, releases: Repository
 ) -> None:
     """Closing it declines this update; the next release is a new question."""
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     hosted.run()
     hosted.requests = [hosted.requests[0] | {"state": "CLOSED"}]
     assert "closed" in hosted.run()
     assert [one["state"] for one in hosted.requests] == ["CLOSED"]
-    release(releases, "v1.2.0", NEW, NEWER)
+    releases.release("v1.2.0", SECOND)
     hosted.run()
     assert [one["state"] for one in hosted.requests] == ["CLOSED", "OPEN"]
 
 
-def test_a_branch_of_that_name_in_a_fork_is_not_ours(hosted: Hosted, releases: Path) -> None:
+def test_a_branch_of_that_name_in_a_fork_is_not_ours(hosted: Hosted, releases: Repository) -> None:
     """Somebody else's pull request is neither edited nor taken for our own."""
     theirs = {
         "number": 1,
@@ -217,7 +223,7 @@ def test_a_branch_of_that_name_in_a_fork_is_not_ours(hosted: Hosted, releases: P
         "body": "Theirs.",
     }
     hosted.requests = [theirs]
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     hosted.run()
     assert hosted.requests[0] == theirs
     assert len(hosted.requests) == 2

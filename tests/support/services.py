@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import copier
 
-from tests.rendering import files, recorded
-from tests.repositories import commit_all, git, replace
+from tests.support.files import files, replace, write
+from tests.support.git import commit_all, git, status
+from tests.support.rendering import recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.history import Repository
+    from tests.support.releases import Repository
 
 ANSWERS = ".copier-answers.yml"
 
@@ -28,18 +29,7 @@ class Service:
     @classmethod
     def copy(cls, template: Repository, folder: Path, release: str, **answers: object) -> Service:
         """Make a service from a release, with defaults for other answers, and commit it."""
-        copier.run_copy(
-            str(template.folder),
-            folder,
-            data=answers,
-            vcs_ref=release,
-            defaults=True,
-            unsafe=True,
-            quiet=True,
-        )
-        service = cls(folder)
-        service.commit()
-        return service
+        return cls(template.service(folder, release, **answers))
 
     @property
     def answers(self) -> dict[str, object]:
@@ -60,7 +50,7 @@ class Service:
     @property
     def changes(self) -> str:
         """What git sees changed, a line for each file, sorted."""
-        return self.git("status", "--porcelain", "--untracked-files=all")
+        return status(self.folder)
 
     def update(self, release: str | None = None, /, **answers: object) -> None:
         """Bring in a release, or the newest, with these answers changed."""
@@ -96,9 +86,7 @@ class Service:
 
     def write(self, path: str, text: str) -> None:
         """Write a file, in folders that are made for it."""
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        write(self.folder / path, text)
 
     def replace(self, path: str, old: str, new: str) -> None:
         """Change a file that holds the old words once."""

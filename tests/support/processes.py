@@ -4,48 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
 import psutil
 
-from tests.rendering import ROOT
+from tests.support.environment import environment
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MARK = "STARTED_BY_TEST"
 """A variable that every descendant inherits, also one that leaves its process group."""
-
-OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON", "UV_RUN_")
-OURS_TOO = {"UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV"}
-RUN = ("NOX_CURRENT_SESSION", "PYTEST_XDIST_WORKER")
-TYPES = ROOT / ".nox/mypy" / "-".join(os.environ.get(name, "alone") for name in RUN)
-"""Where mypy keeps what it read of packages that services share: one place for each worker."""
-
-SETTINGS = {"HOST", "PORT", "DATABASE_URL", "TEST_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The user's environment, without what belongs to these tests or would set up a service.
-
-    The tests' own programs leave the path, too, or they would stand in for one that is missing.
-    """
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(OURS) and name not in OURS_TOO | SETTINGS
-    }
-    folders = inherited["PATH"].split(os.pathsep)
-    others = [one for one in folders if not Path(one).resolve().is_relative_to(ROOT)]
-    ours = {"PATH": os.pathsep.join(others), "MYPY_CACHE_DIR": str(TYPES)}
-    return inherited | ours | more
 
 
 def make(service: Path, target: str, *variables: str, timeout: float = 600) -> str:
@@ -116,32 +92,25 @@ def wait_until_it_answers(
     raise AssertionError(f"no answer in {timeout:.0f} s")
 
 
-def sweep(mark: str, grace: float = 5) -> list[str]:
-    """End what still carries a mark after a moment's grace, and say what it was."""
+def marked(value: str, variable: str = MARK) -> list[psutil.Process]:
+    """Return the living processes whose environment has this value of a variable."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            if alive and process.environ().get(variable) == value:
+                found.append(process)
+    return found
+
+
+def sweep(mark: str, grace: float = 30) -> list[str]:
+    """Wait for the processes with a mark to end, kill those that do not, and return their names."""
     deadline = time.monotonic() + grace
-    while (found := list(_marked(mark))) and time.monotonic() < deadline:
+    while (found := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.1)
     left = []
-    for one in found:
+    for process in found:
         with suppress(psutil.NoSuchProcess):
-            left.append(f"{one.pid} {one.name()}")
-            one.kill()
+            left.append(f"{process.pid} {process.name()}")
+            process.kill()
     return left
-
-
-def _marked(mark: str) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        try:
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if alive and process.environ().get(MARK) == mark:
-                yield process
-        except psutil.Error:
-            continue
-
-
-def free_port() -> int:
-    """Find a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

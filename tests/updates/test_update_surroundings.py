@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.releases import MAKEFILE, NEW, NEWER, OLD, ask, indented, new_service, release, status
-from tests.rendering import recorded
-from tests.repositories import PERSON, commit_all, git, replace
+from tests.support.files import replace
+from tests.support.git import commit_all, git, status
+from tests.support.releases import FIRST, MAKEFILE, NEW, OLD, SECOND
+from tests.support.rendering import recorded
+from tests.support.updater import ask, paste, printed_commands
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.releases import Repository
 
 DOCTOR = "development/doctor.py"
 OURS = "\n# our line  \n"
@@ -34,20 +37,15 @@ SETTINGS = {
 """What users set for all their repositories, each of which broke an update by itself."""
 
 
-def run(folder: Path, line: str) -> None:
-    """Run a command that was printed, as a person pastes it, without the user's own settings."""
-    subprocess.run(line, shell=True, cwd=folder, check=True, env=os.environ | PERSON)  # noqa: S602
-
-
-def release_with_a_new_file(releases: Path) -> None:
+def release_with_a_new_file(releases: Repository) -> None:
     """Release a template with a file more, and another line in its Makefile."""
-    (releases / "template" / DOCTOR).write_text('"""Look for what is wrong."""\n')
-    release(releases, "v1.1.0", OLD, NEW)
+    (releases.folder / "template" / DOCTOR).write_text('"""Look for what is wrong."""\n')
+    releases.release("v1.1.0", FIRST)
 
 
 @pytest.mark.parametrize("whitespace", ["error", "fix"])
 def test_an_update_does_not_depend_on_the_settings_of_git(
-    updatable: Path, releases: Path, tmp_path: Path, whitespace: str
+    updatable: Path, releases: Repository, tmp_path: Path, whitespace: str
 ) -> None:
     """The service's lines and the release's are there, and the printed command commits them all."""
     (tmp_path / "ignored").write_text("doctor.py\n")
@@ -68,15 +66,15 @@ def test_an_update_does_not_depend_on_the_settings_of_git(
     text = (updatable / "Makefile").read_text()
     assert OURS in text
     assert NEW in text
-    [line] = indented(updated.stdout)
-    run(updatable, line)
+    [line] = printed_commands(updated.stdout)
+    paste(updatable, line)
     assert git(updatable, "show", f"HEAD:{DOCTOR}").startswith('"""Look')
     assert status(updatable) == ""
 
 
 @pytest.mark.parametrize("name", ["latin.mk", "nul.mk"])
 def test_bytes_that_are_not_text_stay_as_they_are(
-    updatable: Path, releases: Path, name: str
+    updatable: Path, releases: Repository, name: str
 ) -> None:
     """What a service wrote into the template's files may be in any encoding."""
     for path in (".gitignore", "Makefile"):
@@ -84,7 +82,7 @@ def test_bytes_that_are_not_text_stay_as_they_are(
             file.write(LATIN if name == "latin.mk" else b"# \0\n")
     commit_all(updatable)
     before = (updatable / ".gitignore").read_bytes()
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update")
     assert (updatable / ".gitignore").read_bytes() == before
     makefile = (updatable / "Makefile").read_bytes()
@@ -98,7 +96,7 @@ def test_bytes_that_are_not_text_stay_as_they_are(
         assert "Makefile (unmerged)" in updated.stdout
 
 
-def test_an_ignored_file_is_not_overwritten(updatable: Path, releases: Path) -> None:
+def test_an_ignored_file_is_not_overwritten(updatable: Path, releases: Repository) -> None:
     """The update names it and changes nothing; once it is away, the update works."""
     (updatable / ".git/info/exclude").write_text("doctor.py\n")
     mine = updatable / DOCTOR
@@ -114,12 +112,14 @@ def test_an_ignored_file_is_not_overwritten(updatable: Path, releases: Path) -> 
     assert git(updatable, "show", f"HEAD:{DOCTOR}").startswith('"""Look')
 
 
-def test_changes_that_git_was_told_to_overlook_are_kept(updatable: Path, releases: Path) -> None:
+def test_changes_that_git_was_told_to_overlook_are_kept(
+    updatable: Path, releases: Repository
+) -> None:
     """A file assumed to be unchanged is compared before it is written."""
     git(updatable, "update-index", "--assume-unchanged", "Makefile")
     before = (updatable / "Makefile").read_text()
     (updatable / "Makefile").write_text(before + "# mine\n")
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update")
     assert (updated.returncode, updated.stdout) == (1, "")
     assert "  Makefile" in updated.stderr.splitlines()
@@ -129,7 +129,7 @@ def test_changes_that_git_was_told_to_overlook_are_kept(updatable: Path, release
     assert NEW in git(updatable, "show", "HEAD:Makefile")
 
 
-def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Path) -> None:
+def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Repository) -> None:
     """What a release changes outside of the check-out is committed as well."""
     git(
         updatable,
@@ -144,20 +144,20 @@ def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Pa
     release_with_a_new_file(releases)
     updated = ask(updatable, "update")
     assert updated.returncode == 0, updated.stderr
-    [line] = indented(updated.stdout)
-    run(updatable, line)
+    [line] = printed_commands(updated.stdout)
+    paste(updatable, line)
     assert NEW in git(updatable, "show", "HEAD:Makefile")
     assert git(updatable, "show", f"HEAD:{DOCTOR}").startswith('"""Look')
 
 
 def test_an_alias_in_a_worktree_moves_no_head(
-    updatable: Path, releases: Path, tmp_path: Path
+    updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
     """Such an alias points git at this repository by variables, in whatever folder it runs."""
     tree = tmp_path / "tree"
     git(updatable, "worktree", "add", "--quiet", str(tree), "-b", "topic")
     before = git(tree, "rev-parse", "HEAD")
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     where = git(tree, "rev-parse", "--absolute-git-dir")
     updated = ask(tree, "update", GIT_DIR=where, GIT_WORK_TREE=str(tree), GIT_PREFIX="")
     assert updated.returncode == 0, updated.stderr
@@ -165,11 +165,13 @@ def test_an_alias_in_a_worktree_moves_no_head(
     assert NEW in (tree / "Makefile").read_text()
 
 
-def test_the_other_services_of_a_repository_are_left_alone(releases: Path, tmp_path: Path) -> None:
+def test_the_other_services_of_a_repository_are_left_alone(
+    releases: Repository, tmp_path: Path
+) -> None:
     """Work in progress beside the service stays, and so does every file that ends in `.rej`."""
     shop = tmp_path / "shop"
     for name in ("billing", "orders"):
-        new_service(releases, shop / name)
+        releases.service(shop / name)
         subprocess.run(["rm", "-rf", str(shop / name / ".git")], check=True)
     commit_all(shop)
     (shop / ".git/info/exclude").write_text("*.rej\n")
@@ -178,7 +180,7 @@ def test_the_other_services_of_a_repository_are_left_alone(releases: Path, tmp_p
     for place in (billing, shop / "orders"):
         (place / "Makefile.rej").write_text("data\n")
     (billing / "Makefile").write_text("work in progress\n")
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     updated = ask(shop / "orders", "update")
     assert updated.returncode == 0, updated.stderr
     assert NEW in (shop / "orders/Makefile").read_text()
@@ -189,7 +191,7 @@ def test_the_other_services_of_a_repository_are_left_alone(releases: Path, tmp_p
     ] * 2
 
 
-def test_links_of_the_service_stay(updatable: Path, releases: Path, tmp_path: Path) -> None:
+def test_links_of_the_service_stay(updatable: Path, releases: Repository, tmp_path: Path) -> None:
     """Nothing is written through a link, neither to a file nor to a folder."""
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -199,9 +201,9 @@ def test_links_of_the_service_stay(updatable: Path, releases: Path, tmp_path: Pa
     (updatable / "Makefile").symlink_to("ours.mk")
     commit_all(updatable)
     before = (updatable / "ours.mk").read_text()
-    (releases / "template/docs/template").mkdir(parents=True)
-    (releases / "template/docs/template/guide.md").write_text("# Guide\n")
-    release(releases, "v1.1.0", OLD, NEW)
+    (releases.folder / "template/docs/template").mkdir(parents=True)
+    (releases.folder / "template/docs/template/guide.md").write_text("# Guide\n")
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update")
     assert updated.returncode == 0, updated.stderr
     assert list(outside.iterdir()) == []
@@ -211,7 +213,7 @@ def test_links_of_the_service_stay(updatable: Path, releases: Path, tmp_path: Pa
     assert "docs/template/guide.md was left out" in updated.stdout
 
 
-def test_a_failure_leaves_every_file_as_it_was(updatable: Path, releases: Path) -> None:
+def test_a_failure_leaves_every_file_as_it_was(updatable: Path, releases: Repository) -> None:
     """Git cannot note a conflict, say: the files and the recorded release are as before."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
@@ -228,9 +230,9 @@ def test_a_failure_leaves_every_file_as_it_was(updatable: Path, releases: Path) 
     assert ask(updatable, "update").returncode == 2
 
 
-def test_two_updates_at_once_are_refused(updatable: Path, releases: Path) -> None:
+def test_two_updates_at_once_are_refused(updatable: Path, releases: Repository) -> None:
     """The second one says so, and changes nothing."""
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     with (updatable / ".git/TEMPLATE_UPDATE_LOCK").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         updated = ask(updatable, "update")
@@ -240,23 +242,23 @@ def test_two_updates_at_once_are_refused(updatable: Path, releases: Path) -> Non
 
 
 def test_the_way_back_works_after_a_conflict_in_a_renamed_file(
-    updatable: Path, releases: Path
+    updatable: Path, releases: Repository
 ) -> None:
     """The printed commands restore a conflict at a path that the last commit does not have."""
     old, new = "development/__init__.py", "development/renamed.py"
     (updatable / old).write_text('"""Ours."""\n')
     commit_all(updatable)
-    (releases / "template" / old).rename(releases / "template" / new)
-    (releases / "template" / new).write_text('"""Theirs."""\n')
+    (releases.folder / "template" / old).rename(releases.folder / "template" / new)
+    (releases.folder / "template" / new).write_text('"""Theirs."""\n')
     table = "RENAMES: Final[Mapping[str, str]] = {"
-    replace(releases / "migrations/files.py", table, f'{table}\n    "{old}": "{new}",')
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.replace("migrations/files.py", table, f'{table}\n    "{old}": "{new}",')
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update")
     assert updated.returncode == 2, updated.stderr
     assert f"  {new}:1" in updated.stdout.splitlines()
     assert f"  Moved the changes of {old} to {new}." in updated.stdout.splitlines()
-    for line in indented(updated.stdout)[1:]:
-        run(updatable, line)
+    for line in printed_commands(updated.stdout)[1:]:
+        paste(updatable, line)
     assert status(updatable) == ""
     assert (updatable / old).read_text() == '"""Ours."""\n'
 
@@ -272,40 +274,42 @@ def test_gits_own_reason_is_shown(updatable: Path) -> None:
     assert "The last commit has no .copier-answers.yml" in updated.stderr
 
 
-def test_what_a_hook_says_is_shown(updatable: Path, releases: Path) -> None:
+def test_what_a_hook_says_is_shown(updatable: Path, releases: Repository) -> None:
     """A commit that a hook refuses leaves the update in the files, and says how to go on."""
     hook = updatable / ".git/hooks/pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho not on a Saturday\nexit 1\n")
     hook.chmod(0o755)
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update", "--commit")
     assert updated.returncode == 3
     assert "not on a Saturday" in updated.stderr
-    commit, *back = indented(updated.stderr)
+    commit, *back = printed_commands(updated.stderr)
     assert commit.startswith("git add --all . && git commit")
     for line in back:
-        run(updatable, line)
+        paste(updatable, line)
     assert status(updatable) == ""
 
 
 def test_a_service_from_a_clone_without_tags_is_compared_by_its_commit(
-    updatable: Path, releases: Path
+    updatable: Path, releases: Repository
 ) -> None:
     """Its record names no release; the template's history tells where the commit stands."""
-    replace(releases / MAKEFILE, OLD, NEW)
-    commit_all(releases)
-    commit = git(releases, "rev-parse", "--short", "HEAD")
+    releases.replace(MAKEFILE, OLD, NEW)
+    commit_all(releases.folder)
+    commit = git(releases.folder, "rev-parse", "--short", "HEAD")
     replace(updatable / ".copier-answers.yml", "_commit: v1.0.0", f"_commit: '{commit}'")
     commit_all(updatable)
     checked = ask(updatable, "check")
     assert checked.returncode == 0, checked.stdout
     assert checked.stdout.startswith("Ahead of the template")
-    release(releases, "v1.1.0", NEW, NEWER)
+    releases.release("v1.1.0", SECOND)
     assert ask(updatable, "check").stdout.startswith("Behind by 1 release:")
 
 
-def test_the_lock_of_a_workspace_is_named(updatable: Path, releases: Path, tmp_path: Path) -> None:
+def test_the_lock_of_a_workspace_is_named(
+    updatable: Path, releases: Repository, tmp_path: Path
+) -> None:
     """It is outside of the service's folder: the update says what to do about it."""
     shop = tmp_path / "shop"
     shop.mkdir()
@@ -313,23 +317,23 @@ def test_the_lock_of_a_workspace_is_named(updatable: Path, releases: Path, tmp_p
     service = updatable.rename(shop / "orders")
     (shop / "uv.lock").write_text("# the workspace's\n")
     commit_all(shop)
-    project = releases / "template/pyproject.toml.jinja"
+    project = releases.folder / "template/pyproject.toml.jinja"
     replace(project, '"structlog>=26.1"', '"structlog>=26.1,<28"')
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     updated = ask(service, "update")
     assert updated.returncode == 0, updated.stderr
     assert "../uv.lock" in updated.stdout
     assert (shop / "uv.lock").read_text() == "# the workspace's\n"
 
 
-def test_what_a_feature_made_stays_ignored(updatable: Path, releases: Path) -> None:
+def test_what_a_feature_made_stays_ignored(updatable: Path, releases: Repository) -> None:
     """A folder that a release no longer ignores is kept out of git, and named."""
-    replace(releases / "template/.gitignore.jinja", ".cache/\n", ".elsewhere/\n")
+    releases.replace("template/.gitignore.jinja", ".cache/\n", ".elsewhere/\n")
     (updatable / ".cache").mkdir()
     (updatable / ".cache/password").write_text("secret")
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update")
     assert updated.returncode == 0, updated.stderr
     assert ".cache/ is left on this machine" in updated.stdout
-    run(updatable, "git add --all .")
+    paste(updatable, "git add --all .")
     assert ".cache" not in git(updatable, "status", "--porcelain", "--untracked-files=all")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pathspec import PathSpec
 
-from tests.rendering import files
+from tests.support.files import files
 
 if TYPE_CHECKING:
     from pathlib import Path

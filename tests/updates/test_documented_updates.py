@@ -6,13 +6,17 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.releases import GREEN, MAKEFILE, NEW, OLD, SUITE, ask, release, status
-from tests.rendering import ROOT
-from tests.repositories import PERSON, commit_all, replace
-from tests.services.processes import environment
+from tests.support.environment import PERSON, environment
+from tests.support.files import replace
+from tests.support.git import commit_all, status
+from tests.support.releases import FIRST, GREEN, MAKEFILE, NEW, OLD, SUITE
+from tests.support.rendering import ROOT
+from tests.support.updater import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.releases import Repository
 
 
 def commands(page: str, heading: str) -> list[str]:
@@ -38,9 +42,9 @@ def run(service: Path, line: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_updating_is_as_described(updatable: Path, releases: Path) -> None:
+def test_updating_is_as_described(updatable: Path, releases: Repository) -> None:
     """The commands of "How an update works" show the record, the news and the changes."""
-    release(releases, "v1.1.0", OLD, NEW, news="One.")
+    releases.release("v1.1.0", FIRST, news="One.")
     lines = commands("docs/explanation.md", "How an update works")
     answers, news, update, changed = [run(updatable, line) for line in lines]
     assert {status for status, _ in (answers, news, update, changed)} == {0}
@@ -49,10 +53,12 @@ def test_updating_is_as_described(updatable: Path, releases: Path) -> None:
     assert changed[1] == " M .copier-answers.yml\n M Makefile\n"
 
 
-def test_an_update_is_brought_in_by_the_commands_shown(updatable: Path, releases: Path) -> None:
+def test_an_update_is_brought_in_by_the_commands_shown(
+    updatable: Path, releases: Repository
+) -> None:
     """The how-to on updates ends with the release committed; what came after that is undone."""
-    replace(releases / MAKEFILE, SUITE, GREEN)
-    release(releases, "v1.1.0", OLD, NEW, news="One.")
+    releases.replace(MAKEFILE, SUITE, GREEN)
+    releases.release("v1.1.0", FIRST, news="One.")
     lines = commands("docs/how-to.md", "Update a service")
     statuses = {line: run(updatable, line)[0] for line in lines}
     assert statuses.pop("make template-check") == 2
@@ -63,11 +69,13 @@ def test_an_update_is_brought_in_by_the_commands_shown(updatable: Path, releases
     assert ask(updatable, "check").returncode == 0
 
 
-def test_a_conflict_is_resolved_by_the_commands_shown(updatable: Path, releases: Path) -> None:
+def test_a_conflict_is_resolved_by_the_commands_shown(
+    updatable: Path, releases: Repository
+) -> None:
     """The how-to on conflicts ends with the template's text committed."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     assert ask(updatable, "update").returncode == 2
     listed, *others = [
         run(updatable, line) for line in commands("docs/how-to.md", "Resolve a conflict")
@@ -79,11 +87,11 @@ def test_a_conflict_is_resolved_by_the_commands_shown(updatable: Path, releases:
     assert status(updatable) == ""
 
 
-def test_marks_that_are_left_are_found(updatable: Path, releases: Path) -> None:
+def test_marks_that_are_left_are_found(updatable: Path, releases: Repository) -> None:
     """The check of "Resolve a conflict" keeps a file that still holds marks from being missed."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
-    release(releases, "v1.1.0", OLD, NEW)
+    releases.release("v1.1.0", FIRST)
     assert ask(updatable, "update").returncode == 2
     lines = commands("docs/how-to.md", "Resolve a conflict")
     *_, check = [line for line in lines if "--check" in line]

@@ -1,0 +1,40 @@
+"""The variables that the tests' commands run with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.support.rendering import ROOT
+
+PERSON = {
+    f"GIT_{role}_{field}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for field, value in (("NAME", "Tests"), ("EMAIL", "tests@example.com"))
+}
+"""The author of commits, on machines where git knows nobody."""
+
+OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON", "UV_RUN_")
+OURS_TOO = {"UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV"}
+# With CI set, pytest's closing summary repeats every message in full.
+SETTINGS = {"CI", "HOST", "PORT", "DATABASE_URL", "TEST_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
+
+RUN = ("NOX_CURRENT_SESSION", "PYTEST_XDIST_WORKER")
+TYPES = ROOT / ".nox/mypy" / "-".join(os.environ.get(name, "alone") for name in RUN)
+"""Mypy's cache of the packages that services share: one folder for each worker."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the user's environment without the tests' own variables and a service's settings.
+
+    The tests' own programs leave the path, too: they would hide that a service misses one.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(OURS) and name not in OURS_TOO | SETTINGS
+    }
+    folders = inherited["PATH"].split(os.pathsep)
+    others = [folder for folder in folders if not Path(folder).resolve().is_relative_to(ROOT)]
+    ours = {"PATH": os.pathsep.join(others), "MYPY_CACHE_DIR": str(TYPES)}
+    return inherited | ours | more
