@@ -212,11 +212,10 @@ async def relay(settings: Settings) -> None:
     await upgrade(alembic_config(settings.database_url))
     database = DatabaseSessionManager.from_settings(settings)
     app: Any = SimpleNamespace(state=SimpleNamespace(settings=settings))
+    await publish_many(database, app)
     number = EVENTS
     async with database.session() as session:
-        producer = OutboxProducer(session, app)
-        for value in range(number):
-            await producer.publish(event(value))
+        await OutboxProducer(session, app).publish_all(event(value) for value in range(number))
     async with Sender(settings) as sender:
         await sender.soon_connected()
         started = perf_counter()
@@ -226,6 +225,35 @@ async def relay(settings: Settings) -> None:
             keep("relay of the outbox", [rate], "events/s", "", ">= 2000", 2000)
             await delays(settings, database, app)
     await database.close()
+
+
+async def publish_many(database: DatabaseSessionManager, app: Any) -> None:
+    """Save events in the outbox one by one and at once, in turns; none of them stays."""
+
+    async def saved(number: int, *, at_once: bool) -> float:
+        async with database.session() as session:
+            producer = OutboxProducer(session, app)
+            events = [event(value) for value in range(number)]
+            started = perf_counter()
+            if at_once:
+                await producer.publish_all(events)
+            else:
+                for one in events:
+                    await producer.publish(one)
+            rate = number / (perf_counter() - started)
+            await session.rollback()
+        return rate
+
+    number = 1000 if QUICK else 5000
+    one_by_one, at_once = [], []
+    await saved(200, at_once=False)
+    await saved(200, at_once=True)
+    for _ in range(ROUNDS):
+        one_by_one.append(await saved(number, at_once=False))
+        at_once.append(await saved(number, at_once=True))
+    figures = f"({median(at_once):.0f} events/s, one by one {median(one_by_one):.0f})"
+    ratios = [many / one for many, one in zip(at_once, one_by_one, strict=True)]
+    keep("publishing many at once", ratios, "times", f"one by one {figures}", ">= 10", 10)
 
 
 async def delays(settings: Settings, database: DatabaseSessionManager, app: Any) -> None:

@@ -1,16 +1,24 @@
 """Publishing is writing: it needs a session that writes, and one that is still open."""
 
+import asyncio
+import json
+from collections.abc import Sequence
+
 import asyncpg
 import pytest
 from fastapi import BackgroundTasks, FastAPI
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from orders.internal.database import ReadOnlyError, SessionClosedError
+from orders.internal.database import DatabaseSessionManager, ReadOnlyError, SessionClosedError
 from orders.internal.kafka import Producer
+from orders.internal.kafka.cloud_events import BATCH_EVENTS
+from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.main import create_app
 
 from ..helpers import serve, settings
 from .test_events import Happened
+from tests.harness.kafka.messages import eventually
 
 EVENT = Happened(about="a", number=1)
 
@@ -49,5 +57,75 @@ async def test_publishing_on_the_wrong_session_is_refused(
     try:
         assert await connection.fetchval("SELECT count(*) FROM internal.outbox") == 0
         assert await connection.fetchval("SELECT last_value FROM internal.outbox_id_seq") == 1
+    finally:
+        await connection.close()
+
+
+async def test_a_batch_is_saved_in_its_order(app: FastAPI, migrated_postgres: str) -> None:
+    """However many statements it takes, the ids follow the order of the events."""
+    number = 2 * BATCH_EVENTS + 1
+    async with serve(app), app.state.database.session() as session:
+        await OutboxProducer(session, app).publish_all(
+            Happened(about=f"{value % 7}", number=value) for value in range(number)
+        )
+        await OutboxProducer(session, app).publish_all(())
+        rows = await session.execute(text("SELECT value FROM internal.outbox ORDER BY id"))
+        saved = [json.loads(value)["number"] for value in rows.scalars()]
+    assert saved == list(range(number))
+
+
+async def test_batches_with_the_same_keys_do_not_deadlock(
+    app: FastAPI, migrated_postgres: str
+) -> None:
+    """Batches lock all their keys first, in one order, whatever the order of their events."""
+    numbers = range(BATCH_EVENTS + 100)
+
+    async def publish(database: DatabaseSessionManager, order: Sequence[int]) -> None:
+        async with database.session() as session:
+            await OutboxProducer(session, app).publish_all(
+                Happened(about=f"key-{number}", number=number) for number in order
+            )
+
+    async with serve(app):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(publish(app.state.database, numbers))
+                group.create_task(publish(app.state.database, numbers[::-1]))
+        async with app.state.database.session(read_only=True) as session:
+            saved = await session.scalar(text("SELECT count(*) FROM internal.outbox"))
+    assert saved == 6 * len(numbers)
+
+
+async def test_a_key_of_an_open_batch_waits(app: FastAPI, migrated_postgres: str) -> None:
+    """The order of the ids is the order of the commits, also for the last event of a batch."""
+    database: DatabaseSessionManager
+    async with serve(app):
+        database = app.state.database
+
+        async def publish_later() -> None:
+            async with database.session() as session:
+                await OutboxProducer(session, app).publish(Happened(about="last", number=2))
+
+        async with database.session() as session:
+            events = [Happened(about="first", number=0), Happened(about="last", number=1)]
+            await OutboxProducer(session, app).publish_all(events)
+            later = asyncio.create_task(publish_later())
+            await eventually(lambda: waiting_locks(migrated_postgres), 1)
+        await later
+        async with database.session(read_only=True) as session:
+            rows = await session.execute(text("SELECT value FROM internal.outbox ORDER BY id"))
+    assert [json.loads(value)["number"] for value in rows.scalars()] == [0, 1, 2]
+
+
+async def waiting_locks(url: str) -> int:
+    """Return how many transactions of this database wait for an advisory lock."""
+    connection = await asyncpg.connect(url)
+    try:
+        return int(
+            await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND "
+                "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
     finally:
         await connection.close()

@@ -30,6 +30,7 @@ class Producer:
         self.made.append(self)
         self.client = SimpleNamespace(close=self._close)
         self.stuck: list[asyncio.Future[None]] = []
+        self.values: list[bytes] = []
         self.is_closed = False
 
     async def start(self) -> None:
@@ -37,8 +38,9 @@ class Producer:
         if len(self.made) == 1:
             raise ValueError("surprise")
 
-    async def send(self, topic: str, *_: object, **__: object) -> "asyncio.Future[None]":
+    async def send(self, topic: str, value: bytes, **_: object) -> "asyncio.Future[None]":
         """Take a message."""
+        self.values.append(value)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if topic == "stuck":
             self.stuck.append(future)
@@ -133,6 +135,33 @@ async def test_the_limit_is_for_the_services_own_events(sender: Sender, settings
     await sender.send(large, limited=False)
     with pytest.raises(EventRefusedError, match="brokers refuse"):
         await sender.send(record("large"), limited=False)
+
+
+async def test_many_are_sent_in_their_order(sender: Sender) -> None:
+    """They take turns when the buffer has no room for all of them at once."""
+    sender._limit = 3  # noqa: SLF001 - instead of 10,000 events
+    values = [b"%d" % number for number in range(10)]
+    await sender.send_all([record("t", value) for value in values])
+    assert Producer.made[-1].values == values
+    assert sender.waiting == 0
+
+
+async def test_one_that_is_too_large_stops_all(settings: Settings, sender: Sender) -> None:
+    """Sizes are checked before anything is sent."""
+    large = record("t", b"x" * (settings.kafka_max_event_size + 1))
+    with pytest.raises(EventRefusedError, match="KAFKA_MAX_EVENT_SIZE"):
+        await sender.send_all([record("t"), large])
+    assert Producer.made[-1].values == []
+
+
+async def test_a_failure_among_many_is_raised(sender: Sender) -> None:
+    """The caller learns of it without waiting for the others, which still count until the end."""
+    with pytest.raises(EventRefusedError, match="brokers refuse"):
+        await sender.send_all([record("t"), record("large"), record("stuck")])
+    assert sender.waiting == 1
+    Producer.made[-1].stuck[0].set_result(None)
+    await asyncio.sleep(0)
+    assert sender.waiting == 0
 
 
 async def test_a_replaced_producer_finishes_what_it_was_given(sender: Sender) -> None:

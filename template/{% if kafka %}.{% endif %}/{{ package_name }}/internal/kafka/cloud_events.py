@@ -6,10 +6,10 @@ We write binary mode, and read structured mode too.
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,6 +18,10 @@ from .errors import UnreadableMessageError
 from .event_base import ATTRIBUTES, EventBase
 
 STRUCTURED = "application/cloudevents+json"
+
+BATCH_EVENTS: Final = 1000
+BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Events and bytes that are published at once, at the most, unless one event is larger."""
 
 _EXCLUDED = set(ATTRIBUTES)
 _OBJECT = TypeAdapter(dict[str, Any])
@@ -56,6 +60,22 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
     ]
     value = event.model_dump_json(exclude=_EXCLUDED, by_alias=True).encode()
     return Record(namespace + event.topic, key, value, headers)
+
+
+def in_batches(
+    records: Iterable[Record], at_most: int = BATCH_EVENTS
+) -> Iterator[list[Record]]:
+    """Give messages in batches of limited size, in their order."""
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        if batch and (len(batch) >= at_most or size + record.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(record)
+        size += record.size
+    if batch:
+        yield batch
 
 
 def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:

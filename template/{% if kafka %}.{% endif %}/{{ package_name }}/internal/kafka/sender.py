@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import random
 from collections import Counter, deque
-from typing import Any, Self
+from collections.abc import Collection
+from typing import Any, Self, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -21,7 +22,7 @@ from aiokafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
-from .cloud_events import Record
+from .cloud_events import BATCH_EVENTS, Record, in_batches
 from .connection import client_options, start_client
 from .errors import BrokersUnavailable, EventRefusedError, ProducerBufferFull
 from .settings_base import ConnectionSettings
@@ -65,6 +66,9 @@ REFUSALS = (
 )
 """Errors of a message's size or form: the same message meets them every time."""
 
+Settled: TypeAlias = "asyncio.Future[BaseException | None]"
+"""What becomes of a message: nothing when brokers have it, else what went wrong."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -82,7 +86,7 @@ class Sender:
         self._waiting_bytes = 0
         self._retired: set[asyncio.Task[None]] = set()
         self._overdue: Counter[str] = Counter()
-        self._pending: deque[tuple[float, str, asyncio.Future[BaseException | None]]] = deque()
+        self._pending: deque[tuple[float, str, Settled]] = deque()
         self._expiry: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -137,34 +141,22 @@ class Sender:
             ProducerBufferFull: too many messages, or too many bytes, wait already.
             EventRefusedError: brokers will never take this one.
         """
-        size, largest = record.size, self._settings.kafka_max_event_size
-        if limited and size > largest:
-            raise EventRefusedError(
-                f"the event takes {size} bytes, over {largest}: make it smaller, or raise "
-                "KAFKA_MAX_EVENT_SIZE"
-            )
-        self._check_room(record.topic, size)
-        producer = await self.soon_connected()
-        self._waiting += 1
-        self._waiting_bytes += size
-        try:
-            topic, key, value, headers = record
-            future = await producer.send(
-                topic, value, key=key, headers=headers, partition=partition
-            )
-        except BaseException as error:
-            self._waiting -= 1
-            self._waiting_bytes -= size
-            if isinstance(error, KafkaError):
-                if not isinstance(error, NOT_QUEUED):
-                    self.replace(producer)
-                raise _refusal(error) from error
-            raise
-        failure = await self._settled(future, topic, size)
-        if failure:
-            # aiokafka counts a failed message, brokers do not: all that followed would be refused.
-            self.replace(producer)
-            raise _refusal(failure) from failure
+        if limited:
+            self._check_size(record)
+        await self._acknowledged(*await self._enqueue(record, partition))
+
+    async def send_all(self, records: Collection[Record]) -> None:
+        """Send messages in their order, and return when every in-sync replica has all of them.
+
+        Raises:
+            EventRefusedError: one of them is too large, and none was sent; or brokers refuse one.
+            BrokersUnavailable: they do not answer in time.
+            ProducerBufferFull: too many messages of other senders wait already.
+        """
+        for record in records:
+            self._check_size(record)
+        for batch in in_batches(records, min(self._limit, BATCH_EVENTS)):
+            await self._send_batch(batch)
 
     def replace(self, producer: AIOKafkaProducer) -> None:
         """Get a new producer in the place of this one, whose numbering of messages is broken.
@@ -203,6 +195,55 @@ class Sender:
                     await self._tried.wait()
         return self.connected()
 
+    async def _send_batch(self, records: list[Record]) -> None:
+        sent: list[tuple[AIOKafkaProducer, Settled]] = []
+        try:
+            for record in records:  # one after another: this keeps their order
+                sent.append(await self._enqueue(record))
+            for producer, settled in sent:
+                await self._acknowledged(producer, settled)
+        finally:
+            for _, settled in sent:  # after a failure nobody waits for the others
+                settled.cancel()
+
+    async def _enqueue(
+        self, record: Record, partition: int | None = None
+    ) -> tuple[AIOKafkaProducer, Settled]:
+        """Give a message to the producer; return both it and what becomes of the message."""
+        topic, key, value, headers = record
+        self._check_room(topic, record.size)
+        producer = await self.soon_connected()
+        self._waiting += 1
+        self._waiting_bytes += record.size
+        try:
+            future = await producer.send(
+                topic, value, key=key, headers=headers, partition=partition
+            )
+        except BaseException as error:
+            self._waiting -= 1
+            self._waiting_bytes -= record.size
+            if isinstance(error, KafkaError):
+                if not isinstance(error, NOT_QUEUED):
+                    self.replace(producer)
+                raise _refusal(error) from error
+            raise
+        return producer, self._settled(future, topic, record.size)
+
+    async def _acknowledged(self, producer: AIOKafkaProducer, settled: Settled) -> None:
+        failure = await settled
+        if failure:
+            # aiokafka counts a failed message, brokers do not: all that followed would be refused.
+            self.replace(producer)
+            raise _refusal(failure) from failure
+
+    def _check_size(self, record: Record) -> None:
+        size, largest = record.size, self._settings.kafka_max_event_size
+        if size > largest:
+            raise EventRefusedError(
+                f"the event takes {size} bytes, over {largest}: make it smaller, or raise "
+                "KAFKA_MAX_EVENT_SIZE"
+            )
+
     def _check_room(self, topic: str, size: int) -> None:
         if self._overdue[topic] >= OVERDUE_AT_MOST:
             raise BrokersUnavailable(
@@ -213,16 +254,14 @@ class Sender:
         if self._waiting and self._waiting_bytes + size > BUFFER_BYTES:
             raise ProducerBufferFull(self._waiting, BUFFER_BYTES)
 
-    async def _settled(
-        self, future: "asyncio.Future[Any]", topic: str, size: int
-    ) -> BaseException | None:
-        """Wait until a message is acknowledged or refused, for a limited time.
+    def _settled(self, future: "asyncio.Future[Any]", topic: str, size: int) -> Settled:
+        """Return a future that is done once the message is acknowledged or refused, or too late.
 
-        It counts until it is settled, not only for as long as somebody waits. This does what
-        `asyncio.wait` does, in less than half of the time, and it is done for every event.
+        The message counts until brokers answer, not only for as long as the caller waits. This
+        does what `asyncio.wait` does in less than half of the time, for every event.
         """
         loop = asyncio.get_running_loop()
-        settled: asyncio.Future[BaseException | None] = loop.create_future()
+        settled: Settled = loop.create_future()
 
         def settle(future: "asyncio.Future[Any]") -> None:
             self._waiting -= 1
@@ -239,7 +278,7 @@ class Sender:
         if self._expiry is None:
             self._expiry = loop.call_later(self._timeout, self._expire)
         self._pending.append((loop.time() + self._timeout, topic, settled))
-        return await settled
+        return settled
 
     def _expire(self) -> None:
         """Tell those that have waited too long, and look again when the next one will have."""
