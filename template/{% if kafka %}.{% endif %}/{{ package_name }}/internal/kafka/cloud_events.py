@@ -62,9 +62,7 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
     return Record(namespace + event.topic, key, value, headers)
 
 
-def in_batches(
-    records: Iterable[Record], at_most: int = BATCH_EVENTS
-) -> Iterator[list[Record]]:
+def in_batches(records: Iterable[Record], at_most: int = BATCH_EVENTS) -> Iterator[list[Record]]:
     """Give messages in batches of limited size, in their order."""
     batch: list[Record] = []
     size = 0

@@ -199,7 +199,7 @@ class Sender:
         sent: list[tuple[AIOKafkaProducer, Settled]] = []
         try:
             for record in records:  # one after another: this keeps their order
-                sent.append(await self._enqueue(record))
+                sent.append(await self._enqueue(record))  # noqa: PERF401 - complete after a failure
             for producer, settled in sent:
                 await self._acknowledged(producer, settled)
         finally:
