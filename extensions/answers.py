@@ -11,7 +11,7 @@ import unicodedata
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, UndefinedError
 from jinja2.ext import Extension
@@ -79,13 +79,24 @@ DEPENDENCIES: Final = frozenset(
 )
 """Import and distribution names of what services are built on, in the spelling of a module."""
 
-AUTHENTICATION_DEPENDENCIES: Final = frozenset(
-    "certifi cffi cryptography jwt pycparser pyjwt".split()
-)
-"""Such names of a feature that came later: an older service may have one, if it does without."""
-
 LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline"})
-"""Such names that came later with every service: a validator would reset an older answer."""
+"""Such names that came with a later release: copier resets an answer that a validator refuses.
+
+A feature's names are in the catalogue of ``copier.yml``.
+"""
+
+COMPUTED: Final = (
+    "catalogue",
+    "chosen",
+    "env_prefix",
+    "features",
+    "images",
+    "left_over",
+    "outbox",
+)
+"""Names in ``copier.yml`` that are computed and never answered."""
+
+RECORDED: Final = "it is recorded by the first copy; leave it out"
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -235,8 +246,8 @@ def _date_problem(answer: str) -> str:
 
 def _created_with_problem(answer: str) -> str:
     """Say what is wrong with the record of the first copy's features, or nothing."""
-    good = set(re.findall(r"\w+", answer)) <= {"postgres", "kafka", "healthcheck", "authentication"}
-    return "" if good else "it is recorded by the first copy; leave it out"
+    good = re.fullmatch(r"\[[\w', ]*\]", answer)
+    return "" if good else RECORDED
 
 
 def _renamed_problem(answer: str) -> str:
@@ -258,30 +269,31 @@ _PROBLEMS: Final[Mapping[str, Callable[[str], str]]] = {
     "author_email": _email_problem,
     "code_owners": _owners_problem,
     "python_version": _python_problem,
-    "postgres": _feature_problem,
-    "kafka": _feature_problem,
-    "healthcheck": _feature_problem,
-    "authentication": _feature_problem,
     "generated_on": _date_problem,
     "created_with": _created_with_problem,
     "code_owner": _renamed_problem,
-    **dict.fromkeys(("outbox", "features", "left_over", "env_prefix", "images"), _computed_problem),
+    **dict.fromkeys(COMPUTED, _computed_problem),
 }
 
 
 def problem(answer: object, question: str) -> str:
-    """Say what is wrong with the answer to a question and what to type instead, or nothing."""
-    return _PROBLEMS[question](str(answer))
+    """Say what is wrong with the answer to a question and what to type instead, or nothing.
+
+    A question without a check of its own asks for a feature.
+    """
+    return _PROBLEMS.get(question, _feature_problem)(str(answer))
 
 
-def refuse_bad(data: Mapping[str, object], source: str) -> bool:
+def refuse_bad(data: Mapping[str, object], source: str, catalogue: Mapping[str, object]) -> bool:
     """Refuse all bad answers at once, one line each, and a source that updates would not find.
 
     Answers given beforehand (``--data``) never see a prompt, and copier meets a bad one with a
     traceback. An undefined-error is the one error of a template that it prints as a plain message.
     """
-    found = {name: problem(data[name], name) for name in _PROBLEMS if name in data}
-    lines = [f"{name}: {text}" for name, text in found.items() if text]
+    names = [name for name in (*_PROBLEMS, *catalogue) if name in data]
+    lines = [f"{name}: {text}" for name in names if (text := problem(data[name], name))]
+    if set(re.findall(r"\w+", str(data.get("created_with", "")))) - set(catalogue):
+        lines.append(f"created_with: {RECORDED}")
     if ":" not in source and not source.startswith(("/", "~")):
         lines.append(
             f'template: "{source}" is found from one folder only; type its full path or URL'
@@ -291,21 +303,35 @@ def refuse_bad(data: Mapping[str, object], source: str) -> bool:
     return False
 
 
-def refuse_taken(chosen: bool, *names: str) -> bool:  # noqa: FBT001 -- an answer, as a filter gets it
-    """Refuse the names of libraries that a service installs since a later release."""
+def refuse_taken(chosen: Mapping[str, Mapping[str, Any]], *names: str) -> bool:
+    """Refuse features without the ones that they need, and names of libraries that come with them.
+
+    Names that every service reserves since a later release are refused as well.
+    """
     modules = {name.replace("-", "_") for name in names}
     if taken := LATER_DEPENDENCIES & modules:
         raise UndefinedError(
             f'"{min(taken)}" is a library that the service installs;'
             " give the service and its package another name"
         )
-    taken = AUTHENTICATION_DEPENDENCIES & modules
-    if chosen and taken:
-        raise UndefinedError(
-            f'authentication: "{min(taken)}" is a library that it installs;'
-            " type no, or give the service and its package another name"
-        )
+    for feature, entry in chosen.items():
+        if missing := [name for name in entry.get("needs", []) if name not in chosen]:
+            raise UndefinedError(f"{feature}: it needs {missing[0]}; type yes for that too, or no")
+        if taken := reserved(entry) & modules:
+            raise UndefinedError(
+                f'{feature}: "{min(taken)}" is a library that it installs;'
+                " type no, or give the service and its package another name"
+            )
     return False
+
+
+def reserved(entry: Mapping[str, Any]) -> frozenset[str]:
+    """List the names of libraries that come with a feature, in the spelling of a module."""
+    names = set(entry.get("reserved", []))
+    for kind in ("dependencies", "development_dependencies"):
+        for requirement, modules in entry.get(kind, {}).items():
+            names |= {re.split(r"[^\w-]", requirement)[0].replace("-", "_"), *modules}
+    return frozenset(names)
 
 
 def is_service(conf: Mapping[str, object]) -> bool:

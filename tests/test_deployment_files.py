@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.support.git import commit_all, git
-from tests.support.rendering import ROOT, render
+from tests.support.rendering import CATALOGUE, ROOT, render
 
 if TYPE_CHECKING:
     from tests.support.combinations import Combination
@@ -224,7 +224,8 @@ def test_images_are_those_that_the_robot_knows(service: Path) -> None:
     text = (ROOT / "copier.yml").read_text()
     known = {found[0].strip('"') for found in pattern.finditer(text)}
     images = yaml.safe_load(yaml.safe_load(text)["images"]["default"])
-    assert known == set(images.values())
+    servers = {feature["image"] for feature in CATALOGUE.values() if "image" in feature}
+    assert known == {*images.values(), *servers}
     files = (service / "Dockerfile").read_text() + (service / "compose.yaml").read_text()
     named = set(re.findall(r"^(?:FROM| +image:) (\S+[:@]\S+)", files, flags=re.MULTILINE))
     assert named <= known

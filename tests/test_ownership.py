@@ -15,6 +15,7 @@ from extensions.answers import is_service
 from tests.support.files import files
 from tests.support.git import commit_all
 from tests.support.ownership import lists, matched
+from tests.support.rendering import CATALOGUE
 
 NAMES = {
     "orders.settings.Settings",
@@ -91,7 +92,10 @@ def test_updates_leave_out_the_services_own_files(
     environment.filters["is_service"] = is_service
     conf = {"dst_path": service / into, "answers_file": ".copier-answers.yml"}
     patterns = environment.from_string(exclude).render(
-        _copier_operation=operation, _copier_conf=conf, package_name="orders"
+        _copier_operation=operation,
+        _copier_conf=conf,
+        package_name="orders",
+        catalogue=CATALOGUE,
     )
     owned = [pattern for owner in left_out for pattern in lists(service).get(owner, [])]
     expected = matched(owned, service) if owned else set()

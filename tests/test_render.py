@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from extensions.answers import (
-    AUTHENTICATION_DEPENDENCIES,
-    DEPENDENCIES,
-    LATER_DEPENDENCIES,
-    NAME_LENGTH,
-)
+from extensions.answers import DEPENDENCIES, LATER_DEPENDENCIES, NAME_LENGTH, reserved
 from tests.support.files import files
-from tests.support.rendering import render
+from tests.support.rendering import CATALOGUE, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,17 +23,6 @@ if TYPE_CHECKING:
     from tests.support.combinations import Combination
 
 ANSWERS = ".copier-answers.yml"
-
-# Words that tell of a feature; none of them may be in a service that left it out.
-WORDS = {
-    "postgres": (
-        r"postgres|sqlalchemy|asyncpg|alembic|pgserver|squawk|psycopg|\bsql\b|\borm\b"
-        r"|database|migrat|rollback"
-    ),
-    "kafka": r"kafka|broker|consumer|producer|outbox|inbox|\btopic|dead.letter",
-    "healthcheck": r"health.?check|liveness|readiness",
-    "authentication": r"authenti|bearer|\bjwt|pyjwt|jwks|openid|\bissuer|principal",
-}
 
 # Docker and Compose give one of these words a meaning of their own.
 OTHER_MEANING = re.compile(r"HEALTHCHECK |\s+healthcheck:$")
@@ -114,7 +98,9 @@ def test_every_file_parses(service: Path) -> None:
 
 def test_absent_features_are_not_mentioned(service: Path, combination: Combination) -> None:
     """A service that left a feature out holds no word of it."""
-    absent = [WORDS[name] for name, chosen in combination.answers.items() if not chosen]
+    absent = [
+        CATALOGUE[name]["words"] for name, chosen in combination.answers.items() if not chosen
+    ]
     if not absent:
         return
     words = re.compile("|".join(absent), flags=re.IGNORECASE)
@@ -144,7 +130,8 @@ def test_no_dependency_can_be_a_services_name(service: Path) -> None:
     project = tomllib.loads((service / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     names = {re.split(r"[^\w-]", one)[0].lower().replace("-", "_") for one in wanted}
-    assert names - DEPENDENCIES - AUTHENTICATION_DEPENDENCIES - LATER_DEPENDENCIES == set()
+    later = LATER_DEPENDENCIES.union(*map(reserved, CATALOGUE.values()))
+    assert names - DEPENDENCIES - later == set()
 
 
 def test_the_length_of_a_name_changes_no_formatting(

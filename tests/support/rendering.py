@@ -5,11 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import copier
 import yaml
 
 ROOT = Path(__file__).parents[2]
+
+CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "copier.yml").read_text())[
+    "catalogue"
+]["default"]
+"""The features of the template."""
 
 
 def snapshot(destination: Path) -> Path:
