@@ -22,7 +22,7 @@ from orders.internal.database import (
     UniqueViolation,
     repeat_on_conflict,
 )
-from orders.internal.database.retry import ATTEMPTS
+from orders.internal.database.session import ATTEMPTS
 from orders.main import create_app
 
 from .helpers import serve, settings

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from orders.internal.database import DatabaseSessionManager
 from orders.internal.database.feature import schema_at_head
-from orders.internal.database.histories import histories
+from orders.internal.database.revision import histories
 from orders.internal.database.migrate import downgrade, upgrade
 from orders.internal.database.revision import ROOT, Revisions
 from orders.internal.feature import NotReadyError

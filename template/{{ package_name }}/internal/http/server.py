@@ -1,4 +1,4 @@
-"""The uvicorn server, with a graceful end."""
+"""The uvicorn server, with a graceful shutdown."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ import signal
 import socket
 import sys
 from types import FrameType
-from typing import Any
 
 import structlog
 import uvicorn
+import uvloop
 from fastapi import FastAPI
-from uvicorn.lifespan.on import LifespanOn
+from starlette.types import Message, Receive, Scope, Send
 
 from ..config.settings_base import SettingsBase
 from ..feature import StartError
@@ -46,53 +46,79 @@ def _port(number: int) -> str:
     return f"PORT={number if number <= MAX_PORT else 8000}"
 
 
-class Server(uvicorn.Server):
-    """Is marked as draining first on SIGTERM, then finishes what is in flight, and exits with 0."""
+class Server:
+    """Serves the application: drains on SIGTERM, finishes the requests in flight, exits with 0."""
 
     def __init__(self, app: FastAPI, settings: SettingsBase) -> None:
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=HttpProtocol,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            root_path=settings.root_path,
-            forwarded_allow_ips=settings.forwarded_allow_ips,
-            timeout_keep_alive=settings.keep_alive_timeout,
-            timeout_graceful_shutdown=settings.shutdown_timeout,
-        )
-        config.load()
-        config.lifespan_class = _Lifespan
-        super().__init__(config)
         self._app = app
-        self._start: asyncio.Task[None] | None = None
         self._delay = 0.0 if settings.reload else settings.shutdown_delay
+        self._task: asyncio.Task[None] | None = None
+        self._is_up = False
 
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal; one that comes while the service starts gives the start up."""
-        self._start = asyncio.current_task()
+        class Protocol(HttpProtocol):
+            request_timeout = settings.request_timeout
+
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self._call,
+                interface="asgi3",
+                http=Protocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                root_path=settings.root_path,
+                forwarded_allow_ips=settings.forwarded_allow_ips,
+                timeout_keep_alive=settings.keep_alive_timeout,
+                timeout_graceful_shutdown=settings.shutdown_timeout,
+            )
+        )
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal; one that comes during the start cancels the start."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve(sockets))
+
+    async def _serve(self, sockets: list[socket.socket] | None) -> None:
+        self._task = asyncio.current_task()
         with contextlib.suppress(asyncio.CancelledError):
-            await super().serve(sockets)
+            await self._server.serve(sockets)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and spare the garbage collector what has been made by then, for it stays."""
-        await super().startup(sockets)
-        gc.freeze()
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            send = self._follow_start(send)
+        await self._app(scope, receive, send)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin the end: at once on SIGINT, else when load balancers have had time to look away."""
-        del frame
-        if not self.started and self._start is not None:
-            self.should_exit = True
-            self._start.get_loop().call_soon_threadsafe(self._start.cancel)
+    def _follow_start(self, send: Send) -> Send:
+        """Handle signals from here on, and return a `send` that learns how the start ends."""
+        # uvicorn has installed its own handlers before, and restores the former ones at the end.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle_signal)
+
+        async def follow(message: Message) -> None:
+            # The framework sends this while it handles the error, with a traceback as the text.
+            error = sys.exception()
+            if message["type"] == "lifespan.startup.failed" and isinstance(error, StartError):
+                message = {**message, "message": str(error)}
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                self._is_up = True
+                gc.freeze()  # what exists by now stays: the garbage collector can skip it
+
+        return follow
+
+    def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Stop at once on SIGINT; on SIGTERM give load balancers time to notice first."""
+        if not self._is_up and self._task is not None:
+            self._server.should_exit = True
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
             return
         already_draining = self._app.state.draining
         self._app.state.draining = True
-        if sig == signal.SIGINT or already_draining:
-            self.force_exit = self.should_exit and sig == signal.SIGINT
-            self.should_exit = True
+        if number == signal.SIGINT or already_draining:
+            self._server.force_exit = self._server.should_exit and number == signal.SIGINT
+            self._server.should_exit = True
             return
         asyncio.get_running_loop().call_soon_threadsafe(self._drain)
 
@@ -101,22 +127,11 @@ class Server(uvicorn.Server):
         logger.info("draining", seconds=self._delay)
 
     def _stop(self) -> None:
-        self.should_exit = True
-
-
-class _Lifespan(LifespanOn):
-    """Tells why a feature does not start in its own words, where these say all."""
-
-    async def send(self, message: Any) -> None:  # noqa: ANN401 - a private type of uvicorn's
-        # The framework sends this from where it handles the error, with a traceback as its text.
-        error = sys.exception()
-        if message["type"] == "lifespan.startup.failed" and isinstance(error, StartError):
-            message = {**message, "message": str(error)}
-        await super().send(message)
+        self._server.should_exit = True
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host` and `port`; 0 takes any free port.
+    """Return a socket that listens on `host` and `port`; port 0 means any free port.
 
     Raises:
         PortTakenError: the address is in use, not this machine's, or not allowed.
@@ -127,7 +142,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)
-    except (OSError, ValueError, TypeError) as error:  # the latter for names that cannot be
+    except (OSError, ValueError, TypeError) as error:  # the last two for malformed names
         listener.close()
         raise PortTakenError(host, port, error) from None
     listener.set_inheritable(True)

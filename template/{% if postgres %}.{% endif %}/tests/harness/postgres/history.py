@@ -14,7 +14,6 @@ RUNNER = (
     "migrate.py",
     "migration_statements.py",
     "feature_tables.py",
-    "histories.py",
     "revision.py",
 )
 """The modules of `internal/database` that run migrations."""

@@ -15,8 +15,7 @@ from .errors import (
 from .feature import FEATURE
 from .orm_session import SessionClosedError
 from .pool_guard import ReadOnlyError
-from .retry import repeat_on_conflict
-from .session import Database, Session
+from .session import Database, Session, repeat_on_conflict
 from .session_manager import DatabaseSessionManager
 
 __all__ = [

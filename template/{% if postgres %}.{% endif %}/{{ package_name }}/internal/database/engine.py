@@ -1,8 +1,9 @@
-"""Engines on asyncpg, which read a database's URL as libpq does."""
+"""Engines and connections on asyncpg, which read a database's URL as libpq does."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from time import monotonic
+from typing import Any, Final, Literal
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -10,6 +11,61 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from .database_url import connect_arguments
 from .errors import translate
 from .pool_guard import PoolGuard
+
+READ_ONLY: Final = "SET default_transaction_read_only = on"
+"""Puts a connection into the mode that it has outside writing transactions."""
+
+BEGIN: Final = "BEGIN; RESET default_transaction_read_only; COMMIT; BEGIN"
+"""Begins a transaction in the server's own mode: a standby stays read-only."""
+
+Isolation = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]
+
+
+class PooledConnection(asyncpg.Connection):
+    """A connection that the server lets write within writing transactions only."""
+
+    begun = 0.0
+    """When the current writing transaction began."""
+
+    def transaction(
+        self,
+        *,
+        isolation: Isolation | None = None,
+        readonly: bool = False,
+        deferrable: bool = False,
+    ) -> Any:  # noqa: ANN401 - asyncpg's Transaction, or an object with the same methods
+        """Return a transaction that has not begun yet."""
+        if readonly:
+            return super().transaction(
+                isolation=isolation, readonly=readonly, deferrable=deferrable
+            )
+        return WritingTransaction(self, isolation)
+
+
+class WritingTransaction:
+    """Makes its connection writable and read-only again, in the round trips of BEGIN and COMMIT."""
+
+    def __init__(self, connection: PooledConnection, isolation: Isolation | None) -> None:
+        self._connection = connection
+        self._level = (isolation or "read_committed").replace("_", " ").upper()
+
+    async def start(self) -> None:
+        """Begin."""
+        self._connection.begun = monotonic()
+        await self._connection.execute(f"{BEGIN} ISOLATION LEVEL {self._level}")
+
+    async def commit(self) -> None:
+        """Commit."""
+        try:
+            await self._connection.execute(f"COMMIT; {READ_ONLY}")
+        except asyncpg.PostgresError:
+            if not self._connection.is_closed():
+                await self._connection.execute(READ_ONLY)
+            raise
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        await self._connection.execute(f"ROLLBACK; {READ_ONLY}")
 
 
 def create_engine(
@@ -24,8 +80,8 @@ def create_engine(
 
     Args:
         url: `postgresql://user:password@host:port/database`; parameters such as `sslmode` work.
-        connect_timeout: seconds until the server is given up.
-        command_timeout: seconds until a statement is; for ever when left out.
+        connect_timeout: seconds to wait for a connection.
+        command_timeout: seconds to wait for a statement; without it there is no limit.
         server_settings: run-time parameters for every connection.
         **options: passed on to SQLAlchemy's `create_async_engine`.
     """
@@ -44,10 +100,10 @@ def engine_of(
     guard: PoolGuard,
     **options: Any,  # noqa: ANN401 - those of create_async_engine
 ) -> AsyncEngine:
-    """Return an engine whose connections come from `connector`, watched by `guard`."""
+    """Return an engine whose connections come from `connector` and are watched by `guard`."""
     # Values may be secret, and errors are logged.
     options.setdefault("hide_parameters", True)
-    # SQLAlchemy never sees the URL, so that no message of its can show the password.
+    # SQLAlchemy never sees the URL, so none of its messages can show the password.
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connector, **options)
     guard.watch(engine)
     return engine
@@ -72,7 +128,8 @@ async def connect(
         connection = await asyncpg.connect(
             command_timeout=command_timeout,
             connection_class=connection_class,
-            # SQLAlchemy keeps prepared statements itself, and asyncpg's names meet in a pooler.
+            # SQLAlchemy caches prepared statements itself, and the names that asyncpg gives them
+            # collide behind a pooler.
             statement_cache_size=0,
             **arguments,
         )
@@ -90,7 +147,7 @@ async def connect(
 
 
 async def _set(connection: asyncpg.Connection, settings: dict[str, str], seconds: float) -> None:
-    # Not as startup parameters, which poolers on the way refuse or ignore.
+    # Not as startup parameters: poolers refuse or ignore them.
     if settings:
         statements = (f"SET {name} = '{value}'" for name, value in settings.items())
         await connection.execute("; ".join(statements), timeout=seconds)

@@ -1,4 +1,8 @@
-"""A pool that serves whoever has waited longest."""
+"""A pool that serves requests in the order in which they asked.
+
+SQLAlchemy has no public way to replace the queue of a pool. Only this module uses its internals;
+pyproject.toml limits SQLAlchemy to the minor version that it was tested with.
+"""
 
 import asyncio
 from collections import deque
@@ -9,18 +13,18 @@ from sqlalchemy.util.queue import AsyncAdaptedQueue, Empty
 
 
 class FairQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
-    """Hands a connection that comes back to the first who waits for one.
+    """Hands a returned connection to the task that has waited longest.
 
-    asyncio's queue, which this replaces, only wakes that one up, and whoever asks in between
-    overtakes: in a busy service some wait for seconds, and then in vain.
+    asyncio's queue only wakes that task up, and another task can take the connection before it
+    runs: in a busy service some tasks would wait until their timeout.
     """
 
-    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's call
+    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's signature
         super().__init__(maxsize, use_lifo)
         self._waiters: deque[asyncio.Future[ConnectionPoolEntry]] = deque()
 
     def put_nowait(self, item: ConnectionPoolEntry) -> None:
-        """Give the connection to the first who waits, or keep it."""
+        """Hand the connection to the first waiting task, or store it."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -28,11 +32,11 @@ class FairQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
                 return
         super().put_nowait(item)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:  # noqa: FBT001, FBT002 - SQLAlchemy's call
-        """Return a connection that is kept, or else the next one whose turn is ours.
+    def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:  # noqa: FBT001, FBT002 - SQLAlchemy's signature
+        """Return a stored connection, or wait for one to be returned.
 
         Raises:
-            Empty: none is kept, or none came back within `timeout` seconds.
+            Empty: there is none, or none was returned within `timeout` seconds.
         """
         if not block or not self.empty():
             return self.get_nowait()
@@ -51,7 +55,7 @@ class FairQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
         try:
             return await waiter
         except asyncio.CancelledError:
-            # Given up in the very moment in which a connection came: it is the next one's.
+            # Cancelled after a connection was handed over: pass it on.
             if not waiter.cancelled():
                 self.put_nowait(waiter.result())
             raise
@@ -61,5 +65,5 @@ class FairPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's pool for asyncio, with a fair queue."""
 
     _queue_class = FairQueue
-    # Its records are SQLAlchemy's, which are kept from warnings on, and not this module's.
+    # Log under SQLAlchemy's name, so that only its warnings are shown.
     _sqla_logger_namespace = "sqlalchemy.pool.FairPool"

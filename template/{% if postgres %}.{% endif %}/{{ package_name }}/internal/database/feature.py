@@ -20,9 +20,8 @@ from .errors import (
     UniqueViolation,
     UnstorableValue,
 )
-from .histories import judge_features
-from .retry import TransactionRetryMiddleware
-from .revision import ROOT, Revisions, current_revision
+from .revision import ROOT, Revisions, current_revision, judge_features
+from .session import TransactionRetryMiddleware
 from .session_manager import DatabaseSessionManager
 
 TRY_AGAIN = "The database cannot serve this request just now: try again."

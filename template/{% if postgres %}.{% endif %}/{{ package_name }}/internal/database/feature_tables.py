@@ -8,8 +8,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from .histories import History, histories
-from .revision import SCHEMA
+from .revision import SCHEMA, History, histories
 
 
 def upgrade_all(connection: Connection, on_version_apply: Callable[..., None]) -> None:

@@ -22,10 +22,9 @@ from . import autogenerate
 from .engine import create_engine
 from .errors import DatabaseUnavailable
 from .feature_tables import print_all, upgrade_all
-from .histories import histories
 from .migration_failure import describe, is_of_a_revision
 from .migration_statements import following
-from .revision import ROOT
+from .revision import ROOT, histories
 from .settings import migration_url
 
 LOCK_TIMEOUT = "5s"

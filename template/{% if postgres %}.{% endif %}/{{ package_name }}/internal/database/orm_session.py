@@ -1,5 +1,6 @@
-"""Sessions that serve one block: they refuse to be used after it."""
+"""Sessions that serve one block: using one after its end raises an error that says what to do."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from .errors import is_stale
 
-# ruff: noqa: ANN401 - the calls are SQLAlchemy's, passed on as they are
+# ruff: noqa: ANN401 - these methods pass on the arguments of SQLAlchemy's own
 
 
 class SessionClosedError(RuntimeError):
@@ -25,7 +26,7 @@ class SessionClosedError(RuntimeError):
 
 
 class BlockSession(Session):
-    """Raises SessionClosedError at its first use after `close`, and takes no connection."""
+    """Raises SessionClosedError at its first use after `close`, before it takes a connection."""
 
     _ended = False
 
@@ -33,21 +34,21 @@ class BlockSession(Session):
         super().__init__(*arguments, close_resets_only=False, **options)
 
     def close(self) -> None:
-        """End this session for good."""
+        """Close this session for good."""
         super().close()
         self._ended = True
 
     def get_bind(self, *arguments: Any, **options: Any) -> Engine | Connection:
-        """Return what a statement runs on; SQLAlchemy asks before each one."""
+        """Return the engine of a statement; SQLAlchemy asks for it before each one."""
         self._refuse_if_ended()
         return super().get_bind(*arguments, **options)
 
-    def add(self, instance: object, *, _warn: bool = True) -> None:
+    def add(self, instance: object, **options: Any) -> None:
         """Add an object."""
         self._refuse_if_ended()
-        super().add(instance, _warn=_warn)
+        super().add(instance, **options)
 
-    def begin(self, nested: bool = False) -> Any:  # noqa: FBT001, FBT002 - SQLAlchemy's call
+    def begin(self, nested: bool = False) -> Any:  # noqa: FBT001, FBT002 - SQLAlchemy's signature
         """Begin a transaction, or a savepoint."""
         self._refuse_if_ended()
         return super().begin(nested)
@@ -68,51 +69,45 @@ class BlockSession(Session):
 
 
 class ReadingSession(BlockSession):
-    """Repeats a statement once that a migration made stale: it runs on its own, and only reads."""
+    """Runs a statement again if a migration invalidated its plan: it changes nothing."""
 
     def execute(self, *arguments: Any, **options: Any) -> Any:
         """Execute a statement."""
-        try:
-            return super().execute(*arguments, **options)
-        except DBAPIError as error:
-            if not is_stale(error):
-                raise
-        return super().execute(*arguments, **options)
+        return _again_if_stale(super().execute, *arguments, **options)
 
     def scalar(self, *arguments: Any, **options: Any) -> Any:
         """Return the first value of the first row."""
-        try:
-            return super().scalar(*arguments, **options)
-        except DBAPIError as error:
-            if not is_stale(error):
-                raise
-        return super().scalar(*arguments, **options)
+        return _again_if_stale(super().scalar, *arguments, **options)
 
     def scalars(self, *arguments: Any, **options: Any) -> Any:
         """Return the first value of each row."""
-        try:
-            return super().scalars(*arguments, **options)
-        except DBAPIError as error:
-            if not is_stale(error):
-                raise
-        return super().scalars(*arguments, **options)
+        return _again_if_stale(super().scalars, *arguments, **options)
+
+
+def _again_if_stale(run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    try:
+        return run(*arguments, **options)
+    except DBAPIError as error:
+        if not is_stale(error):
+            raise
+    return run(*arguments, **options)
 
 
 class AsyncBlockSession(AsyncSession):
-    """Closes the results that it streams at its end: their connection serves others then."""
+    """Closes its streamed results when it ends, because their connection returns to the pool."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._streams: list[AsyncResult[Any]] = []
 
     async def stream(self, *arguments: Any, **options: Any) -> AsyncResult[Any]:
-        """Execute a statement, and give its rows as they come from the server."""
+        """Execute a statement, and stream its rows from the server."""
         result = await super().stream(*arguments, **options)
         self._streams.append(result)
         return result
 
     async def close(self) -> None:
-        """End this session for good, and all that it streams."""
+        """Close this session for good, and every streamed result."""
         for result in self._streams:
             await result.close()
         await super().close()

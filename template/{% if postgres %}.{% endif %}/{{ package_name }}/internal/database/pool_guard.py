@@ -10,25 +10,24 @@ from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util.concurrency import await_
 
 from .errors import DatabaseUnavailable, ReadOnlyServer, StatementTimeout, translate
 
 ANSWER_TIMEOUT: Final = 1.0
-"""Seconds within which a server that is well answers."""
+"""Seconds in which a healthy server answers."""
 
 IDLE_LIMIT: Final = 30.0
-"""Seconds after which an unused connection is tried before it serves: a firewall may have
-dropped it in silence."""
+"""Seconds after which an idle connection is tested before use: a firewall may have dropped it
+silently."""
 
 DISTRUST_INTERVAL: Final = 1.0
-"""Seconds between two replacements of the whole pool."""
+"""Shortest time in seconds between two replacements of the whole pool."""
 
 logger = structlog.get_logger(__name__)
 
 
 class ReadOnlyError(RuntimeError):
-    """The service's code tried to write on a session that only reads."""
+    """The service's code tried to write in a read-only session."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -39,7 +38,7 @@ class ReadOnlyError(RuntimeError):
 
 
 class PoolGuard:
-    """Tries connections before they serve, and replaces older ones once one is found bad."""
+    """Tests connections before use, and replaces the older ones as soon as one is broken."""
 
     def __init__(self, *, idle_limit: float = IDLE_LIMIT, transaction_limit: float = 60) -> None:
         self._idle_limit = idle_limit
@@ -47,33 +46,33 @@ class PoolGuard:
         self._distrusted = 0.0
 
     def watch(self, engine: AsyncEngine) -> None:
-        """Look after the connections of an engine."""
+        """Guard the connections of an engine."""
         event.listen(engine.sync_engine, "connect", _opened)
         event.listen(engine.sync_engine, "checkin", _returned)
         event.listen(engine.sync_engine, "checkout", self._check)
         event.listen(engine.sync_engine, "handle_error", self._judge)
 
     def _check(self, connection: Any, record: Any, _proxy: object) -> None:  # noqa: ANN401
-        """Refuse a connection, which SQLAlchemy then replaces, before it serves."""
+        """Refuse a broken connection before use; SQLAlchemy then opens another one."""
         driver: asyncpg.Connection = connection.driver_connection
-        # The driver notices a lost server at once, so this costs no round trip.
+        # The driver notices a closed socket by itself, so this needs no round trip.
         if driver.is_closed():
             raise DisconnectionError
         idle = monotonic() - record.info.get("returned", monotonic())
-        if idle > self._idle_limit and not await_(_answers(driver)):
+        if idle > self._idle_limit and not connection.run_async(_answers):
             self._distrust("a connection is silent")
         if record.info["opened"] < self._distrusted:
             driver.terminate()
             raise DisconnectionError
 
     def _judge(self, context: ExceptionContext) -> None:
-        """Translate the errors that take a look at the connection."""
+        """Translate the errors whose meaning depends on the state of the connection."""
         connection = context.connection
         if connection is None or connection.invalidated:
             return
         driver: asyncpg.Connection | None = connection.connection.driver_connection
         if isinstance(context.original_exception, TimeoutError):
-            self._judge_timeout(context, driver)
+            self._judge_timeout(context, connection.connection.dbapi_connection)
         elif driver is not None and driver.is_closed():
             begun = getattr(driver, "begun", None)
             if begun and monotonic() - begun > self._transaction_limit:
@@ -85,9 +84,9 @@ class PoolGuard:
             context.is_disconnect = True
             context.invalidate_pool_on_disconnect = False
 
-    def _judge_timeout(self, context: ExceptionContext, driver: asyncpg.Connection | None) -> None:
-        # The driver's command timeout is not an error of its own, so SQLAlchemy lets it pass.
-        if driver is not None and await_(_answers(driver)):
+    def _judge_timeout(self, context: ExceptionContext, connection: Any) -> None:  # noqa: ANN401
+        # SQLAlchemy does not translate the TimeoutError of the driver's command timeout.
+        if connection is not None and connection.run_async(_answers):
             raise StatementTimeout("the statement exceeded its time limit") from None
         self._distrust("the server does not answer")
         context.is_disconnect = True
@@ -95,7 +94,7 @@ class PoolGuard:
         raise DatabaseUnavailable("the server did not answer in time") from None
 
     def _distrust(self, reason: str) -> None:
-        """Replace every connection that was opened before now, when its turn comes."""
+        """Have every connection that was opened before now replaced at its next use."""
         if monotonic() - self._distrusted > DISTRUST_INTERVAL:
             self._distrusted = monotonic()
             logger.warning("database connections replaced", reason=reason)
@@ -111,7 +110,7 @@ def _returned(_connection: object, record: Any) -> None:  # noqa: ANN401 - a poo
 
 
 async def _answers(connection: asyncpg.Connection) -> bool:
-    """Say whether the server still answers on a connection; end the connection if not."""
+    """Return whether the server answers on a connection; close the connection if not."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT):
             await connection.execute("SELECT 1")

@@ -1,7 +1,8 @@
-"""Which revisions this version of the service knows, and which one the schema is at."""
+"""The revisions that this version of the service knows, and the revision of the database."""
 
 import ast
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, Self
 
@@ -11,36 +12,42 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..feature import NotReadyError, StartError
 
 ROOT: Final = Path(__file__).parents[3]
-"""The folder of the service, in which `migrations` is."""
+"""The folder of the service, which contains `migrations`."""
+
+FEATURES: Final = Path(__file__).parents[1]
 
 SCHEMA: Final = "internal"
-"""The schema of all tables that belong to features of the service, and not to its domains."""
+"""The schema of the tables that features bring, such as those in a folder `history`.
+
+The service's own revisions and models do not mention them. A feature that is turned on years later
+creates its tables in the next upgrade, whatever the service's own history is by then.
+"""
 
 
 class UnreadableHistoryError(StartError):
-    """The files of the revisions do not say which revision the service needs."""
+    """The files of the revisions do not determine which revision the service needs."""
 
 
 class SchemaOutOfDateError(NotReadyError):
-    """A schema has not been migrated to this version of the service."""
+    """A schema was not migrated to this version of the service."""
 
 
 @dataclass(frozen=True)
 class Revisions:
-    """The revisions in a folder: all that are known, and the one that no other follows."""
+    """The revisions in a folder, and the newest of them."""
 
     known: frozenset[str]
     head: str | None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what the files say of themselves.
+        """Read the ids in the files of a folder.
 
-        Alembic would run them for that, and stay in the memory of every process that serves.
+        Alembic would import the files for that, and take memory in every process that serves.
 
         Raises:
-            UnreadableHistoryError: a file computes what it follows, there are several heads, or
-                the folder is missing.
+            UnreadableHistoryError: a file computes its `down_revision`, there are several heads,
+                or the folder is missing.
         """
         if not folder.parent.is_dir():
             raise UnreadableHistoryError(f"{folder.parent} is missing: deploy it with the service.")
@@ -58,11 +65,11 @@ class Revisions:
         return cls(frozenset(follows), heads[0] if heads else None)
 
     def is_behind(self, current: str | None) -> bool:
-        """Say whether a schema at `current` still needs some of these revisions."""
+        """Return whether a schema at `current` needs some of these revisions."""
         return current != self.head and not self.is_ahead(current)
 
     def is_ahead(self, current: str | None) -> bool:
-        """Say whether a newer version of the service migrated the schema.
+        """Return whether a newer version of the service migrated the schema.
 
         Both versions work on it while one replaces the other.
         """
@@ -81,7 +88,7 @@ class Revisions:
 
 
 def _assigned(path: Path) -> dict[str, object]:
-    """Return what a module assigns to the names by which Alembic knows a revision."""
+    """Return the values of `revision` and `down_revision` in a module."""
     found: dict[str, object] = {}
     for statement in ast.parse(path.read_bytes()).body:
         match statement:
@@ -102,7 +109,7 @@ def _assigned(path: Path) -> dict[str, object]:
 
 
 def _names(value: object) -> set[str]:
-    """Return the revisions that one follows: none, one, or those that it merges."""
+    """Return the revisions in a `down_revision`: none, one, or several that are merged."""
     if value is None:
         return set()
     return {str(name) for name in value} if isinstance(value, tuple | list) else {str(value)}
@@ -111,8 +118,47 @@ def _names(value: object) -> set[str]:
 async def current_revision(
     connection: AsyncConnection, table: str = "alembic_version"
 ) -> str | None:
-    """Return the revision that a version table names, or None where no migration has run."""
+    """Return the revision in a version table, or None if no migration has run."""
     if await connection.scalar(text(f"SELECT to_regclass('{table}')::text")) is None:
         return None
     revision: str | None = await connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - a name from this package
     return revision
+
+
+@dataclass(frozen=True)
+class History:
+    """The revisions in one feature's folder `history`."""
+
+    folder: Path
+
+    @property
+    def version_table(self) -> str:
+        """Name of the table, in the schema `internal`, that holds the database's revision."""
+        return f"{self.folder.parent.name}_version"
+
+    @cached_property
+    def revisions(self) -> Revisions:
+        """The revisions, read once because every readiness check needs them."""
+        return Revisions.read(self.folder)
+
+
+@cache
+def histories() -> list[History]:
+    """Return the histories of this service's features."""
+    return [History(folder) for folder in sorted(FEATURES.glob("*/*/history"))]
+
+
+async def judge_features(connection: AsyncConnection) -> list[str]:
+    """Return a message for each feature whose tables a newer version of the service migrated.
+
+    Raises:
+        SchemaOutOfDateError: the tables of a feature are behind this version of the service.
+    """
+    ahead = []
+    for history in histories():
+        table = f"{SCHEMA}.{history.version_table}"
+        current = await current_revision(connection, table)
+        judgement = history.revisions.judge(table, current)
+        if history.revisions.is_ahead(current):
+            ahead.append(f"{table} {judgement}")
+    return ahead

@@ -9,8 +9,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from ..feature import StartError
-from .connection import PooledConnection
-from .engine import connect, engine_of
+from .engine import PooledConnection, connect, engine_of
 from .errors import DatabaseUnavailable, database_errors
 from .fair_pool import FairPool
 from .orm_session import AsyncBlockSession, BlockSession, ReadingSession, SessionClosedError
