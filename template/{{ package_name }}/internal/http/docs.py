@@ -1,4 +1,4 @@
-"""The interactive documentation, which needs no internet and loads nothing from third parties."""
+"""The interactive documentation: it works without the internet and loads no third-party files."""
 
 from typing import Final
 
@@ -9,7 +9,10 @@ from fastapi.openapi.docs import (
     get_swagger_ui_oauth2_redirect_html,
 )
 from fastapi.responses import HTMLResponse
+from fastapi.routing import iter_route_contexts
 from fastapi.staticfiles import StaticFiles
+
+from .routing import public
 
 ASSETS: Final = "/docs/assets"
 OAUTH2_REDIRECT: Final = "/docs/oauth2-redirect"
@@ -17,15 +20,19 @@ OWN_FILES_ONLY: Final = (
     "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "font-src 'self' data:; img-src 'self' data:; worker-src 'self' blob:"
 )
-"""The browser holds the pages to it: both write their own start script into the page."""
+"""The Content-Security-Policy of both pages; each contains an inline script that starts it."""
 
 
 def install_docs(app: FastAPI) -> None:
     """Serve Swagger UI at `/docs` and Redoc at `/redoc`, with the files of `fastapi-offline`."""
-    app.mount(ASSETS, StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
-    app.add_route("/docs", _swagger_ui, include_in_schema=False)
-    app.add_route(OAUTH2_REDIRECT, _oauth2_redirect, include_in_schema=False)
-    app.add_route("/redoc", _redoc, include_in_schema=False)
+    for route in iter_route_contexts(app.routes):
+        if route.path == app.openapi_url and route.endpoint:
+            public(route.endpoint)
+    assets = public(StaticFiles(packages=[("fastapi_offline", "static")]))
+    app.mount(ASSETS, assets, name="docs-assets")
+    app.add_route("/docs", public(_swagger_ui), include_in_schema=False)
+    app.add_route(OAUTH2_REDIRECT, public(_oauth2_redirect), include_in_schema=False)
+    app.add_route("/redoc", public(_redoc), include_in_schema=False)
 
 
 async def _swagger_ui(request: Request) -> HTMLResponse:
@@ -61,7 +68,7 @@ async def _oauth2_redirect(request: Request) -> HTMLResponse:
 
 
 def _root(request: Request) -> str:
-    """Return the prefix under which a proxy serves this service, which it takes off paths."""
+    """Return the path prefix at which a proxy serves this service and which it strips."""
     root: str = request.scope.get("root_path", "")
     return root.rstrip("/")
 

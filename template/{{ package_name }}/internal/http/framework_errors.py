@@ -1,6 +1,6 @@
 """The framework's own errors, answered as problems."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import responses
 from typing import Any, Final
@@ -11,12 +11,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 from starlette.types import Scope
 
 from .problems import UNHANDLED, FieldError, ProblemKind, problem_response
+from .routing import Routes
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
 STATUSES = range(200, 600)
 """What a response can end with; other numbers do not exist in HTTP."""
@@ -47,7 +46,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": location})
     headers = dict(error.headers or {})
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_allowed_methods(request.scope))
+        headers["Allow"] = ", ".join(Routes(request.app).methods(request.scope))
     return _problem(request.scope, ProblemKind(status, headers=headers), error.detail)
 
 
@@ -66,31 +65,12 @@ def _with_other_slash(scope: Scope) -> str | None:
     It is no whole URL: behind a proxy the service does not know its own scheme and host.
     """
     path: str = scope["path"]
-    if path.startswith("//") or _routes_at(scope, path):
-        return None
+    routes = Routes(scope["app"])
     other = path.rstrip("/") if path.endswith("/") else f"{path}/"
-    if not _routes_at(scope, other):
+    if path.startswith("//") or routes.exists(scope, path) or not routes.exists(scope, other):
         return None
     query = scope["query_string"].decode("latin-1")
     return quote(other, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
-
-
-def _routes_at(scope: Scope, path: str, methods: Iterable[str] = ("GET",)) -> list[Match]:
-    """Return how routes match a path and any of these methods, where they do."""
-    asked = {**{name: scope[name] for name in ("type", "root_path", "headers")}, "path": path}
-    routes = scope["app"].routes
-    matches = [route.matches({**asked, "method": m})[0] for m in methods for route in routes]
-    return [match for match in matches if match is not Match.NONE]
-
-
-def _allowed_methods(scope: Scope) -> list[str]:
-    """Return the methods of all routes at this path; the framework names those of the first."""
-    allowed = [
-        method for method in METHODS if Match.FULL in _routes_at(scope, scope["path"], [method])
-    ]
-    if "GET" in allowed and "HEAD" not in allowed:
-        allowed.insert(allowed.index("GET") + 1, "HEAD")
-    return allowed
 
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""What wraps every request: its id, its log line, safe headers, and an answer whatever happens."""
+"""Wraps every request: request id, log line, security headers, body limit, and error responses."""
 
 import contextlib
 import re
@@ -13,14 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..utils import new_id
 from .problems import UNHANDLED, ProblemKind, problem_for, problem_response
+from .routing import Routes
 
 REQUEST_ID: Final = b"x-request-id"
 ACCEPTABLE_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
-"""What a client may choose as a request id; anything else could forge log lines."""
+"""Request ids that we accept from clients; others could forge log lines."""
 
 TOO_LARGE: Final = ProblemKind(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    detail="The body is larger than this service accepts.",
+    detail="The body is larger than this endpoint accepts.",
     headers={"Connection": "close"},
 )
 
@@ -35,11 +36,16 @@ logger = structlog.get_logger(__name__)
 
 
 class RequestMiddleware:
-    """Outermost of the service's own: nothing that a request raises gets past it."""
+    """The outermost middleware of the service: it turns every exception into a response.
+
+    Args:
+        app: the application inside.
+        max_body_size: bytes of a body; a route may have its own limit (`max_body_size=`).
+    """
 
     def __init__(self, app: ASGIApp, *, max_body_size: int) -> None:
         self.app = app
-        self.max_body_size = max_body_size
+        self._limits = BodyLimits(max_body_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -50,14 +56,14 @@ class RequestMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request.id)
         try:
-            if request.declared_size > self.max_body_size:
+            limit = self._limits.find(scope) if request.has_body else 0
+            if request.declared_size > limit:
                 await problem_response(scope, TOO_LARGE)(scope, receive, request.send)
             elif request.chunked:
-                limited = _limit(receive, self.max_body_size)
-                await self.app(scope, limited, request.send)
+                await self.app(scope, _limit(receive, limit), request.send)
             else:
                 await self.app(scope, receive, request.send)
-        except Exception as error:  # noqa: BLE001 - the last place that can turn it into an answer
+        except Exception as error:  # noqa: BLE001 - the last place that can turn it into a response
             await self._answer(request, error, receive)
         finally:
             request.log()
@@ -71,13 +77,33 @@ class RequestMiddleware:
             reason, name = str(error), type(error).__name__
             _log(logger.warning, "request failed", reason=reason, error=name)
         if request.status is not None:
-            # Half of another answer is out: only a broken connection can tell the client.
+            # The response has started: only a broken connection can tell the client.
             raise error
         await response(request.scope, receive, request.send)
 
 
+class BodyLimits:
+    """The largest body that each route accepts.
+
+    Args:
+        default: bytes, for routes without a limit of their own (`max_body_size=`).
+    """
+
+    def __init__(self, default: int) -> None:
+        self._default = default
+        self._routes: Routes | None = None
+
+    def find(self, scope: Scope) -> int:
+        """Return the limit in bytes for a request."""
+        if self._routes is None:
+            self._routes = Routes(scope["app"])
+        route = self._routes.find(scope)
+        own: int | None = getattr(route, "max_body_size", None)
+        return self._default if own is None else own
+
+
 class _Request:
-    """One request on its way: what it is called, and what has been sent of its answer."""
+    """A request in progress: its id, the size of its body, and the status of its response."""
 
     __slots__ = ("_send", "_started", "chunked", "declared_size", "id", "scope", "status")
 
@@ -104,12 +130,16 @@ class _Request:
             return str(chosen, "ascii")
         return new_id().hex
 
+    @property
+    def has_body(self) -> bool:
+        return self.chunked or self.declared_size > 0
+
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (REQUEST_ID, self.id.encode()), *SECURITY_HEADERS]
             if self.scope["app"].state.draining:
-                # The next request shall find a replica that stays.
+                # Send the client's next request to another replica.
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         await self._send(message)
@@ -127,13 +157,13 @@ class _Request:
 
 
 def _log(write: Callable[..., Any], event: str, **values: Any) -> None:  # noqa: ANN401 - any value may be logged
-    """Log, and serve the request also where the service's own configuration of the log fails."""
+    """Log; an error of the service's own logging configuration does not fail the request."""
     with contextlib.suppress(Exception):
         write(event, **values)
 
 
 def _limit(receive: Receive, size: int) -> Receive:
-    """Return a `receive` that refuses a body of unannounced length past `size` bytes."""
+    """Return a `receive` that refuses a body of unknown length after `size` bytes."""
     left = size
 
     async def limited() -> Message:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from ..http.envelope import Envelope
 from ..http.openapi import problem_responses
 from ..http.problems import FieldError, ProblemKind, problem_response
+from ..http.routing import public
 from .probes import Check, Health
 
 router = APIRouter(prefix="/healthcheck", tags=["healthcheck"])
@@ -31,6 +32,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/live", summary="Is the process alive?")
+@public
 async def live(request: Request) -> Envelope[Liveness]:
     """Answer without looking at anything else: a failure means that a restart would help."""
     request.state.quiet = True
@@ -46,6 +48,7 @@ async def live(request: Request) -> Envelope[Liveness]:
     response_model=Envelope[Readiness],
     responses=problem_responses(503),
 )
+@public
 async def ready(request: Request) -> Envelope[Readiness] | Response:
     """Check every dependency: a problem names what fails if requests cannot be served without it.
 

@@ -1,0 +1,81 @@
+"""Finds the route that will serve a request, and answers HEAD wherever GET is answered."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from fastapi import FastAPI
+from fastapi.routing import RouteContext, iter_route_contexts
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PUBLIC: Final = "is_public"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def public(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint as open to every caller.
+
+    Write `@public` below the decorator of the route. An application to mount is marked by a call:
+    `router.mount("/assets", public(StaticFiles(directory="assets")))`.
+    """
+    setattr(endpoint, PUBLIC, True)
+    return endpoint
+
+
+def is_public(route: RouteContext) -> bool:
+    """Return whether `public` marks the endpoint, or the mounted application, of a route."""
+    return getattr(route.endpoint or getattr(route, "app", None), PUBLIC, False)
+
+
+class Routes:
+    """All routes of an application, in the order in which it tries them."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._routes = [*iter_route_contexts(app.routes)]
+
+    def find(self, scope: Scope) -> RouteContext | None:
+        """Return the route that serves a request, or None if it will be refused (404 or 405)."""
+        for route in self._routes:
+            if route.matches(scope)[0] is Match.FULL:
+                return route
+        return None
+
+    def exists(self, scope: Scope, path: str) -> bool:
+        """Return whether there is a route at a path, for GET or another method."""
+        request = {**scope, "path": path, "method": "GET"}
+        return any(route.matches(request)[0] is not Match.NONE for route in self._routes)
+
+    def methods(self, scope: Scope) -> list[str]:
+        """Return the methods that the path of a request allows; HEAD comes with GET."""
+        allowed = [method for method in METHODS if self.find({**scope, "method": method})]
+        if "GET" in allowed and "HEAD" not in allowed:
+            allowed.insert(1, "HEAD")
+        return allowed
+
+
+class HeadMiddleware:
+    """Answers HEAD with the status and headers of GET, where no route answers HEAD itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        if not is_head or Routes(scope["app"]).find(scope):
+            await self.app(scope, receive, send)
+            return
+        await self.app({**scope, "method": "GET"}, receive, _without_body(send))
+
+
+def _without_body(send: Send) -> Send:
+    """Return a `send` that ends the response after its headers, so that no long body is made."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_head
