@@ -8,6 +8,7 @@ merges three ways: the service's last commit, the old release's render and the n
 - Any other file that goes, and that is the service's or that it edited, is saved as `.saved`.
 - Edits that git could not apply as a patch (bytes that are not UTF-8, settings about white space),
   and conflicts that only a git hook made, are merged again.
+- Where the service and the release both added lines at one place of a shared file, both stay.
 - A link or a submodule at a path of the template's stays.
 - The service's own files that import what went with a feature are named.
 
@@ -19,8 +20,10 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,11 +42,18 @@ RENAMES: Final[Mapping[str, str]] = {
 }
 """Paths in a service that later releases renamed, old to new; `{package_name}` is the service's."""
 
-SEEDS: Final[Sequence[str]] = (
-    "{package_name}/db/__init__.py",
-    "{package_name}/consumers/__init__.py",
+CATALOGUE: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = yaml.safe_load(
+    (Path(__file__).parent.parent / "copier.yml").read_text(encoding="utf-8")
+)["catalogue"]["default"]
+"""The features of the template."""
+
+SEEDS: Final[Sequence[str]] = tuple(
+    path.lstrip("/") for feature in CATALOGUE.values() for path in feature.get("frozen", {})
 )
 """Files that come and go with a feature, and yet are the service's."""
+
+SHARED: Final = ("pyproject.toml", ".gitignore", ".dockerignore", ".env.example")
+"""Files in which the service adds lines to those of the template."""
 
 MOST_CONFLICTS: Final = 127
 """The highest status in which `git merge-file` counts conflicts; others tell of a failure."""
@@ -56,6 +66,9 @@ LOSSY: Final = frozenset({"error", "error-all", "fix", "strip"})
 
 PLAIN, EXECUTABLE = "100644", "100755"
 CLASSIC: Final = ("-c", "merge.conflictStyle=merge")
+CONFLICT: Final = re.compile(
+    rb"^<{7} ours\n(.*?)^\|{7} base\n(.*?)^={7}\n(.*?)^>{7} theirs\n", re.DOTALL | re.MULTILINE
+)
 
 
 def git(*arguments: str, text: bytes = b"") -> bytes:
@@ -146,6 +159,33 @@ def merge_lines(ours: bytes, base: bytes, theirs: bytes) -> Merge:
     return Merge(merged.stdout, conflicts=merged.returncode > 0)
 
 
+def join(ours: bytes, base: bytes, theirs: bytes) -> bytes | None:
+    """Merge texts to which both sides added lines at one place: the release's come first.
+
+    Returns:
+        Nothing if a side also changed or removed what the other changed.
+    """
+    with TemporaryDirectory() as folder:
+        sides = {"ours": ours, "base": base, "theirs": theirs}
+        for name, text in sides.items():
+            Path(folder, name).write_bytes(text)
+        labels = [option for name in sides for option in ("-L", name)]
+        command = ["git", "merge-file", "-p", "--diff3", *labels, *sides]
+        merged = subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout
+    if any(changed for _, changed, _ in CONFLICT.findall(merged)):
+        return None
+    return CONFLICT.sub(rb"\3\1", merged)
+
+
+def is_toml(text: bytes) -> bool:
+    """Say whether a text is TOML: no key stands in it twice."""
+    try:
+        tomllib.loads(text.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Update:
     """The update that copier has just made of the service in the current folder."""
@@ -225,6 +265,7 @@ class Update:
             self.save(path)
         for path in sorted(self.lost() - gone - {*renames.values()}):
             self.merge_again(path)
+        self.join_additions()
         self.keep_ignored()
         self.name_saved_seeds()
         self.name_broken_imports(gone)
@@ -331,6 +372,20 @@ class Update:
         if merged.conflicts:
             ours, base, theirs = sides
             self.mark(path, self.modes[path], (base, ours, theirs))
+
+    def join_additions(self) -> None:
+        """Resolve the conflicts of shared files in which both sides only added lines."""
+        unmerged = {line.partition("\t")[2] for line in names("ls-files", "--unmerged", "-z")}
+        for path in unmerged.intersection(SHARED, self.files):
+            sides = (
+                self.committed(path),
+                (self.old / path).read_bytes(),
+                (self.new / path).read_bytes(),
+            )
+            joined = join(*map(plain, sides))
+            if joined is not None and (not path.endswith(".toml") or is_toml(joined)):
+                Path(path).write_bytes(joined)
+                git("reset", "--quiet", "--", path)
 
     def keep_ignored(self) -> None:
         """Keep out of git what a feature made on this machine, once the feature is off."""
