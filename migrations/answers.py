@@ -1,8 +1,9 @@
-"""Mend the recorded answers of a service before an update reads them.
+"""Convert the recorded answers of a service before an update reads them.
 
-Copier takes the default, without a word, for an answer that a new validator refuses, and for one
-whose question has a new name. A release that changes either adds a mending to `MENDINGS`. Copier
-runs this file before it asks anything, in the service's folder, with the answers file's name.
+Copier silently uses the default if a new validator refuses a recorded answer, or if its question
+was renamed. A release that changes a validator or a name adds an entry to `CONVERSIONS`. Copier
+runs this script before it asks questions, in the service's folder, with the name of the answers
+file.
 """
 
 from __future__ import annotations
@@ -20,54 +21,54 @@ if TYPE_CHECKING:
 CONFIG: Final = Path(__file__).parent.parent / "copier.yml"
 
 Answers: TypeAlias = dict[str, object]
-Mending: TypeAlias = "Callable[[Answers], None]"
+Conversion: TypeAlias = "Callable[[Answers], None]"
 
 
-def renamed(old: str, new: str) -> Mending:
-    """Carry the answer to a question over to the question's new name."""
+def renamed(old: str, new: str) -> Conversion:
+    """Move the answer of a renamed question to its new name."""
 
-    def mend(answers: Answers) -> None:
+    def convert(answers: Answers) -> None:
         if old in answers:
             answer = answers.pop(old)
             answers.setdefault(new, answer)
 
-    return mend
+    return convert
 
 
-def converted(question: str, convert: Callable[[object], object]) -> Mending:
-    """Give an answer its new form; `convert` leaves one alone that has it."""
+def converted(question: str, change: Callable[[object], object]) -> Conversion:
+    """Convert an answer to a new format. `change` must return a converted answer unchanged."""
 
-    def mend(answers: Answers) -> None:
+    def convert(answers: Answers) -> None:
         if question in answers:
-            answers[question] = convert(answers[question])
+            answers[question] = change(answers[question])
 
-    return mend
+    return convert
 
 
 def _with_sign(owner: object) -> object:
-    """Write the one owner, a user or team of GitHub, as lists of several are written."""
+    """Add the `@` that a GitHub user or team has in a list of owners."""
     return f"@{owner}" if owner and "@" not in str(owner) else owner
 
 
-MENDINGS: Final[Sequence[Mending]] = (
+CONVERSIONS: Final[Sequence[Conversion]] = (
     renamed("code_owner", "code_owners"),
     converted("code_owners", _with_sign),
 )
-"""What every update does to answers, oldest first; done again, none of them changes anything."""
+"""Conversions of every update, oldest first. Running them again changes nothing."""
 
 
-def mended(answers: Answers) -> Answers:
-    """Return answers of any release as today's questions want them."""
+def convert_answers(answers: Answers) -> Answers:
+    """Convert the answers of any release to the current questions."""
     result = deepcopy(answers)
-    for mend in MENDINGS:
-        mend(result)
+    for convert in CONVERSIONS:
+        convert(result)
     return result
 
 
-def asked(answers: Answers, config: Answers) -> Answers:
-    """Leave out answers to questions that a template no longer asks.
+def without_deleted_questions(answers: Answers, config: Answers) -> Answers:
+    """Drop answers to questions that the template no longer asks.
 
-    Copier gives every recorded answer back to its later renders, as if somebody had given it.
+    Copier would pass every recorded answer to later renders as if the user had given it.
     """
     questions = {
         name
@@ -78,10 +79,11 @@ def asked(answers: Answers, config: Answers) -> Answers:
 
 
 def main(path: Path) -> None:
-    """Mend the answers in a file, which is replaced whole, and only when something changes."""
+    """Convert the answers in a file. Write a new file only if an answer changes."""
     recorded: Answers = yaml.safe_load(path.read_text(encoding="utf-8"))
     config: Answers = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    if (answers := asked(mended(recorded), config)) != recorded:
+    answers = without_deleted_questions(convert_answers(recorded), config)
+    if answers != recorded:
         draft = path.with_name(path.name + ".new")
         draft.write_text(yaml.safe_dump(answers, allow_unicode=True), encoding="utf-8")
         draft.replace(path)

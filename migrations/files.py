@@ -1,19 +1,21 @@
-"""Finish an update with what copier would drop, whatever the service wrote in its files.
+"""Save a service's edits that copier would lose in an update.
 
-Copier runs this file after each update, in the service's folder, with the answers file's name. It
-merges three ways: the service's last commit, the old release's render and the new one's.
+Copier runs this script after each update, in the service's folder, with the name of the answers
+file. The script merges three versions of a file: the service's last commit, the old release's
+render and the new release's render.
 
-- A renamed file takes the service's edits along. What the service deleted stays deleted. A file at
-  a new path that the service has already is left as copier merged it, and the old one is saved.
-- Any other file that goes, and that is the service's or that it edited, is saved as `.saved`.
-- Edits that git could not apply as a patch (bytes that are not UTF-8, settings about white space),
-  and conflicts that only a git hook made, are merged again.
-- Where the service and the release both added lines at one place of a shared file, both stay.
-- A link or a submodule at a path of the template's stays.
-- The service's own files that import what went with a feature are named.
+- If the template renamed a file, the service's edits move to the new path. A file that the service
+  deleted stays deleted. If the service already has a file at the new path, copier's merge of it is
+  kept, and the file at the old path is saved.
+- If the template deleted a file that the service owns or edited, it is saved as `.saved`.
+- Edits that git could not apply as a patch (bytes that are not UTF-8, white space settings), and
+  conflicts caused only by a git hook, are merged again.
+- If the service and the release both added lines at one place of a shared file, both stay.
+- Links and submodules of the service at paths of the template are restored.
+- The service's own files that import a deleted module are reported.
 
-To rename a file of the template's, move it in `template/` and add its two paths to `RENAMES`. A new
-file may stay at the old path, to pass on what others import from there: it is never merged with.
+To rename a file of the template, move it in `template/` and add both paths to `RENAMES`. You may
+keep a module at the old path that re-exports the names: edits are never merged into it.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ RENAMES: Final[Mapping[str, str]] = {
     "{package_name}/internal/database/pool.py": "{package_name}/internal/database/fair_pool.py",
     "development/updating/bringing.py": "development/updating/update.py",
 }
-"""Paths in a service that later releases renamed, old to new; `{package_name}` is the service's."""
+"""Renamed paths in a service: old path to new path."""
 
 CATALOGUE: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = yaml.safe_load(
     (Path(__file__).parent.parent / "copier.yml").read_text(encoding="utf-8")
@@ -50,19 +52,19 @@ CATALOGUE: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = yaml.safe_load
 SEEDS: Final[Sequence[str]] = tuple(
     path.lstrip("/") for feature in CATALOGUE.values() for path in feature.get("frozen", {})
 )
-"""Files that come and go with a feature, and yet are the service's."""
+"""Files that come with a feature but belong to the service."""
 
 SHARED: Final = ("pyproject.toml", ".gitignore", ".dockerignore", ".env.example")
-"""Files in which the service adds lines to those of the template."""
+"""Files to which services add their own lines."""
 
 MOST_CONFLICTS: Final = 127
-"""The highest status in which `git merge-file` counts conflicts; others tell of a failure."""
+"""`git merge-file` exits with the number of conflicts, up to this. Other statuses are failures."""
 
 LABELS: Final = ("before updating", "last update", "after updating")
-"""What copier writes beside conflict markers."""
+"""The labels of copier's conflict markers."""
 
 LOSSY: Final = frozenset({"error", "error-all", "fix", "strip"})
-"""Values of git's `apply.whitespace` with which edits are dropped or altered."""
+"""Values of git's setting `apply.whitespace` that make git drop or change edits."""
 
 PLAIN, EXECUTABLE = "100644", "100755"
 CLASSIC: Final = ("-c", "merge.conflictStyle=merge")
@@ -72,24 +74,24 @@ CONFLICT: Final = re.compile(
 
 
 def git(*arguments: str, text: bytes = b"") -> bytes:
-    """Return what git answers in the service's folder to a command that succeeds."""
+    """Run git in the service's folder and return its output."""
     done = subprocess.run(["git", *arguments], input=text, capture_output=True, check=True)
     return done.stdout
 
 
 def names(*arguments: str) -> list[str]:
-    """Return what git lists with `-z`."""
+    """Return the names that a git command with the option `-z` lists."""
     return [os.fsdecode(name) for name in git(*arguments).split(b"\0") if name]
 
 
 def setting(name: str) -> str:
-    """Return what git is configured to do, or nothing."""
+    """Return a value of git's configuration, or an empty string."""
     command = ["git", "config", "--get", name]
     return subprocess.run(command, capture_output=True, check=False, text=True).stdout.strip()
 
 
 def say(line: str) -> None:
-    """Name what was done: in the updater's report if it runs this, else on standard output."""
+    """Add a line to the updater's report, or print it if the updater is not running."""
     line = line.encode(errors="surrogateescape").decode(errors="replace")
     if report := os.environ.get("TEMPLATE_UPDATE_FINDINGS"):
         with Path(report).open("a", encoding="utf-8") as file:
@@ -99,12 +101,12 @@ def say(line: str) -> None:
 
 
 def render(answers: Mapping[str, object], folder: Path) -> Path:
-    """Render the release that answers were recorded with, without the service's own files."""
-    import copier  # noqa: PLC0415 -- it is slow to load, and most updates get by without
+    """Render the recorded release with the recorded answers, without the service's own files."""
+    import copier  # noqa: PLC0415 -- it is slow to load, and most updates do not need it
 
     service = folder / "service"
     service.mkdir()
-    (service / ".copier-answers.yml").write_text("{}\n", encoding="utf-8")  # as in a service
+    (service / ".copier-answers.yml").write_text("{}\n", encoding="utf-8")  # marks a service
     copier.run_copy(
         str(answers["_src_path"]),
         service,
@@ -119,22 +121,22 @@ def render(answers: Mapping[str, object], folder: Path) -> Path:
 
 
 def plain(text: bytes) -> bytes:
-    """Return a text with the line endings that git stores."""
+    """Return a text with Unix line endings, as git stores it."""
     return text.replace(b"\r\n", b"\n")
 
 
 @dataclass(frozen=True)
 class Merge:
-    """A file merged three ways; of one that is not text, the service's side is kept."""
+    """The result of a three-way merge. For a binary file, it is the service's version."""
 
     text: bytes
     conflicts: bool
 
 
 def merge(ours: bytes, base: bytes, theirs: bytes) -> Merge:
-    """Merge what the service and the release made of a file, marking conflicts."""
+    """Merge the service's and the release's changes of a file, with conflict markers."""
     windows = b"\r\n" in theirs and b"\r\n" in base
-    if windows:  # git wrote the template so; it is how this service's git writes all files
+    if windows:  # this machine's git checks out every file with Windows line endings
         ours, base, theirs = plain(ours), plain(base), plain(theirs)
     if ours in {base, theirs}:
         merged = Merge(theirs, conflicts=False)
@@ -146,7 +148,7 @@ def merge(ours: bytes, base: bytes, theirs: bytes) -> Merge:
 
 
 def merge_lines(ours: bytes, base: bytes, theirs: bytes) -> Merge:
-    """Have git merge three texts."""
+    """Merge three texts with git."""
     with TemporaryDirectory() as folder:
         sides = [Path(folder, name) for name in ("ours", "base", "theirs")]
         for side, text in zip(sides, (ours, base, theirs), strict=True):
@@ -160,10 +162,10 @@ def merge_lines(ours: bytes, base: bytes, theirs: bytes) -> Merge:
 
 
 def join(ours: bytes, base: bytes, theirs: bytes) -> bytes | None:
-    """Merge texts to which both sides added lines at one place: the release's come first.
+    """Merge texts in which both sides added lines at the same place. The release's lines go first.
 
     Returns:
-        Nothing if a side also changed or removed what the other changed.
+        The merged text, or None if one side also changed or removed lines there.
     """
     with TemporaryDirectory() as folder:
         sides = {"ours": ours, "base": base, "theirs": theirs}
@@ -178,7 +180,7 @@ def join(ours: bytes, base: bytes, theirs: bytes) -> bytes | None:
 
 
 def is_toml(text: bytes) -> bool:
-    """Say whether a text is TOML: no key stands in it twice."""
+    """Return whether a text is valid TOML, which has no duplicate keys."""
     try:
         tomllib.loads(text.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
@@ -188,56 +190,56 @@ def is_toml(text: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Update:
-    """The update that copier has just made of the service in the current folder."""
+    """The finished update of the service in the current folder."""
 
     answers_file: str
     folder: Path
 
     @cached_property
     def modes(self) -> dict[str, str]:
-        """The files, links and submodules of the service's last commit, each with its mode."""
+        """The mode of each file, link and submodule in the service's last commit."""
         return {path: mode for path, (mode, _, _) in self.entries.items()}
 
     @cached_property
     def entries(self) -> dict[str, list[str]]:
-        """What git records of each path of the service's last commit: mode, kind, object."""
+        """The mode, kind and object of each path in the service's last commit."""
         listed = (entry.partition("\t") for entry in names("ls-tree", "-rz", "HEAD"))
         return {path: head.split() for head, _, path in listed}
 
     @cached_property
     def files(self) -> list[str]:
-        """The files of the service's last commit, without links and submodules."""
+        """The files in the service's last commit, without links and submodules."""
         return [path for path, mode in self.modes.items() if mode in {PLAIN, EXECUTABLE}]
 
     @cached_property
     def answers(self) -> dict[str, object]:
-        """The answers that were recorded before the update."""
+        """The recorded answers before the update."""
         answers: dict[str, object] = yaml.safe_load(self.committed(self.answers_file))
         return answers
 
     @cached_property
     def old(self) -> Path:
-        """The release that the service had, rendered once more."""
+        """A render of the service's old release."""
         (self.folder / "old").mkdir()
         return render(self.answers, self.folder / "old")
 
     @cached_property
     def new(self) -> Path:
-        """The release that the service gets, rendered once more."""
+        """A render of the service's new release."""
         (self.folder / "new").mkdir()
         answers = yaml.safe_load(Path(self.answers_file).read_text(encoding="utf-8"))
         return render(answers, self.folder / "new")
 
     def committed(self, path: str) -> bytes:
-        """Return what the service's last commit has at a path."""
+        """Return the content of a file in the service's last commit."""
         return git("cat-file", "blob", f"HEAD:./{path}")
 
     def was_deleted(self, path: str) -> bool:
-        """Say whether the update has taken away a file of the last commit."""
+        """Return whether a path no longer exists after the update."""
         return not os.path.lexists(path)
 
     def renames(self) -> dict[str, str]:
-        """Return the renames that this update has made, old path to new."""
+        """Return the files that this update renamed: old path to new path."""
         steps = {self.path(old): self.path(new) for old, new in RENAMES.items()}
         made = {}
         for old, step in steps.items():
@@ -250,45 +252,45 @@ class Update:
         return made
 
     def path(self, pattern: str) -> str:
-        """Return the path that a pattern means in this service."""
+        """Return a path with the name of this service's package."""
         return pattern.format(package_name=self.answers["package_name"])
 
     def finish(self) -> None:
-        """Carry edits along with renamed files, and save or merge what else would be lost."""
+        """Move the edits of renamed files, and save or merge other edits."""
         renames = self.renames()
-        gone = {path for path in self.files if self.was_deleted(path)}
-        self.keep_links()
+        deleted = {path for path in self.files if self.was_deleted(path)}
+        self.restore_links()
         for path, new in renames.items():
             if (self.old / path).is_file():
-                self.follow(path, new)
-        for path in sorted(gone - renames.keys()):
+                self.move_edits(path, new)
+        for path in sorted(deleted - renames.keys()):
             self.save(path)
-        for path in sorted(self.lost() - gone - {*renames.values()}):
+        for path in sorted(self.badly_merged() - deleted - {*renames.values()}):
             self.merge_again(path)
         self.join_additions()
         self.keep_ignored()
-        self.name_saved_seeds()
-        self.name_broken_imports(gone)
+        self.report_saved_seeds()
+        self.report_broken_imports(deleted)
 
-    def keep_links(self) -> None:
-        """Put links of the service back that stand where the template has, or had, a file."""
+    def restore_links(self) -> None:
+        """Restore links of the service that copier replaced with files of the template."""
         for path, mode in self.modes.items():
             if mode not in {PLAIN, EXECUTABLE} and self.was_deleted(path):
                 with suppress(subprocess.CalledProcessError):
                     git("checkout-index", "--quiet", "--force", "--", path)
-                say(f"Left {path} as it is: it is a link of this service's.")
+                say(f"Kept {path} unchanged: this service has a link there.")
 
-    def follow(self, path: str, new: str) -> None:
-        """Merge what the service changed in a file into the file's new place, marking conflicts."""
+    def move_edits(self, path: str, new: str) -> None:
+        """Merge the service's edits of a renamed file into the file at the new path."""
         if path not in self.modes:
             Path(new).unlink()
-            say(f"Left out {new}: this service had deleted it as {path}.")
+            say(f"Did not add {new}: this service had deleted {path}, its old name.")
             return
         if path not in self.files:
-            say(f"{new} is the release's: {path}, its old name, is a link of this service's.")
+            say(f"Added {new} without your edits: {path}, its old name, is a link in this service.")
             return
         base, theirs = (self.old / path).read_bytes(), Path(new).read_bytes()
-        self.follow_mode(path, new)
+        self.copy_mode(path, new)
         ours = self.committed(path)
         if plain(ours) == plain(base):
             return
@@ -297,21 +299,21 @@ class Update:
             return
         merged = merge(ours, base, theirs)
         Path(new).write_bytes(merged.text)
-        say(f"Moved the changes of {path} to {new}.")
+        say(f"Moved your changes of {path} to {new}.")
         if merged.conflicts:
             self.mark(new, self.modes[path], (base, ours, theirs))
         if not self.was_deleted(path):
             git("reset", "--quiet", "--", path)
             Path(path).write_bytes((self.new / path).read_bytes())
 
-    def follow_mode(self, path: str, new: str) -> None:
-        """Make a renamed file executable if the service had made it so."""
+    def copy_mode(self, path: str, new: str) -> None:
+        """Make a renamed file executable if it was executable in the service."""
         if self.modes[path] == EXECUTABLE and not os.access(new, os.X_OK):
             mode = Path(new).stat().st_mode
             Path(new).chmod(mode | (mode & 0o444) >> 2)
 
     def mark(self, path: str, mode: str, stages: tuple[bytes, bytes, bytes]) -> None:
-        """Tell git that a file has conflicts: its base, what the service has, what came."""
+        """Record a conflict in git's index: base, the service's version, the release's version."""
         place = os.fsdecode(git("rev-parse", "--show-prefix")).removesuffix("\n") + path
         lines = [f"0 {'0' * 40}\t{place}\0"]
         for stage, text in enumerate(stages, start=1):
@@ -320,46 +322,46 @@ class Update:
         git("update-index", "-z", "--index-info", text=os.fsencode("".join(lines)))
 
     def save(self, path: str) -> None:
-        """Keep a file that has gone under another name, if the service wrote anything in it."""
+        """Save a deleted file under another name if the service edited or owns it."""
         text, base = self.committed(path), self.old / path
         same = base.is_file() and plain(base.read_bytes()) == plain(text)
         if same and path not in map(self.path, SEEDS):
             return
-        kept, number = Path(f"{path}.saved"), 1
-        while os.path.lexists(kept):
+        saved, number = Path(f"{path}.saved"), 1
+        while os.path.lexists(saved):
             number += 1
-            kept = Path(f"{path}.saved{number}")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(text)
-        say(f"Saved {path} as {kept}: the template has it no longer.")
+            saved = Path(f"{path}.saved{number}")
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        saved.write_bytes(text)
+        say(f"Saved {path} as {saved}: the template no longer has this file.")
 
-    def lost(self) -> set[str]:
-        """Find the files whose edits git may have dropped, or in which it sees a conflict."""
-        found = set()
+    def badly_merged(self) -> set[str]:
+        """Find files in which git may have dropped edits or reported a false conflict."""
+        paths = set()
         if setting("core.hooksPath") not in {"", os.devnull} or setting("init.templateDir"):
-            # A hook may have changed what copier compares.
-            found = {line.partition("\t")[2] for line in names("ls-files", "--unmerged", "-z")}
+            # A hook may have changed the files that copier compares.
+            paths = {line.partition("\t")[2] for line in names("ls-files", "--unmerged", "-z")}
         lossy = setting("apply.whitespace") in LOSSY
         texts = zip(self.files, self.texts(), strict=True)
         for path, text in texts:
             if Path(path).is_symlink() or not Path(path).is_file():
                 continue
             if (lossy or not is_text(text)) and plain(Path(path).read_bytes()) != plain(text):
-                found.add(path)
-        return {path for path in found if path in self.files}
+                paths.add(path)
+        return {path for path in paths if path in self.files}
 
     def texts(self) -> Iterator[bytes]:
-        """Read all files of the last commit."""
+        """Read all files of the last commit in one git process."""
         wanted = "".join(f"{self.entries[path][2]}\n" for path in self.files)
-        answer, start = git("cat-file", "--batch", text=wanted.encode()), 0
+        output, start = git("cat-file", "--batch", text=wanted.encode()), 0
         for _ in self.files:
-            end = answer.index(b"\n", start)
-            size = int(answer[start:end].rsplit(b" ", 1)[1])
-            yield answer[end + 1 : end + 1 + size]
+            end = output.index(b"\n", start)
+            size = int(output[start:end].rsplit(b" ", 1)[1])
+            yield output[end + 1 : end + 1 + size]
             start = end + size + 2
 
     def merge_again(self, path: str) -> None:
-        """Merge the sides of a file that both releases have, where a patch did not do it right."""
+        """Merge a file that both releases have, instead of applying a patch."""
         old, new = self.old / path, self.new / path
         if path == self.answers_file or not (old.is_file() and new.is_file()):
             return
@@ -367,7 +369,7 @@ class Update:
         merged = merge(*sides)
         if plain(merged.text) != plain(Path(path).read_bytes()):
             Path(path).write_bytes(merged.text)
-            say(f"Merged {path} line by line: git could not apply this service's changes to it.")
+            say(f"Merged {path} line by line, because git could not apply your changes as a patch.")
         git("reset", "--quiet", "--", path)
         if merged.conflicts:
             ours, base, theirs = sides
@@ -377,6 +379,8 @@ class Update:
         """Resolve the conflicts of shared files in which both sides only added lines."""
         unmerged = {line.partition("\t")[2] for line in names("ls-files", "--unmerged", "-z")}
         for path in unmerged.intersection(SHARED, self.files):
+            if not ((self.old / path).is_file() and (self.new / path).is_file()):
+                continue
             sides = (
                 self.committed(path),
                 (self.old / path).read_bytes(),
@@ -388,7 +392,7 @@ class Update:
                 git("reset", "--quiet", "--", path)
 
     def keep_ignored(self) -> None:
-        """Keep out of git what a feature made on this machine, once the feature is off."""
+        """Keep data out of git that a removed feature left on this machine."""
         if ".gitignore" not in self.files or not Path(".gitignore").is_file():
             return
         still = Path(".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -397,33 +401,33 @@ class Update:
             if line.endswith("/") and line not in still and folder.is_dir():
                 with suppress(OSError):
                     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
-                    say(f"{line} is left on this machine, ignored by git: delete it if you like.")
+                    say(f"{line} is still on this machine. Git ignores it; you may delete it.")
 
-    def name_saved_seeds(self) -> None:
-        """Name what an earlier update saved of a file that has come back with its feature."""
+    def report_saved_seeds(self) -> None:
+        """Report saved files of a feature that is on again."""
         for path in map(self.path, SEEDS):
             if path not in self.modes and Path(path).exists() and Path(f"{path}.saved").exists():
-                say(f"{path} is new: put back into it what you need of {path}.saved.")
+                say(f"{path} is new. Copy what you need from {path}.saved into it.")
 
-    def name_broken_imports(self, gone: Collection[str]) -> None:
-        """Name the service's files that import a module that went with its feature."""
-        modules = {module_of(path) for path in gone if path.endswith(".py")}
+    def report_broken_imports(self, deleted: Collection[str]) -> None:
+        """Report the service's files that import a deleted module."""
+        modules = {module_name(path) for path in deleted if path.endswith(".py")}
         if not modules:
             return
         for path in self.files:
-            if path.endswith(".py") and path not in gone and Path(path).is_file():
+            if path.endswith(".py") and path not in deleted and Path(path).is_file():
                 missing = sorted(modules.intersection(imports(path)))
                 if missing:
-                    say(f"{path} imports {missing[0]}, which is gone: change or delete that file.")
+                    say(f"{path} imports the deleted {missing[0]}: change or delete this file.")
 
 
-def module_of(path: str) -> str:
-    """Return the name under which other files import a file."""
+def module_name(path: str) -> str:
+    """Return the module name of a file."""
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def imports(path: str) -> Iterator[str]:
-    """Give the modules that a file may import, in absolute form; none if it cannot be read."""
+    """Return the absolute names of the modules that a file may import."""
     try:
         tree = ast.parse(Path(path).read_bytes())
     except (SyntaxError, ValueError):
@@ -440,7 +444,7 @@ def imports(path: str) -> Iterator[str]:
 
 
 def is_text(text: bytes) -> bool:
-    """Say whether copier can carry a text over in a patch."""
+    """Return whether copier can handle a file's content in a patch."""
     try:
         return "\0" not in text.decode()
     except UnicodeDecodeError:
@@ -448,7 +452,7 @@ def is_text(text: bytes) -> bool:
 
 
 def main(answers_file: str) -> None:
-    """Finish the update; if that fails, the service's release is recorded as it was."""
+    """Save the service's edits. If that fails, restore the recorded release."""
     with TemporaryDirectory() as folder:
         try:
             Update(answers_file, Path(folder)).finish()

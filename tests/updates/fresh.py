@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from migrations.answers import mended
+from migrations.answers import convert_answers
 from tests.support.history import upcoming
 from tests.support.ownership import YOURS, owned
 from tests.support.rendering import render
@@ -19,7 +19,7 @@ def check_update(service: Service, template: Path, folder: Path, **answers: obje
 
     Only the seeds of a feature that the update takes out may be there besides, under `.saved`.
     """
-    wanted = mended(service.answers) | answers
+    wanted = convert_answers(service.answers) | answers
     first, yours = service.texts, owned(service.folder, YOURS)
 
     service.update(**answers)

@@ -18,7 +18,7 @@ from extensions.answers import (
     STANDARD_LIBRARY,
     problem,
 )
-from migrations.answers import mended
+from migrations.answers import convert_answers
 from migrations.files import RENAMES
 from tests.support.git import git
 from tests.support.history import asks, releases
@@ -89,7 +89,7 @@ def test_each_file_of_a_release_still_exists_or_was_renamed(
 def test_each_answer_that_a_release_accepted_is_accepted_today(
     history: Repository, tmp_path: Path, release: str
 ) -> None:
-    """A validator that refuses more than before needs an entry in MENDINGS."""
+    """A validator that refuses more than before needs an entry in CONVERSIONS."""
     script = tmp_path / "answers.py"
     script.write_text(git(history.folder, "show", f"{release}:extensions/answers.py"))
     problem_then: Callable[[str, str], str] = run_path(str(script))["problem"]
@@ -104,7 +104,7 @@ def test_each_answer_that_a_release_accepted_is_accepted_today(
     refused = {
         (question, str(answer)): problem(answer, question)
         for before in accepted
-        for question, answer in mended(dict(before)).items()
+        for question, answer in convert_answers(dict(before)).items()
         if problem(answer, question)
     }
     assert refused == {}

@@ -73,10 +73,10 @@ def test_a_question_is_added(orders: Service, upstream: Repository) -> None:
 
 
 def test_an_answer_gets_another_form(orders: Service, upstream: Repository) -> None:
-    """A recorded answer is mended as the entry says."""
-    table = re.compile(r"^(MENDINGS: .* = )\(", flags=re.MULTILINE)
+    """A recorded answer is converted as the entry says."""
+    table = re.compile(r"^(CONVERSIONS: .* = )\(", flags=re.MULTILINE)
     script = upstream.folder / "migrations/answers.py"
-    entry = blocks("Change what an answer may be")["text"]
+    entry = blocks("Change a validator or a question's name")["text"]
     text, count = table.subn(rf"\1(\n{entry}", script.read_text())
     assert count == 1
     script.write_text(text)

@@ -1,4 +1,4 @@
-"""A service asks its template for news; scripts can trust the status."""
+"""`make template-check` compares a service with its template; scripts can rely on the status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSWERS = ".copier-answers.yml"
 
 
 def test_a_service_at_the_newest_release_is_up_to_date(updatable: Path) -> None:
-    """Nothing newer is status 0, and an update then changes nothing."""
+    """Without a newer release the status is 0, and an update changes nothing."""
     checked = ask(updatable, "check")
     assert (checked.returncode, checked.stdout) == (
         0,
@@ -30,24 +30,26 @@ def test_a_service_at_the_newest_release_is_up_to_date(updatable: Path) -> None:
     assert git(updatable, "status", "--porcelain") == ""
 
 
-def test_newer_releases_are_shown_with_their_lines(updatable: Path, releases: Repository) -> None:
-    """Each release in between has its section of the changelog, newest first, and no other has."""
+def test_newer_releases_are_shown_with_their_changelog(
+    updatable: Path, releases: Repository
+) -> None:
+    """The check shows the changelog of the newer releases only, newest first."""
     releases.release("v1.9.0", FIRST, news="Nine.\n\n- a **point**\n\n```\n# code\n```")
     releases.release("v1.10.0", SECOND, news="Ten.")
     releases.release("v1.11.0", {MAKEFILE: (NEWER, OLD)})
     checked = ask(updatable, "check")
     assert checked.returncode == 2
     assert checked.stdout == (
-        "Behind by 3 releases: this service is at v1.0.0, the template at v1.11.0.\n\n"
-        "## v1.11.0\n\nThe changelog has no lines on it.\n\n"
+        "Behind by 3 releases: this service is at v1.0.0, the template is at v1.11.0.\n\n"
+        "## v1.11.0\n\nThe changelog has no entry for this release.\n\n"
         "## v1.10.0\n\nTen.\n\n"
         "## v1.9.0\n\nNine.\n\n- a **point**\n\n```\n# code\n```\n\n"
-        "Bring it in with: make template-update\n"
+        "To update, run: make template-update\n"
     )
 
 
-def test_a_pre_release_is_no_news(updatable: Path, releases: Repository) -> None:
-    """Whoever wants one names it."""
+def test_a_pre_release_is_not_reported(updatable: Path, releases: Repository) -> None:
+    """Pre-releases and other tags do not count. Users can name a pre-release in an update."""
     releases.release("v1.1.0rc1", FIRST)
     releases.release("not-a-version", SECOND)
     assert ask(updatable, "check").returncode == 0
@@ -56,7 +58,7 @@ def test_a_pre_release_is_no_news(updatable: Path, releases: Repository) -> None
 def test_a_service_may_be_newer_than_the_newest_release(
     updatable: Path, releases: Repository
 ) -> None:
-    """A release that was taken back leaves its services ahead, which is status 0."""
+    """A service made from a withdrawn release is ahead, and the status is 0."""
     releases.release("v1.1.0", FIRST)
     assert ask(updatable, "update", "--commit").returncode == 0
     git(releases.folder, "tag", "--delete", "v1.1.0")
@@ -70,7 +72,7 @@ def test_a_service_may_be_newer_than_the_newest_release(
 def test_a_commit_between_two_releases_is_ahead_of_the_first(
     updatable: Path, releases: Repository
 ) -> None:
-    """An unreleased commit is ahead until a release comes after it, and then behind."""
+    """A service made from an unreleased commit is ahead until the next release."""
     releases.replace("template/Makefile.jinja", OLD, NEW)
     commit_all(releases.folder)
     described = git(releases.folder, "describe", "--tags").strip()
@@ -83,8 +85,8 @@ def test_a_commit_between_two_releases_is_ahead_of_the_first(
     assert (checked.returncode, "One." in checked.stdout) == (2, True)
 
 
-def test_a_template_that_has_gone_is_an_error(updatable: Path, releases: Repository) -> None:
-    """A source that cannot be reached is status 1, never "up to date", and has its way out."""
+def test_a_missing_template_is_an_error(updatable: Path, releases: Repository) -> None:
+    """An unreachable template is status 1. A corrected address works."""
     releases.folder.rename(releases.folder.with_name("moved"))
     checked = ask(updatable, "check")
     assert (checked.returncode, checked.stdout) == (1, "")
@@ -93,15 +95,15 @@ def test_a_template_that_has_gone_is_an_error(updatable: Path, releases: Reposit
     assert ask(updatable, "check").returncode == 0
 
 
-def test_a_file_beside_the_script_is_no_library(updatable: Path) -> None:
-    """What the template or a service calls a module there has no effect on the script."""
+def test_a_file_beside_the_script_does_not_shadow_a_library(updatable: Path) -> None:
+    """The script does not import modules from its own folder."""
     for library in ("copier", "json", "yaml"):
         (updatable / f"development/{library}.py").write_text("raise SystemExit('no library')\n")
     assert ask(updatable, "check").returncode == 0
 
 
 def test_answers_that_name_no_template_are_an_error(updatable: Path) -> None:
-    """What was not made by copier, or lost its answers, is told so in one line."""
+    """A service without recorded answers gets a one-line error."""
     (updatable / ANSWERS).write_text("package_name: orders\n")
     checked = ask(updatable, "check")
     assert (checked.returncode, checked.stdout) == (1, "")
@@ -112,7 +114,7 @@ def test_answers_that_name_no_template_are_an_error(updatable: Path) -> None:
 def test_a_template_may_be_named_by_a_shortcut(
     updatable: Path, releases: Repository, tmp_path: Path, source: str
 ) -> None:
-    """What copier understands as a source is understood; git goes where it is told to."""
+    """The short addresses of copier work, with the user's git configuration."""
     answers = updatable / ANSWERS
     replace(answers, f"_src_path: {releases.folder}", f"_src_path: {source}")
     commit_all(updatable)
@@ -142,7 +144,7 @@ def test_a_template_may_be_named_by_a_shortcut(
 def test_a_password_in_the_templates_url_is_not_shown(
     updatable: Path, releases: Repository, opening: str, path: str
 ) -> None:
-    """A message that names the template can be pasted anywhere."""
+    """Messages can be pasted anywhere, because they mask the secrets of a URL."""
     private = f"https://{opening}127.0.0.1:9/{path}"
     replace(updatable / ANSWERS, f"_src_path: {releases.folder}", f"_src_path: {private}")
     checked = ask(updatable, "check")

@@ -194,7 +194,7 @@ def test_work_of_others_on_the_branch_is_kept(hosted: Hosted, releases: Reposito
     git(hosted.service, "switch", "--quiet", "main")
     tip = hosted.tip
     releases.release("v1.2.0", SECOND)
-    assert "Somebody has worked" in hosted.run()
+    assert "has commits of somebody else" in hosted.run()
     assert (hosted.tip, hosted.requests) == (tip, [request])
 
 

@@ -145,7 +145,7 @@ def test_a_service_from_an_unreleased_commit_is_told_so(
     releases.release("v1.1.0", SECOND)
     updated = ask(service, "update")
     assert updated.returncode == 0, updated.stderr
-    assert f"made from {described}, a commit that is no release" in updated.stdout
+    assert f"made from {described}, which is not a release" in updated.stdout
     git(service, "checkout", "--", ".")
     replace(service / ".copier-answers.yml", described, "v1.0.0-7-g1234567")
     commit_all(service)
@@ -330,7 +330,7 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
     # It may have taken its changes back by then, or have written the last of them.
     halfway = note.exists() and status(updatable) != ""
     again = ask(updatable, "update")
-    assert ("An update from v1.0.0 to v1.1.0 was interrupted here." in again.stderr) == halfway
+    assert ("An update from v1.0.0 to v1.1.0 was interrupted here" in again.stderr) == halfway
     if again.returncode == 1:
         for line in printed_commands(again.stderr):
             paste(updatable, line)

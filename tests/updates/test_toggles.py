@@ -90,11 +90,11 @@ def test_edited_files_of_a_feature_that_is_turned_off_are_saved_and_named(
     for path, kept in {edited: f"{edited}.saved2", consumers: f"{consumers}.saved"}.items():
         assert not service.has(path)
         assert service.read(kept).endswith("\nOURS = 1\n")
-        assert f"Saved {path} as {kept}: the template has it no longer." in said
+        assert f"Saved {path} as {kept}: the template no longer has this file." in said
     assert [line for line in said if line.startswith("Saved")][2:] == []
     assert not service.has("orders/internal/kafka/producer_base.py")
-    broken = "orders/domain/product/events.py imports orders.internal.kafka, which is gone"
-    assert f"{broken}: change or delete that file." in said
+    broken = "orders/domain/product/events.py imports the deleted orders.internal.kafka"
+    assert f"{broken}: change or delete this file." in said
 
 
 def test_the_seeds_are_those_of_the_ownership_lists(template: Path, tmp_path: Path) -> None:

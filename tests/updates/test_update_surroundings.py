@@ -210,7 +210,7 @@ def test_links_of_the_service_stay(updatable: Path, releases: Repository, tmp_pa
     assert (updatable / "docs").is_symlink()
     assert (updatable / "Makefile").is_symlink()
     assert (updatable / "ours.mk").read_text() == before
-    assert "docs/template/guide.md was left out" in updated.stdout
+    assert "docs/template/guide.md was not updated" in updated.stdout
 
 
 def test_a_failure_leaves_every_file_as_it_was(updatable: Path, releases: Repository) -> None:
@@ -256,7 +256,7 @@ def test_the_way_back_works_after_a_conflict_in_a_renamed_file(
     updated = ask(updatable, "update")
     assert updated.returncode == 2, updated.stderr
     assert f"  {new}:1" in updated.stdout.splitlines()
-    assert f"  Moved the changes of {old} to {new}." in updated.stdout.splitlines()
+    assert f"  Moved your changes of {old} to {new}." in updated.stdout.splitlines()
     for line in printed_commands(updated.stdout)[1:]:
         paste(updatable, line)
     assert status(updatable) == ""
@@ -334,6 +334,6 @@ def test_what_a_feature_made_stays_ignored(updatable: Path, releases: Repository
     releases.release("v1.1.0", FIRST)
     updated = ask(updatable, "update")
     assert updated.returncode == 0, updated.stderr
-    assert ".cache/ is left on this machine" in updated.stdout
+    assert ".cache/ is still on this machine" in updated.stdout
     paste(updatable, "git add --all .")
     assert ".cache" not in git(updatable, "status", "--porcelain", "--untracked-files=all")

@@ -1,1 +1,1 @@
-"""How this service follows its template: what `development/template.py` is made of."""
+"""Updates of this service from its template. `development/template.py` is the command."""

@@ -1,4 +1,4 @@
-"""Bringing the result of an update into the service's files: all of it, or nothing."""
+"""Write the result of an update into the service's files: all of it, or nothing."""
 
 import os
 from collections.abc import Iterator
@@ -8,37 +8,75 @@ from typing import Self
 from development.updating.repository import (
     ANSWERS,
     ROOT,
-    Note,
     TemplateError,
-    changes,
+    UpdateRecord,
     git,
     git_bytes,
-    names,
     prefix,
-    shown,
+    printable,
+    split_names,
+    uncommitted_changes,
 )
 from development.updating.workspace import EXECUTABLE, LINK, Commit, File, Result
 
-CONVERTING = ("text", "eol", "filter", "ident", "working-tree-encoding")
-"""Attributes for which git may write a file otherwise than it stores it."""
+CONVERTING_ATTRIBUTES = ("text", "eol", "filter", "ident", "working-tree-encoding")
+"""Attributes with which git may write a file to disk differently than it stores it."""
 
-GONE = "0" * 40
+NO_OBJECT = "0" * 40
 
 
-def refuse_what_is_in_the_way(result: Result, commit: Commit) -> None:
-    """Raise if the result would overwrite or remove anything that is not committed."""
-    blocked = sorted({*_in_the_way(result, commit), *_hidden_work(result, commit)})
-    if blocked:
-        listed = "\n".join(f"  {shown(path)}" for path in blocked)
+def apply(result: Result, commit: Commit, releases: str) -> tuple[str, ...]:
+    """Write the result of an update into the service. If it fails, restore all files.
+
+    Args:
+        result: the changes to write.
+        commit: the service's last commit.
+        releases: the old and the new release, for messages.
+
+    Returns:
+        The new files that git ignores in this service.
+
+    Raises:
+        TemplateError: files were changed meanwhile, or would be overwritten.
+    """
+    record = UpdateRecord()
+    if uncommitted_changes():
+        raise TemplateError("Files were changed during the update. The update wrote nothing.")
+    refuse_overwriting(result, commit)
+    ignored = ignored_files(result, commit)
+    changed = [*sorted(result.deleted), *sorted(result.written, key=lambda path: path == ANSWERS)]
+    converted = converted_files(list(result.written))
+    unwatched = sorted(flagged_files() & {*changed})
+    record.write(releases, ignored)
+    with Rollback() as rollback:
+        for path in changed[:-1] if ANSWERS in result.written else changed:
+            rollback.change(path, result.written.get(path), convert=path in converted)
+        if unwatched:
+            for flag in ("--no-assume-unchanged", "--no-skip-worktree"):
+                git("update-index", flag, "-z", "--stdin", text="\0".join([*unwatched, ""]))
+        if ignored:
+            git("add", "--force", "--intent-to-add", "--", *ignored)
+        mark_conflicts(result)
+        if ANSWERS in result.written:
+            rollback.change(ANSWERS, result.written[ANSWERS], convert=ANSWERS in converted)
+    record.remove()
+    return ignored
+
+
+def refuse_overwriting(result: Result, commit: Commit) -> None:
+    """Raise TemplateError if the result would overwrite or delete uncommitted data."""
+    paths = sorted({*untracked_obstacles(result, commit), *unnoticed_changes(result, commit)})
+    if paths:
+        listed = "\n".join(f"  {printable(path)}" for path in paths)
         raise TemplateError(
-            f"The release has files where this service has others that git does not keep, because "
-            f"they are ignored or flagged as unchanged. Nothing was changed. Move them away or "
-            f"commit them, then try again:\n{listed}"
+            f"The update would overwrite files that are not committed, because git ignores them "
+            f"or was told to assume that they are unchanged. Nothing was changed. Move these files "
+            f"away or commit them, then try again:\n{listed}"
         )
 
 
-def _in_the_way(result: Result, commit: Commit) -> Iterator[str]:
-    """Name what stands where the result has a new file, or a folder for one."""
+def untracked_obstacles(result: Result, commit: Commit) -> Iterator[str]:
+    """Find untracked files and folders at the paths of new files, or of their folders."""
     for path, file in result.written.items():
         for parent in map(str, list(Path(path).parents)[:-1]):
             place = ROOT / parent
@@ -49,136 +87,104 @@ def _in_the_way(result: Result, commit: Commit) -> Iterator[str]:
         if path in commit.files or not os.path.lexists(place):
             continue
         if place.is_dir() and not place.is_symlink():
-            below = [str(one.relative_to(ROOT)) for one in place.rglob("*") if not one.is_dir()]
-            if not result.deleted.issuperset(below):
+            below = [str(child.relative_to(ROOT)) for child in place.rglob("*")]
+            files = [name for name in below if not (ROOT / name).is_dir()]
+            if not result.deleted.issuperset(files):
                 yield path
         elif place.is_symlink() or place.read_bytes() != file.data:
             yield path
 
 
-def flagged() -> set[str]:
-    """List files at which git does not look: assumed to be unchanged, or left out of the work."""
-    listed = names(git("ls-files", "-v", "-z", "--", "."))
-    return {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
-
-
-def _hidden_work(result: Result, commit: Commit) -> Iterator[str]:
-    """Name files that differ from the commit, although git was told not to look at them."""
-    for path in flagged() & {*result.written, *result.deleted}:
-        place, known = ROOT / path, commit.files.get(path)
-        if known is None or not os.path.lexists(place):
+def unnoticed_changes(result: Result, commit: Commit) -> Iterator[str]:
+    """Find changed files for which `git status` does not report changes."""
+    for path in flagged_files() & {*result.written, *result.deleted}:
+        place, committed = ROOT / path, commit.files.get(path)
+        if committed is None or not os.path.lexists(place):
             continue
-        here = os.fsencode(place.readlink()) if place.is_symlink() else place.read_bytes()
-        if here not in {known.data, as_checked_out(path, known.data)}:
+        data = os.fsencode(place.readlink()) if place.is_symlink() else place.read_bytes()
+        if data not in {committed.data, as_checked_out(path, committed.data)}:
             yield path
 
 
+def flagged_files() -> set[str]:
+    """List the files flagged as "assume unchanged" or "skip worktree"."""
+    listed = split_names(git("ls-files", "-v", "-z", "--", "."))
+    return {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
+
+
 def as_checked_out(path: str, data: bytes) -> bytes:
-    """Return what git would write to disk for a file: line endings, filters."""
-    blob = stored(data)
-    return git_bytes("cat-file", "--filters", f"--path={prefix()}{path}", blob)
+    """Return the bytes that git would write to disk for a file, after its conversions."""
+    return git_bytes("cat-file", "--filters", f"--path={prefix()}{path}", store(data))
 
 
-def stored(data: bytes) -> str:
-    """Keep bytes in the repository, and return their name there."""
+def store(data: bytes) -> str:
+    """Store data as a blob in the repository and return its hash."""
     return git_bytes("hash-object", "-w", "--no-filters", "--stdin", text=data).decode().strip()
 
 
-def converted(paths: list[str]) -> set[str]:
-    """List the paths that git may write to disk otherwise than it stores them."""
+def converted_files(paths: list[str]) -> set[str]:
+    """List the paths that git may write to disk differently than it stores them."""
     if git("config", "--default=false", "--get", "core.autocrlf").strip().lower() == "true":
         return {*paths}
-    found = names(git("check-attr", "-z", "--stdin", *CONVERTING, text="\0".join([*paths, ""])))
-    values = zip(found[::3], found[2::3], strict=True)
+    command = ("check-attr", "-z", "--stdin", *CONVERTING_ATTRIBUTES)
+    fields = split_names(git(*command, text="\0".join([*paths, ""])))
+    values = zip(fields[::3], fields[2::3], strict=True)
     return {path for path, value in values if value not in {"unspecified", "unset"}}
 
 
-def ignored(result: Result, commit: Commit) -> tuple[str, ...]:
-    """List new files that git ignores here, so that no `git add` would take them."""
+def ignored_files(result: Result, commit: Commit) -> tuple[str, ...]:
+    """List the new files that git ignores in this service."""
     new = [path for path in result.written if path not in commit.files]
     if not new:
         return ()
     try:
         listed = git("check-ignore", "--no-index", "-z", "--stdin", text="\0".join([*new, ""]))
-    except TemplateError:  # its status is 1 where it ignores none
+    except TemplateError:  # exit status 1: git ignores none of them
         return ()
-    return tuple(names(listed))
-
-
-def bring(result: Result, commit: Commit, releases: str) -> tuple[str, ...]:
-    """Write the result into the service; whatever stops it, the files are as they were.
-
-    Returns:
-        The new files that git ignores here.
-
-    Raises:
-        TemplateError: something is in the way, or came in between.
-    """
-    note = Note()
-    if changes():
-        raise TemplateError("Files were changed during the update. Nothing of it was written.")
-    refuse_what_is_in_the_way(result, commit)
-    hidden = ignored(result, commit)
-    changed = [*sorted(result.deleted), *sorted(result.written, key=lambda path: path == ANSWERS)]
-    to_convert = converted(list(result.written))
-    unwatched = sorted(flagged() & {*changed})
-    note.write(releases, hidden)
-    with Undo() as undo:
-        for path in changed[:-1] if ANSWERS in result.written else changed:
-            undo.change(path, result.written.get(path), convert=path in to_convert)
-        if unwatched:
-            for flag in ("--no-assume-unchanged", "--no-skip-worktree"):
-                git("update-index", flag, "-z", "--stdin", text="\0".join([*unwatched, ""]))
-        if hidden:
-            git("add", "--force", "--intent-to-add", "--", *hidden)
-        mark_conflicts(result)
-        if ANSWERS in result.written:
-            undo.change(ANSWERS, result.written[ANSWERS], convert=ANSWERS in to_convert)
-    note.remove()
-    return hidden
+    return tuple(split_names(listed))
 
 
 def mark_conflicts(result: Result) -> None:
-    """Tell git which files have conflicts, with their sides."""
+    """Record the conflicts in git's index."""
     start, paths = prefix(), {path for path, *_ in result.unmerged}
-    lines = [f"0 {GONE}\t{start}{path}\0" for path in sorted(paths)]
+    lines = [f"0 {NO_OBJECT}\t{start}{path}\0" for path in sorted(paths)]
     lines += [
-        f"{mode} {stored(data)} {stage}\t{start}{path}\0"
+        f"{mode} {store(data)} {stage}\t{start}{path}\0"
         for path, stage, mode, data in result.unmerged
     ]
     if lines:
         git("update-index", "-z", "--index-info", text="".join(lines))
 
 
-class Undo:
-    """Changes to files of the service that are taken back when something stops them."""
+class Rollback:
+    """Changes to files that are undone if the block raises an error."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without changes."""
         self.before: list[tuple[Path, File | None]] = []
 
     def __enter__(self) -> Self:
-        """Go on."""
+        """Start the block."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Take everything back if it failed."""
+        """Undo all changes after an error."""
         if kind is not None:
             for place, file in reversed(self.before):
-                put(place, file)
+                write_file(place, file)
             git("reset", "--quiet", "--", ".")
 
     def change(self, path: str, file: File | None, *, convert: bool) -> None:
-        """Write a file, or remove it, in the form that git would write to disk."""
+        """Write a file as git would check it out, or delete it."""
         place = ROOT / path
         if file is not None and convert and file.mode != LINK:
             file = File(file.mode, as_checked_out(path, file.data))
-        self.before.append((place, seen(place)))
-        put(place, file)
+        self.before.append((place, read_file(place)))
+        write_file(place, file)
 
 
-def seen(place: Path) -> File | None:
-    """Read a file from disk."""
+def read_file(place: Path) -> File | None:
+    """Read a file or link from disk; None if there is none."""
     if place.is_symlink():
         return File(LINK, os.fsencode(place.readlink()))
     if not place.exists():
@@ -186,8 +192,8 @@ def seen(place: Path) -> File | None:
     return File(EXECUTABLE if place.stat().st_mode & 0o100 else "", place.read_bytes())
 
 
-def put(place: Path, file: File | None) -> None:
-    """Write a file to disk with the folders that it needs, or remove it with those that it did."""
+def write_file(place: Path, file: File | None) -> None:
+    """Write a file and its folders, or delete it and the folders that become empty."""
     if file is None:
         place.unlink(missing_ok=True)
         for folder in place.parents:
@@ -196,7 +202,7 @@ def put(place: Path, file: File | None) -> None:
             folder.rmdir()
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    # Replaced whole: nobody sees half a file, and another that shares its data keeps them.
+    # Write a new file and rename it: readers see the whole file, and hard links keep the old data.
     draft = place.with_name(f".{place.name}.{os.getpid()}")
     if file.mode == LINK:
         draft.symlink_to(os.fsdecode(file.data))

@@ -1,4 +1,4 @@
-"""Compare this service with its template, or bring in a newer release of it."""
+"""Compare this service with its template, or update it to a newer release."""
 
 import argparse
 import os
@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import NoReturn
 
 from development.updating.pull_request import propose
-from development.updating.releases import UpdatePath, fetched, recorded
+from development.updating.releases import UpdatePath, cloned_template, recorded_answers
 from development.updating.repository import (
     ROOT,
-    HalfwayError,
+    PartialUpdateError,
     TemplateError,
     call,
     git,
     git_path,
-    shown,
-    way_back,
+    printable,
+    undo_commands,
 )
-from development.updating.update import bring_in
+from development.updating.update import update_service
 
-DONE, NOTHING_CHANGED, CONFLICTS, HALFWAY, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, NOTHING_CHANGED, CONFLICTS, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
 BEHIND = 2
 
 
@@ -32,9 +32,9 @@ def main() -> int:
     commands = {"check": check_template, "update": update_template, "propose": propose_update}
     try:
         return commands[options.command](options)
-    except HalfwayError as error:
+    except PartialUpdateError as error:
         print(error, file=sys.stderr)
-        return HALFWAY
+        return PARTIAL
     except TemplateError as error:
         print(error, file=sys.stderr)
         return NOTHING_CHANGED
@@ -44,37 +44,37 @@ def main() -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """A command line whose mistakes are no conflicts: argparse's own status is 2 as well."""
+    """A parser that exits with 1 for wrong usage: argparse's 2 would mean conflicts."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and that nothing was changed."""
+        """Print the error and exit."""
         self.exit(NOTHING_CHANGED, f"{self.format_usage()}{self.prog}: {message}\n")
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Define the command line."""
     parser = Parser(prog="template.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("check", help="say whether the template has a newer release")
-    update = commands.add_parser("update", help="bring in the newest release, or the one named")
+    commands.add_parser("check", help="report whether the template has a newer release")
+    update = commands.add_parser("update", help="update to the newest release, or to the one named")
     update.add_argument(
         "--test",
         action=argparse.BooleanOptionalAction,
-        help="run the service's tests afterwards; a terminal is asked",
+        help="run the service's tests afterwards; in a terminal, the default is to ask",
     )
-    update.add_argument("--commit", action="store_true", help="commit what has no conflicts")
+    update.add_argument("--commit", action="store_true", help="commit an update without conflicts")
     update.add_argument("--report", type=Path, metavar="FILE", help="write a report in Markdown")
-    proposal = commands.add_parser("propose", help="update, and keep a pull request of it current")
-    proposal.add_argument("--base", required=True, metavar="BRANCH", help="to be merged into")
+    proposal = commands.add_parser("propose", help="update, and open or refresh a pull request")
+    proposal.add_argument("--base", required=True, metavar="BRANCH", help="the target branch")
     for command in (update, proposal):
         command.add_argument("--to", default="", metavar="RELEASE", help="for example v1.2.0")
     return parser
 
 
 def check_template(_: argparse.Namespace) -> int:
-    """Say how the service's release compares with the template's newest."""
-    answers = recorded()
-    with fetched(str(answers["_src_path"])) as template:
+    """Report how the service's release compares with the template's newest one."""
+    answers = recorded_answers()
+    with cloned_template(str(answers["_src_path"])) as template:
         update_path = template.update_path(str(answers["_commit"]))
     if update_path.ahead:
         print(ahead(update_path))
@@ -82,29 +82,28 @@ def check_template(_: argparse.Namespace) -> int:
     if not update_path.behind:
         print(f"Up to date with the template, release {update_path.start}.")
         return DONE
-    count = len(update_path.passed)
+    count = len(update_path.releases)
     print(
         f"Behind by {count} release{'s' if count > 1 else ''}: this service is at "
-        f"{update_path.start}, the template at {update_path.passed[0].tag}.\n"
+        f"{update_path.start}, the template is at {update_path.releases[0].tag}.\n"
     )
-    print(*(release.section for release in update_path.passed), sep="\n")
-    print("Bring it in with: make template-update")
+    print(*(release.section for release in update_path.releases), sep="\n")
+    print("To update, run: make template-update")
     return BEHIND
 
 
 def ahead(update_path: UpdatePath) -> str:
-    """Say that the service has more than the release that it was compared with."""
-    kind = "release" if update_path.released else "a commit that is no release,"
-    newest = f"is at {update_path.target.tag}" if update_path.target else "has no release yet"
-    return (
-        f"Ahead of the template: this service was made from {kind} {update_path.start}, "
-        f"it {newest}."
-    )
+    """Report that the service is newer than the template's newest release."""
+    if update_path.target is None:
+        newest = "the template has no release yet"
+    else:
+        newest = f"the template's newest release is {update_path.target.tag}"
+    return f"Ahead of the template: this service was made from {update_path.start}, and {newest}."
 
 
 def update_template(options: argparse.Namespace) -> int:
-    """Bring a release in, say what it did, and test and commit it where that is wanted."""
-    outcome = bring_in(options.to)
+    """Update the service and report the changes; test and commit them if asked to."""
+    outcome = update_service(options.to)
     if outcome is None:
         return DONE
     if options.report:
@@ -113,60 +112,61 @@ def update_template(options: argparse.Namespace) -> int:
     message.write_text(outcome.message)
     title = outcome.update_path.title.replace("Update", "Updated", 1)
     print(f"{title}.", *outcome.report, sep="\n")
-    back = shown(way_back(outcome.hidden))
+    undo = printable(undo_commands(outcome.ignored))
     if outcome.conflicts:
-        print(f"\nResolve the conflicts, then commit:\n{by_hand(message)}\n{back}")
+        print(f"\nResolve the conflicts, then commit:\n{commit_command(message)}\n{undo}")
         return CONFLICTS
     if wants_tests(options.test):
-        run_tests(back)
+        run_tests(undo)
     if options.commit:
-        commit(message, back)
+        commit(message, undo)
     else:
-        commands = by_hand(message)
-        print(f"\nLook at it with `git diff`, try it with `make test`, then commit:\n{commands}")
+        command = commit_command(message)
+        print(f"\nReview it with `git diff`, test it with `make test`, then commit:\n{command}")
     return DONE
 
 
-def by_hand(message: Path) -> str:
-    """Return the commands that commit an update."""
+def commit_command(message: Path) -> str:
+    """Return the command that commits an update."""
     file = shlex.quote(os.path.relpath(message, ROOT))
     return f"  git add --all{sparse()} . && git commit --file={file}"
 
 
 def sparse() -> str:
-    """Return the option of `git add` for files outside a sparse check-out, if this is one."""
+    """Return the option that `git add` needs in a sparse checkout."""
     is_sparse = git("config", "--default=false", "--get", "core.sparseCheckout").strip().lower()
     return " --sparse" if is_sparse == "true" else ""
 
 
 def wants_tests(choice: bool | None) -> bool:  # noqa: FBT001 - the option itself
-    """Return what was chosen; where nothing was, a person is asked and a script runs none."""
+    """Return the chosen option. Without one, ask in a terminal, and run no tests in a script."""
     if choice is None and sys.stdin.isatty():
         return input("Run the service's tests now? [y/N] ").strip().lower() in {"y", "yes"}
     return bool(choice)
 
 
-def run_tests(back: str) -> None:
-    """Run the service's tests as it has them now, and raise if they fail."""
-    ours = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"}  # of the make and uv that run us
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
+def run_tests(undo: str) -> None:
+    """Run the service's tests, and raise PartialUpdateError if they fail."""
+    # Set by the make and the uv that run this command.
+    inherited = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"}
+    environment = {name: value for name, value in os.environ.items() if name not in inherited}
     if subprocess.run(["make", "test"], cwd=ROOT, env=environment, check=False).returncode:
-        raise HalfwayError(f"The service's tests fail after the update.\n{back}")
+        raise PartialUpdateError(f"The service's tests fail after the update.\n{undo}")
 
 
-def commit(message: Path, back: str) -> None:
-    """Commit everything in the service's folder; the repository's hooks run."""
+def commit(message: Path, undo: str) -> None:
+    """Commit everything in the service's folder. The repository's hooks run."""
     try:
         git("add", "--all", *sparse().split(), "--", ".")
-        print(shown(call("git", "commit", f"--file={message}", "--", ".")).rstrip())
+        print(printable(call("git", "commit", f"--file={message}", "--", ".")).rstrip())
     except TemplateError as error:
-        raise HalfwayError(
-            f"The update is in the files, but it could not be committed:\n{error}\n"
-            f"Once that is settled, commit it:\n{by_hand(message)}\n{back}"
+        raise PartialUpdateError(
+            f"The files are updated, but the commit failed:\n{error}\n"
+            f"Fix the cause, then commit:\n{commit_command(message)}\n{undo}"
         ) from error
 
 
 def propose_update(options: argparse.Namespace) -> int:
-    """Bring the newest release in as a pull request."""
+    """Open or refresh a pull request with the update."""
     propose(options.base, options.to)
     return DONE

@@ -1,72 +1,74 @@
-"""What an update did to this service, and how that reads in a terminal, a commit, a request."""
+"""The result of an update, as text for a terminal, a commit and a pull request."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from development.updating.releases import UpdatePath, recorded
-from development.updating.repository import shown
+from development.updating.releases import UpdatePath, recorded_answers
+from development.updating.repository import printable
 from development.updating.workspace import Result
 
 MARKER = b"<<<<<<< before updating"
-LONGEST_BODY = 65_536
-"""What GitHub takes as the text of a pull request, in characters."""
+MAX_BODY = 65_536
+"""GitHub's limit for the text of a pull request, in characters."""
 
-CUT = "\n\nThe rest is in the template's changelog.\n"
+TRUNCATED = "\n\nThe rest is in the template's changelog.\n"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an update left in the working tree."""
+    """The changes of an update."""
 
     update_path: UpdatePath
     conflicts: tuple[str, ...]
     answers: tuple[str, ...]
-    gone: tuple[str, ...]
+    deleted: tuple[str, ...]
     notes: tuple[str, ...]
-    hidden: tuple[str, ...]
-    """New files that git ignores here, marked to be added all the same."""
+    ignored: tuple[str, ...]
+    """New files that git ignores in this service. They are marked for the next `git add`."""
 
     @property
     def message(self) -> str:
-        """The text of its commit: the releases passed, and what each brings."""
-        # A line that starts with "#" would be a comment to an editor's `git commit`.
-        news = [release.section.removeprefix("## ").rstrip() for release in self.update_path.passed]
-        return "\n\n".join([self.update_path.title, *news]) + "\n"
+        """The commit message: the releases and their changelog."""
+        # Headings without "#": `git commit` in an editor would drop them as comments.
+        sections = [
+            release.section.removeprefix("## ").rstrip() for release in self.update_path.releases
+        ]
+        return "\n\n".join([self.update_path.title, *sections]) + "\n"
 
     @property
-    def findings(self) -> dict[str, tuple[str, ...]]:
-        """What has to be known before it is committed, below a title each."""
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """What to review before the commit, by title."""
         lists = {
             "In conflict": self.conflicts,
-            "Answers that are new or changed": self.answers,
-            "Files that the release no longer has": self.gone,
-            "To know": self.notes,
+            "New or changed answers": self.answers,
+            "Deleted files": self.deleted,
+            "Notes": self.notes,
         }
-        return {title: found for title, found in lists.items() if found}
+        return {title: lines for title, lines in lists.items() if lines}
 
     @property
     def report(self) -> list[str]:
-        """The findings, in lines for a terminal."""
+        """The lists as lines for a terminal."""
         return [
             line
-            for title, found in self.findings.items()
-            for line in (f"{title}:", *(f"  {one}" for one in found))
+            for title, entries in self.lists.items()
+            for line in (f"{title}:", *(f"  {entry}" for entry in entries))
         ]
 
     @property
     def body(self) -> str:
-        """The text of a pull request in Markdown, no longer than GitHub takes."""
+        """The text of a pull request in Markdown, cut at GitHub's limit."""
         lists = [
-            f"## {title}\n\n" + "".join(f"- {code(one)}\n" for one in found)
-            for title, found in self.findings.items()
+            f"## {title}\n\n" + "".join(f"- {markdown_code(entry)}\n" for entry in entries)
+            for title, entries in self.lists.items()
         ]
-        text = "\n".join([*lists, *(release.section for release in self.update_path.passed)])
-        return text if len(text) <= LONGEST_BODY else text[: LONGEST_BODY - len(CUT)] + CUT
+        text = "\n".join([*lists, *(release.section for release in self.update_path.releases)])
+        return text if len(text) <= MAX_BODY else text[: MAX_BODY - len(TRUNCATED)] + TRUNCATED
 
 
-def code(text: str) -> str:
-    """Show a text in Markdown as it is, with what it holds of Markdown's own signs."""
+def markdown_code(text: str) -> str:
+    """Format a text as code in Markdown."""
     fence = "`"
     while fence in text:
         fence += "`"
@@ -74,28 +76,28 @@ def code(text: str) -> str:
 
 
 def conflicts(result: Result) -> Iterator[str]:
-    """Name each place that two sides changed, and each file that could not be merged."""
+    """List each conflict with its line, and each file that could not be merged."""
     unmerged = {path for path, *_ in result.unmerged}
     for path in sorted({*result.written} | unmerged):
-        places = [f"{path}:{line}" for line in marked_lines(path, result)]
+        places = [f"{path}:{line}" for line in conflict_lines(path, result)]
         yield from places or ([f"{path} (unmerged)"] if path in unmerged else [])
     yield from sorted(
         f"{path} (rejected changes)"
-        for path in result.written.keys() - result.known
-        if path.endswith(".rej") and path.removesuffix(".rej") in result.known
+        for path in result.written.keys() - result.before
+        if path.endswith(".rej") and path.removesuffix(".rej") in result.before
     )
 
 
-def marked_lines(path: str, result: Result) -> list[int]:
-    """Number the lines of a file at which a conflict begins."""
+def conflict_lines(path: str, result: Result) -> list[int]:
+    """Return the line numbers of a file at which a conflict starts."""
     if path not in result.written:
         return []
     lines = result.written[path].data.splitlines()
     return [number for number, line in enumerate(lines, start=1) if line.startswith(MARKER)]
 
 
-def answers_changed(before: dict[str, object], after: dict[str, object]) -> Iterator[str]:
-    """Name each answer that is new, changed or dropped; a release is no answer."""
+def changed_answers(before: dict[str, object], after: dict[str, object]) -> Iterator[str]:
+    """List each answer that is new, changed or dropped."""
     for name in [*before, *(new for new in after if new not in before)]:
         if name.startswith("_") or before.get(name) == after.get(name):
             continue
@@ -104,27 +106,27 @@ def answers_changed(before: dict[str, object], after: dict[str, object]) -> Iter
             for side in (before, after)
         )
         if new is None and not before[name]:
-            continue  # an empty answer says nothing
+            continue  # a dropped answer that was empty
         if old is None:
             yield f"{name}: {new} (new)"
         else:
             yield f"{name}: {old} -> {new or '(dropped)'}"
 
 
-def observe(
+def describe(
     update_path: UpdatePath,
     before: dict[str, object],
     result: Result,
     *,
-    hidden: tuple[str, ...],
+    ignored: tuple[str, ...],
     notes: tuple[str, ...],
 ) -> Outcome:
-    """Put together what an update along `update_path` did, knowing the answers before it."""
+    """Describe the changes of an update, given the answers before it."""
     return Outcome(
         update_path,
-        conflicts=tuple(map(shown, conflicts(result))),
-        answers=tuple(answers_changed(before, recorded())),
-        gone=tuple(map(shown, sorted(result.deleted))),
+        conflicts=tuple(map(printable, conflicts(result))),
+        answers=tuple(changed_answers(before, recorded_answers())),
+        deleted=tuple(map(printable, sorted(result.deleted))),
         notes=notes,
-        hidden=hidden,
+        ignored=ignored,
     )

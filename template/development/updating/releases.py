@@ -1,6 +1,8 @@
-"""The template's releases, their lines of its changelog, and how this service compares."""
+"""The template's releases, their changelog, and how this service compares with them."""
 
+import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,175 +14,179 @@ import yaml
 from packaging.version import InvalidVersion, Version
 
 from development.updating.repository import ANSWERS, ROOT, TemplateError, call
+from development.updating.workspace import isolated_environment
 
-UNRELEASED = re.compile(r"^(?P<tag>.+)-(?P<count>\d+)-g[0-9a-f]+$")
-"""A commit as `git describe` names it, by the release before it."""
 SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 HEADING = re.compile(r"^## +\[?([^\s\]]+)", flags=re.MULTILINE)
+NO_RELEASE = Version("0.dev0")
+"""Lower than the version of every release."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release, and what the changelog says of it to the owner of a service."""
+    """A release of the template, with its section of the changelog."""
 
     tag: str
     version: Version
-    news: str = ""
+    changelog: str = ""
 
     @property
     def section(self) -> str:
-        """Its name, and below it the news."""
-        return f"## {self.tag}\n\n{self.news or 'The changelog has no lines on it.'}\n"
+        """The release as a section of Markdown."""
+        text = self.changelog or "The changelog has no entry for this release."
+        return f"## {self.tag}\n\n{text}\n"
 
 
 @dataclass(frozen=True)
 class UpdatePath:
-    """The way from the release that a service has to another, newest release first."""
+    """The releases between the service's own and a target, newest first."""
 
     start: str
     version: Version
     target: Release | None
-    passed: tuple[Release, ...]
-    released: bool
-    """Whether the service was made from a release, and not from a commit between two."""
+    releases: tuple[Release, ...]
+
+    @property
+    def starts_at_release(self) -> bool:
+        """Whether the service was made from a release, not from a commit between releases."""
+        return not self.version.is_devrelease
 
     @property
     def behind(self) -> bool:
-        """Whether there is something to bring in."""
+        """Whether the target is newer than the service."""
         return self.target is not None and self.version < self.target.version
 
     @property
     def ahead(self) -> bool:
-        """Whether the service has what the target has not."""
+        """Whether the service is newer than the target."""
         return self.target is None or self.version > self.target.version
 
     @property
     def title(self) -> str:
-        """What an update along it does, in one line."""
+        """The update in one line."""
         return f"Update from the template: {self.start} to {self.target.tag if self.target else ''}"
 
 
-def version_of(name: str) -> Version | None:
-    """Read a version as copier does (PEP 440), or find that it is none."""
+def parse_version(name: str) -> Version | None:
+    """Parse a version (PEP 440), as copier does; None if the name is not a version."""
     try:
         return Version(name)
     except InvalidVersion:
         return None
 
 
-def sections(changelog: str) -> dict[Version, str]:
-    """Take a changelog apart: what it says of each version below a heading that names one."""
+def changelog_sections(changelog: str) -> dict[Version, str]:
+    """Return the text below each heading of a changelog that names a version."""
     _, *parts = HEADING.split(changelog)
     return {
         version: body.partition("\n")[2].strip()
         for name, body in zip(parts[::2], parts[1::2], strict=True)
-        if (version := version_of(name))
+        if (version := parse_version(name))
     }
 
 
-def recorded() -> dict[str, object]:
-    """Read the answers that this service keeps, and where its template is."""
+def recorded_answers() -> dict[str, object]:
+    """Read the service's answers, which include the template's address and release."""
     try:
         answers = yaml.safe_load((ROOT / ANSWERS).read_text())
     except (OSError, yaml.YAMLError) as error:
         raise TemplateError(f"{ANSWERS} cannot be read: {error}") from error
     if not isinstance(answers, dict) or not {"_src_path", "_commit"} <= answers.keys():
         raise TemplateError(
-            f"{ANSWERS} names no release of a template: this service was not made from one."
+            f"{ANSWERS} does not name a template and its release (`_src_path` and `_commit`): "
+            f"restore the file from an earlier commit."
         )
     return answers
 
 
 class Template:
-    """A clone of the template's history, for reading."""
+    """A bare clone of the template."""
 
     def __init__(self, clone: Path, url: str) -> None:
-        """Read from this bare clone of what is at a URL."""
+        """Use this clone of a URL."""
         self.clone = clone
         self.url = url
 
     @property
     def rewrites(self) -> dict[str, str]:
-        """The URL and where it has been cloned to, for a git without the user's credentials."""
+        """The template's URL and its clone, for a git without the user's credentials."""
         return {} if Path(self.url).exists() else {self.url: self.clone.as_uri()}
 
     def git(self, *arguments: str) -> str:
-        """Return what git answers about the template."""
+        """Run git in the clone and return its output."""
         return call("git", f"--git-dir={self.clone}", *arguments)
 
     @cached_property
     def versions(self) -> dict[str, Version]:
-        """The version of each tag that names one."""
+        """The tags that are versions."""
         tags = self.git("for-each-ref", "refs/tags", "--format=%(refname:lstrip=2)").splitlines()
-        return {tag: version for tag in tags if (version := version_of(tag))}
+        return {tag: version for tag in tags if (version := parse_version(tag))}
 
-    @cached_property
-    def newest(self) -> str | None:
-        """The newest release; pre-releases are taken by name only, as copier does."""
-        released = [tag for tag, version in self.versions.items() if not version.is_prerelease]
-        return max(released, key=self.versions.__getitem__, default=None)
-
-    def named(self, name: str) -> str:
-        """Find the tag of a release that a user names, with or without its `v`."""
+    def find_tag(self, name: str) -> str:
+        """Return the tag of a release, named with or without its `v`."""
         for tag, version in self.versions.items():
-            if name == tag or version_of(name) == version:
+            if name == tag or parse_version(name) == version:
                 return tag
         known = ", ".join(sorted(self.versions, key=self.versions.__getitem__)) or "none"
         raise TemplateError(f"The template has no release {name!r}. It has: {known}")
 
     def read(self, tag: str, path: str) -> str:
-        """Return a file's text in a release; a file that is not there has none."""
-        there = self.git("ls-tree", "--name-only", f"refs/tags/{tag}", "--", path)
-        return self.git("show", f"refs/tags/{tag}:{path}") if there else ""
+        """Return the text of a file in a release, or an empty string if it does not exist."""
+        listed = self.git("ls-tree", "--name-only", f"refs/tags/{tag}", "--", path)
+        return self.git("show", f"refs/tags/{tag}:{path}") if listed else ""
 
-    def update_path(self, start: str, to: str = "") -> UpdatePath:
-        """Compare the release that a service records with the newest one, or the one named."""
-        version, released = self.place(start)
-        tag = self.named(to) if to else self.newest
-        if tag is None:
-            return UpdatePath(start, version, None, (), released)
-        target = self.versions[tag]
-        news = sections(self.read(tag, "CHANGELOG.md"))
-        passed = [
-            Release(one, between, news.get(between, ""))
-            for one, between in self.versions.items()
-            if version < between <= target and (one == tag or not between.is_prerelease)
-        ]
-        passed.sort(key=lambda release: release.version, reverse=True)
-        return UpdatePath(start, version, Release(tag, target), tuple(passed), released)
-
-    def place(self, start: str) -> tuple[Version, bool]:
-        """Return the version of what a service records, and whether that was a release."""
-        described = start if start in self.versions else self.described(start)
-        released = version_of(described)
-        if released:
-            return released, True
-        since = UNRELEASED.sub(r"\g<tag>.post\g<count>.dev0", described)
-        return version_of(since) or Version("0.dev0"), False  # before the first release
-
-    def described(self, start: str) -> str:
-        """Name a commit by the release before it: when it was recorded, that may have had no tag.
-
-        A commit that the template no longer has keeps its recorded name.
-        """
-        if not self.has(start):
-            return start
+    def has_commit(self, name: str) -> bool:
+        """Return whether the template still has a tag or commit."""
         try:
-            return self.git("describe", "--tags", f"{start}^{{commit}}").strip()
-        except TemplateError:  # it is from before the first release
-            return ""
-
-    def has(self, start: str) -> bool:
-        """Say whether the release or commit that a service records is still there."""
-        try:
-            self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{start}^{{commit}}")
+            self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         except TemplateError:
             return False
         return True
 
+    def update_path(self, start: str, to: str = "") -> UpdatePath:
+        """Compare the service's recorded release with a release, or with the newest one."""
+        if not (to or self.has_release):
+            return UpdatePath(start, parse_version(start) or NO_RELEASE, None, ())
+        tag = self.find_tag(to) if to else ""
+        version, newest = self.compare(start)
+        tag = tag or self.find_tag(newest)
+        target = self.versions[tag]
+        changelog = changelog_sections(self.read(tag, "CHANGELOG.md"))
+        releases = [
+            Release(name, between, changelog.get(between, ""))
+            for name, between in self.versions.items()
+            if version < between <= target and (name == tag or not between.is_prerelease)
+        ]
+        releases.sort(key=lambda release: release.version, reverse=True)
+        return UpdatePath(start, version, Release(tag, target), tuple(releases))
 
-def location(source: str) -> str:
-    """Return what git fetches for a source as copier understands it: `gh:acme/template`, `~/it`."""
+    @property
+    def has_release(self) -> bool:
+        """Whether any tag is a release, not a pre-release."""
+        return any(not version.is_prerelease for version in self.versions.values())
+
+    def compare(self, start: str) -> tuple[Version, str]:
+        """Ask copier for the service's version and for the newest one.
+
+        If the template no longer has the service's commit, the recorded name gives its version.
+        """
+        known = self.has_commit(start)
+        commit = start if known else next(iter(self.versions))
+        command = [sys.executable, "-P", "-m", "copier", "check-update", "--output-format=json"]
+        if not self.has_release:
+            command.append("--prereleases")
+        with TemporaryDirectory(prefix="check-") as folder:
+            answers = {"_src_path": str(self.clone), "_commit": commit}
+            Path(folder, ANSWERS).write_text(yaml.safe_dump(answers))
+            compared = json.loads(call(*command, folder, variables=isolated_environment()))
+        if known:
+            return Version(compared["current_version"]), compared["latest_version"]
+        described = re.sub(r"-(\d+)-g[0-9a-f]+$", r".post\1.dev0", start)
+        return parse_version(described) or NO_RELEASE, compared["latest_version"]
+
+
+def clone_url(source: str) -> str:
+    """Return the URL of a template's source, which may be short, as in `gh:acme/template`."""
     for short, host in SHORTCUTS.items():
         if source.startswith(short):
             source = host + source.removeprefix(short).removeprefix("/")
@@ -190,9 +196,9 @@ def location(source: str) -> str:
 
 
 @contextmanager
-def fetched(source: str) -> Iterator[Template]:
-    """Give the template's history, as copier finds the source, until the end of the block."""
-    url = location(source)
+def cloned_template(source: str) -> Iterator[Template]:
+    """Clone the template into a temporary folder."""
+    url = clone_url(source)
     with TemporaryDirectory(prefix="template-") as folder:
         clone = Path(folder) / "template.git"
         try:
@@ -200,7 +206,7 @@ def fetched(source: str) -> Iterator[Template]:
         except TemplateError as error:
             reason = str(error).splitlines()[-1]
             raise TemplateError(
-                f"The template at {source} cannot be read: {reason} If it has moved, put its new "
-                f"place into `_src_path` of {ANSWERS} and commit that."
+                f"The template at {source} cannot be read: {reason} If it has moved, write its new "
+                f"address into `_src_path` in {ANSWERS} and commit the change."
             ) from error
         yield Template(clone, url)

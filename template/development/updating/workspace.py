@@ -1,7 +1,7 @@
-"""A copy of the service in a temporary repository, where copier updates it.
+"""A temporary repository with a copy of the service, in which copier performs the update.
 
-Nothing that the user's git is configured to do takes part there, and copier sees nothing but what
-this service has committed: no other service of the repository, and no ignored or untracked file.
+It contains only committed files of this service: no ignored or untracked files, and no other
+service of the same repository. The user's git configuration does not apply there.
 """
 
 import os
@@ -12,19 +12,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from development.updating.repository import TemplateError, git, git_bytes, names, prefix, shown
+from development.updating.repository import (
+    TemplateError,
+    git,
+    git_bytes,
+    prefix,
+    printable,
+    split_names,
+)
 
 INTERRUPTED = 130
-"""The status with which a program ends that was interrupted at a prompt."""
+"""Exit status of a program that was interrupted with Ctrl-C."""
 
 PLAIN, EXECUTABLE, LINK = "100644", "100755", "120000"
 
-SETTINGS = {
+GIT_SETTINGS = {
     "core.attributesFile": os.devnull,
     "core.autocrlf": "false",
     "core.excludesFile": os.devnull,
     "core.hooksPath": os.devnull,
-    "core.symlinks": "false",  # a link is a file with its target: nothing is written through it
+    "core.symlinks": "false",  # a link becomes a file with its target: no write follows the link
     "gc.auto": "0",
     "init.defaultBranch": "main",
     "maintenance.auto": "false",
@@ -33,13 +40,33 @@ SETTINGS = {
     "user.email": "update@localhost",
 }
 
-BYTES_AS_THEY_ARE = "* -text !eol -filter -ident -working-tree-encoding\n"
-"""Attributes under which git stores and writes each file unchanged."""
+NO_CONVERSION = "* -text !eol -filter -ident -working-tree-encoding\n"
+"""Attributes with which git stores and writes every file unchanged."""
+
+
+def isolated_environment(rewrites: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return environment variables with which git ignores the user's configuration.
+
+    Args:
+        rewrites: URLs that git replaces with another URL.
+    """
+    settings = GIT_SETTINGS | {f"url.{to}.insteadOf": url for url, to in (rewrites or {}).items()}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    for number, (name, value) in enumerate(settings.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables | {
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TEMPLATE_DIR": "",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
 
 
 @dataclass(frozen=True)
 class File:
-    """A file as git knows it; the data of a link is its target."""
+    """A file in git: its mode and data. The data of a link is its target."""
 
     mode: str
     data: bytes
@@ -51,55 +78,54 @@ class Commit:
 
     files: Mapping[str, File]
     mounts: frozenset[str]
-    """Submodules and links to folders: what lies below them is not this service's."""
+    """Submodules and links to folders. The files below them do not belong to this service."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an update makes of the files."""
+    """The changes that an update makes to the files."""
 
     written: Mapping[str, File]
     deleted: frozenset[str]
     unmerged: Sequence[tuple[str, int, str, bytes]] = ()
-    """What git shall know of conflicts: path, stage, mode and data of each side."""
+    """The sides of each conflict for git's index: path, stage, mode and data."""
     notes: tuple[str, ...] = ()
-    known: frozenset[str] = frozenset()
-    """The paths of the files before the update."""
+    before: frozenset[str] = frozenset()
+    """The paths of all files before the update."""
 
 
 def last_commit() -> Commit:
-    """Read the files of the service's last commit, byte for byte."""
+    """Read the files of the service's last commit."""
     listed = git("ls-tree", "-r", "-z", "--full-tree", f"HEAD:{prefix().rstrip('/')}")
-    entries = {path: head.split()[:3] for head, _, path in map(_split, names(listed))}
-    blobs = [one for _, kind, one in entries.values() if kind == "blob"]
-    data = dict(zip(blobs, contents(blobs), strict=True))
+    lines = [line.partition("\t") for line in split_names(listed)]
+    entries = {path: head.split()[:3] for head, _, path in lines}
+    blobs = [name for _, kind, name in entries.values() if kind == "blob"]
+    data = dict(zip(blobs, read_blobs(blobs), strict=True))
     files = {
-        path: File(mode, data[one]) for path, (mode, kind, one) in entries.items() if kind == "blob"
+        path: File(mode, data[blob])
+        for path, (mode, kind, blob) in entries.items()
+        if kind == "blob"
     }
     submodules = {path for path, (_, kind, _) in entries.items() if kind != "blob"}
     links = {path for path, file in files.items() if file.mode == LINK}
-    folders = {path for path in links if _target(path, files[path]) not in files}
-    kept = {path: file for path, file in files.items() if path not in folders}
-    return Commit(kept, frozenset(submodules | folders))
+    folders = {path for path in links if link_target(path, files[path]) not in files}
+    own_files = {path: file for path, file in files.items() if path not in folders}
+    return Commit(own_files, frozenset(submodules | folders))
 
 
-def _split(line: str) -> tuple[str, str, str]:
-    return line.partition("\t")
-
-
-def _target(path: str, link: File) -> str:
-    """Return the path in the service that a link points to."""
+def link_target(path: str, link: File) -> str:
+    """Return the path that a link points to."""
     return os.path.normpath(os.path.join(os.path.dirname(path), os.fsdecode(link.data)))  # noqa: PTH118, PTH120 -- git's path, not this machine's
 
 
-def contents(objects: Sequence[str]) -> Iterator[bytes]:
-    """Read objects of the service's repository, in their order."""
-    answer = git_bytes("cat-file", "--batch", text="".join(f"{one}\n" for one in objects).encode())
-    start = 0
-    for _ in objects:
-        end = answer.index(b"\n", start)
-        size = int(answer[start:end].rsplit(b" ", 1)[1])
-        yield answer[end + 1 : end + 1 + size]
+def read_blobs(blobs: Sequence[str]) -> Iterator[bytes]:
+    """Read blobs of the service's repository in one git process."""
+    wanted = "".join(f"{blob}\n" for blob in blobs).encode()
+    output, start = git_bytes("cat-file", "--batch", text=wanted), 0
+    for _ in blobs:
+        end = output.index(b"\n", start)
+        size = int(output[start:end].rsplit(b" ", 1)[1])
+        yield output[end + 1 : end + 1 + size]
         start = end + size + 2
 
 
@@ -110,41 +136,25 @@ class Workspace:
     folder: Path
     commit: Commit
     rewrites: Mapping[str, str] = field(default_factory=dict)
-    """URLs that git fetches from somewhere else, each with that place."""
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Variables under which git does as it is delivered, whoever runs it."""
-        settings = SETTINGS | {f"url.{to}.insteadOf": url for url, to in self.rewrites.items()}
-        variables = {name: one for name, one in os.environ.items() if not name.startswith("GIT_")}
-        for number, (name, one) in enumerate(settings.items()):
-            variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": one}
-        return variables | {
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_CONFIG_COUNT": str(len(settings)),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_TEMPLATE_DIR": "",
-            "GIT_TERMINAL_PROMPT": "0",
-        }
+    """URLs that git replaces with another URL."""
 
     def git(self, *arguments: str, text: bytes = b"") -> bytes:
-        """Return what git answers in the temporary repository."""
+        """Run git in the temporary repository and return its output."""
         done = subprocess.run(
             ("git", *arguments),
             cwd=self.folder,
-            env=self.environment,
+            env=isolated_environment(),
             check=False,
             capture_output=True,
             input=text or None,
         )
         if done.returncode:
-            reason = shown(os.fsdecode(done.stderr)).strip()
-            raise TemplateError(f"The update could not be prepared beside the service: {reason}")
+            reason = printable(os.fsdecode(done.stderr)).strip()
+            raise TemplateError(f"The temporary repository for the update failed: {reason}")
         return done.stdout
 
     def fill(self) -> None:
-        """Write the service's last commit into the repository, and commit it."""
+        """Write the service's last commit into the repository, and commit it there."""
         for path, file in self.commit.files.items():
             target = self.folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +162,7 @@ class Workspace:
             target.chmod(0o755 if file.mode == EXECUTABLE else 0o644)
         self.git("init", "--quiet")
         (self.folder / ".git/info").mkdir(exist_ok=True)
-        (self.folder / ".git/info/attributes").write_text(BYTES_AS_THEY_ARE)
+        (self.folder / ".git/info/attributes").write_text(NO_CONVERSION)
         self.git("add", "--all", "--force")
         for path, file in self.commit.files.items():
             if file.mode == LINK:
@@ -160,19 +170,27 @@ class Workspace:
                 self.git("update-index", "--cacheinfo", f"{LINK},{blob},{path}")
         self.git("commit", "--quiet", "--message=The service before the update")
 
-    def update(self, release: str, asked: Sequence[str]) -> tuple[str, ...]:
-        """Let copier merge a release into the copy, and return what the release says of files.
+    def update(self, release: str, questions: Sequence[str]) -> tuple[str, ...]:
+        """Run `copier update` in the copy.
+
+        Args:
+            release: the tag to update to.
+            questions: the questions to ask in the terminal. Other answers stay as they are.
+
+        Returns:
+            Notes for the user from the template's migration scripts.
 
         Raises:
-            TemplateError: copier, or what the release runs in an update, says why it cannot be.
+            TemplateError: copier or a migration script failed.
         """
         findings = self.folder.with_name("findings")
-        questions = [option for name in asked for option in ("--ask", name)]
+        asked = [option for name in questions for option in ("--ask", name)]
         command = [sys.executable, "-P", "-m", "copier", "update", "--trust", "--defaults"]
-        command += ["--quiet", "--vcs-ref", release, *questions, str(self.folder)]
+        command += ["--quiet", "--vcs-ref", release, *asked, str(self.folder)]
+        environment = isolated_environment(self.rewrites)
         done = subprocess.run(
             command,
-            env=self.environment | {"TEMPLATE_UPDATE_FINDINGS": str(findings)},
+            env=environment | {"TEMPLATE_UPDATE_FINDINGS": str(findings)},
             check=False,
             stderr=subprocess.PIPE,
             stdout=None if asked else subprocess.DEVNULL,
@@ -181,58 +199,57 @@ class Workspace:
             raise KeyboardInterrupt
         if done.returncode:
             raise TemplateError(
-                f"The release {release} could not be applied, and nothing was changed: "
-                f"{_reason(os.fsdecode(done.stderr))}"
+                f"The update to {release} failed, and nothing was changed: "
+                f"{error_message(os.fsdecode(done.stderr))}"
             )
         return tuple(findings.read_text().splitlines()) if findings.exists() else ()
 
     def result(self, notes: tuple[str, ...]) -> Result:
-        """Compare the copy with the service's commit."""
-        found = dict(self._files())
+        """Compare the updated copy with the service's commit."""
+        after = dict(self.files())
         before = self.commit.files
         links = {path for path, file in before.items() if file.mode == LINK}
-        written = {path: file for path, file in found.items() if before.get(path) != file}
-        deleted = before.keys() - found.keys()
-        left = [path for path in sorted({*written, *deleted}) if self._elsewhere(path, links)]
+        written = {path: file for path, file in after.items() if before.get(path) != file}
+        deleted = before.keys() - after.keys()
+        skipped = [path for path in sorted({*written, *deleted}) if self.is_linked(path, links)]
         notes += tuple(
-            f"{shown(path)} was left out, because it is, or lies below, a link or a submodule of "
-            f"this service's: compare it with the release by hand."
-            for path in left
+            f"{printable(path)} was not updated, because this service has a link or a submodule "
+            f"there: compare it with the release yourself."
+            for path in skipped
         )
         return Result(
-            written={path: file for path, file in written.items() if path not in left},
-            deleted=frozenset(deleted - {*left}),
-            unmerged=[one for one in self._unmerged() if one[0] not in left],
+            written={path: file for path, file in written.items() if path not in skipped},
+            deleted=frozenset(deleted - {*skipped}),
+            unmerged=[side for side in self.unmerged() if side[0] not in skipped],
             notes=notes,
-            known=frozenset(before),
+            before=frozenset(before),
         )
 
-    def _elsewhere(self, path: str, links: set[str]) -> bool:
-        """Say whether a path leads through something that the service put there instead."""
+    def is_linked(self, path: str, links: set[str]) -> bool:
+        """Return whether a path is, or is below, a link or a submodule of the service."""
         places = [path, *map(str, Path(path).parents)]
         return any(place in self.commit.mounts or place in links for place in places)
 
-    def _files(self) -> Iterator[tuple[str, File]]:
-        """Give every file of the copy."""
+    def files(self) -> Iterator[tuple[str, File]]:
+        """Read every file of the copy."""
         for path in self.folder.rglob("*"):
             name = str(path.relative_to(self.folder))
             if path.is_dir() or name.startswith(".git/"):
                 continue
             before = self.commit.files.get(name)
-            data = path.read_bytes()
             mode = EXECUTABLE if path.stat().st_mode & 0o100 else PLAIN
-            yield name, File(LINK if before and before.mode == LINK else mode, data)
+            yield name, File(LINK if before and before.mode == LINK else mode, path.read_bytes())
 
-    def _unmerged(self) -> Iterator[tuple[str, int, str, bytes]]:
-        """Give each side of each conflict that git knows of."""
-        for line in names(os.fsdecode(self.git("ls-files", "--unmerged", "-z"))):
+    def unmerged(self) -> Iterator[tuple[str, int, str, bytes]]:
+        """Read the sides of each conflict from git's index."""
+        for line in split_names(os.fsdecode(self.git("ls-files", "--unmerged", "-z"))):
             head, _, path = line.partition("\t")
             mode, blob, stage = head.split()
             yield path, int(stage), mode, self.git("cat-file", "blob", blob)
 
 
-def _reason(printed: str) -> str:
-    """Return what a failed update says; of a traceback only its last line is shown."""
-    lines = [line for line in shown(printed).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith((" ", "Traceback "))]
-    return "\n".join(told) or "copier did not say why"
+def error_message(printed: str) -> str:
+    """Return the error output of a failed update, with only the last line of a traceback."""
+    lines = [line for line in printable(printed).splitlines() if line.strip()]
+    relevant = [line for line in lines if not line.startswith((" ", "Traceback "))]
+    return "\n".join(relevant) or "copier printed no reason"
