@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -347,6 +346,3 @@ class AnswersExtension(Extension):
         super().__init__(environment)
         for use in (human_name, slug, package_name, problem, refuse_bad, refuse_taken, is_service):
             environment.filters[use.__name__] = use
-        # For each file, copier compiles the names of its folders and of the answers file anew.
-        remembered = cache(environment.from_string)
-        environment.from_string = remembered  # type: ignore[assignment, method-assign]  # with a memory

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import time_machine
+from jinja2 import Environment
 
+from extensions.memory import MemoryExtension
 from tests.support.combinations import COMBINATIONS
-from tests.support.files import files
+from tests.support.files import files, replace
 from tests.support.rendering import recorded, render
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import pytest
 
 SCRIPT = """
 import json, sys
@@ -47,6 +51,26 @@ def test_the_same_answers_give_the_same_files_a_year_later(
     with time_machine.travel(datetime.now(UTC) + timedelta(days=366)):
         again = render(template, tmp_path / "elsewhere", **answers_of(service))
     assert contents(again) == contents(service)
+
+
+def test_the_memory_of_compiled_templates_changes_no_file(template: Path, tmp_path: Path) -> None:
+    """A render without the extension gives the same bytes: the memory only saves time."""
+    plain = shutil.copytree(template, tmp_path / "plain")
+    replace(plain / "copier.yml", "  - extensions/memory.py:MemoryExtension\n", "")
+    answers = COMBINATIONS[0].answers
+    remembered = render(template, tmp_path / "remembered/orders", **answers)
+    compiled = render(plain, tmp_path / "compiled/orders", **answers)
+    record = Path(".copier-answers.yml")
+    assert contents(remembered) | {record: b""} == contents(compiled) | {record: b""}
+
+
+def test_the_memory_is_for_a_known_jinja_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later Jinja keeps its own method: an old release renders with what is installed then."""
+    environment = Environment(extensions=[MemoryExtension])  # noqa: S701 -- not HTML
+    assert environment.from_string("a") is environment.from_string("a")
+    monkeypatch.setattr("extensions.memory.version", lambda _: "4.0.0")
+    environment = Environment(extensions=[MemoryExtension])  # noqa: S701 -- not HTML
+    assert "from_string" not in vars(environment)
 
 
 def test_only_the_record_knows_the_day(template: Path, tmp_path: Path) -> None:
