@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent
-FEATURES = ("postgres", "kafka", "healthcheck")
-COMBINATIONS = [
-    "-".join(name for name, chosen in zip(FEATURES, choice, strict=True) if chosen) or "bare"
-    for choice in product((True, False), repeat=len(FEATURES))
-]
-COMBINATIONS += ["postgres-kafka-healthcheck-authentication", "authentication"]
-
 INSIDE = {
     "": {"kafka": "no"},
     "events": {"kafka": "yes"},
@@ -70,7 +62,7 @@ def run_there(session: nox.Session, *command: str) -> None:
     session.run("uv", "run", "--quiet", *command, env=own)
 
 
-@nox.session
+@nox.session(tags=["side-by-side"])
 def lint(session: nox.Session) -> None:
     """Check style, format and types of the template's code, and the service's where it stands."""
     install(session, "lint")
@@ -91,11 +83,11 @@ def lint(session: nox.Session) -> None:
                 session.run("ruff", "format", "--check", *rules, *paths)
 
 
-@nox.session
+@nox.session(tags=["side-by-side"])
 def tests(session: nox.Session) -> None:
     """Test the template: its questions, and what it renders for every combination of features."""
     install(session, "test")
-    session.run("pytest", "-n", "auto", *session.posargs)
+    session.run("pytest", "-n", "auto", "-m", "not thorough", *session.posargs)
 
 
 def copy_tests(*folders: str) -> None:
@@ -108,7 +100,7 @@ def copy_tests(*folders: str) -> None:
         shutil.copytree(ROOT / folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-@nox.session
+@nox.session(tags=["side-by-side"])
 def internals(session: nox.Session) -> None:
     """Test the template's part of a service from within one: most of it with no broker about."""
     install(session, "test")
@@ -130,21 +122,22 @@ def internals(session: nox.Session) -> None:
             run_there(session, "pytest", str(inside), "-n", "auto", *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["side-by-side"])
 def harness(session: nox.Session) -> None:
     """Test a service's own test harness, and its runner, on services broken on purpose."""
     install(session, "test")
     session.run("pytest", "tests/harness", "-n", "2", *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["side-by-side"])
 def services(session: nox.Session) -> None:
-    """Install, lint, test and run all ten services, two at a time, in their own environments."""
+    """Install, lint, test and run services: every pair of features, each alone, none and all."""
     install(session, "test")
-    session.run("pytest", "tests/services", "-n", "2", "--dist=loadgroup", *session.posargs)
+    options = ("-n", "2", "--dist=loadgroup", "-m", "not thorough")
+    session.run("pytest", "tests/services", *options, *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["side-by-side"])
 def updates(session: nox.Session) -> None:
     """Update services of every release: any features, own lives, and all that can go wrong."""
     shallow, release = (
@@ -158,12 +151,15 @@ def updates(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def release(session: nox.Session) -> None:
-    """Update as `updates` does, and run the tests of every updated service: before a release."""
+    """Test every three features, and run the tests of every updated service: before a release."""
     install(session, "test")
-    session.run("pytest", "tests/updates", "-n", "2", *session.posargs)
+    folders = ("tests", "tests/services", "tests/updates")
+    ignored = [f"--ignore=tests/{name}" for name in ("faults", "harness", "inside", "kafka")]
+    options = ("-n", "2", "--dist=loadgroup", "-m", "thorough")
+    session.run("pytest", *folders, *ignored, *options, *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["alone"])
 def faults(session: nox.Session) -> None:
     """Show what clients see of a service while its surroundings fail, and hold what is promised."""
     install(session, "test")
@@ -171,7 +167,7 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "tests/faults", ignored, "-n", "2", *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["side-by-side"])
 def hostile(session: nox.Session) -> None:
     """Send a service what no client should, and look for secrets in all that it says."""
     install(session, "hostile")
@@ -179,14 +175,16 @@ def hostile(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-@nox.parametrize("combination", [nox.param(one, id=one) for one in COMBINATIONS])
-def service(session: nox.Session, combination: str) -> None:
-    """Install, lint, test and run one service, showing all that its commands print."""
+def service(session: nox.Session) -> None:
+    """Test one service and show all that its commands print: `nox -s service -- postgres-kafka`."""
+    if not session.posargs:
+        session.error("name the service's features: postgres-kafka, or bare for none")
+    features, *options = session.posargs
     install(session, "test")
-    session.run("pytest", "tests/services", "-k", f"[{combination}]", "-rP", *session.posargs)
+    session.run("pytest", "tests/services", f"--features={features}", "-rP", *options)
 
 
-@nox.session
+@nox.session(tags=["alone"])
 def kafka(session: nox.Session) -> None:
     """Test events on Apache Kafka itself, killed and started again, in services of their own."""
     tools = shutil.which("java") and shutil.which("mvn")

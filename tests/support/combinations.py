@@ -1,59 +1,115 @@
-"""The services that are tested: each choice of three features, and a fourth on top."""
+"""The choices of features that are tested, computed from the questions in copier.yml.
+
+On every change: no feature, all of them, each alone, the defaults, and whatever else it takes until
+every pair of features was seen in all four ways (on and on, on and off, ...). Before a release: the
+same for every three features. A new feature in copier.yml changes nothing here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from itertools import combinations, product
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import covertable
+import pytest
+import yaml
+
+from tests.support.rendering import ROOT
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text())
+FEATURES: dict[str, bool] = {
+    name: question["default"]
+    for name, question in QUESTIONS.items()
+    if not name.startswith("_") and question["type"] == "bool" and "when" not in question
+}
+"""Every feature with its default: the yes-or-no questions that are asked."""
+
+CHOICES = {name: [True, False] for name in FEATURES}
+
+PAIRS, THREES = 2, 3
 
 
 @dataclass(frozen=True)
 class Combination:
     """One choice of features."""
 
-    postgres: bool
-    kafka: bool
-    healthcheck: bool
-    authentication: bool = False
+    features: frozenset[str]
+
+    @classmethod
+    def named(cls, name: str) -> Combination:
+        """Return the combination that `str` gives this name."""
+        features = frozenset(name.split("-") if name != "bare" else ())
+        if unknown := sorted(features - FEATURES.keys()):
+            raise ValueError(f"{unknown[0]} is not a feature: choose from {', '.join(FEATURES)}")
+        return cls(features)
 
     @property
     def answers(self) -> dict[str, bool]:
         """The answers that choose these features."""
-        return asdict(self)
+        return {name: name in self.features for name in FEATURES}
+
+    def __contains__(self, feature: str) -> bool:
+        """Say whether a feature was chosen."""
+        return feature in self.features
 
     def __str__(self) -> str:
-        """The chosen features' names, joined, as `nox` and pytest show them."""
-        return "-".join(name for name, chosen in self.answers.items() if chosen) or "bare"
+        """The chosen features' names, joined, as pytest shows them."""
+        return "-".join(name for name in FEATURES if name in self) or "bare"
 
 
 Case: TypeAlias = tuple[str, Combination]
 """A release, and the features that a service was made with at it."""
 
-# Authentication touches no other feature: it is tested with all of them, and alone.
-COMBINATIONS = [
-    *(Combination(*chosen) for chosen in product((True, False), repeat=3)),
-    Combination(postgres=True, kafka=True, healthcheck=True, authentication=True),
-    Combination(postgres=False, kafka=False, healthcheck=False, authentication=True),
+NONE, ALL = Combination(frozenset()), Combination(frozenset(FEATURES))
+DEFAULTS = Combination(frozenset(name for name, default in FEATURES.items() if default))
+ALONE = [Combination(frozenset({name})) for name in FEATURES]
+ALWAYS = [NONE, ALL, DEFAULTS, *ALONE]
+
+
+def covering(strength: int) -> list[Combination]:
+    """Add to ALWAYS until every few features were seen in all ways."""
+    rows = covertable.make(
+        CHOICES,
+        strength=strength,
+        presets=[combination.answers for combination in ALWAYS],
+    )
+    return list(dict.fromkeys([*ALWAYS, *map(chosen, rows)]))
+
+
+def covering_updates(
+    strength: int, releases: Iterable[str], asks: Callable[[str, str], bool]
+) -> list[Case]:
+    """Choose releases with features that their questions have, every few of them in all ways."""
+    rows = covertable.make(
+        {"release": list(releases), **CHOICES},
+        strength=strength,
+        constraints=[_only_what_is_asked(feature, asks) for feature in FEATURES],
+    )
+    return [(row["release"], chosen(row)) for row in rows]
+
+
+def _only_what_is_asked(feature: str, asks: Callable[[str, str], bool]) -> dict[str, object]:
+    def is_asked(row: dict[str, object]) -> bool:
+        return not row[feature] or asks(str(row["release"]), feature)
+
+    return {"operator": "fn", "requires": ["release", feature], "evaluate": is_asked}
+
+
+def chosen(row: dict[str, object]) -> Combination:
+    """Return the combination of a row that the library made."""
+    return Combination(frozenset(name for name in FEATURES if row[name]))
+
+
+COMBINATIONS = covering(PAIRS)
+CASES = [
+    *(pytest.param(one, id=str(one)) for one in COMBINATIONS),
+    *(
+        pytest.param(one, id=str(one), marks=pytest.mark.thorough)
+        for one in covering(THREES)
+        if one not in COMBINATIONS
+    ),
 ]
-
-
-def covering(cases: Iterable[Case]) -> list[Case]:
-    """Pick a few cases that hold every pair of choices (release, features) of all cases.
-
-    A fault of one feature, of two together, or of one in some release shows in one of them.
-    """
-    cases = list(cases)
-    chosen: list[Case] = []
-    while missing := set().union(*map(pairs, cases)) - set().union(*map(pairs, chosen)):
-        chosen.append(max(cases, key=lambda case: len(pairs(case) & missing)))
-    return chosen
-
-
-def pairs(case: Case) -> set[frozenset[tuple[str, object]]]:
-    """List the choices of a case by twos."""
-    release, combination = case
-    choices = {"release": release, **combination.answers}
-    return {frozenset(two) for two in combinations(choices.items(), 2)}
+"""The combinations as parameters of tests; the nox session `release` runs those of threes, too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.support.git import commit_all, git
@@ -39,6 +40,7 @@ def releases(folder: Path = ROOT) -> list[str]:
     return [found[1] for one in subjects if (found := RELEASE.fullmatch(one))]
 
 
+@cache
 def asks(release: str, question: str) -> bool:
     """Say whether a release in this check-out's history has a question."""
     commit = git(ROOT, "log", "-1", "--format=%H", f"--grep=^release: {re.escape(release)}$")

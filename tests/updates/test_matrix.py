@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.combinations import COMBINATIONS, Combination, covering
+from tests.support.combinations import PAIRS, THREES, Combination, covering_updates
 from tests.support.history import asks, releases
 from tests.support.services import Service
 from tests.updates.fresh import check_update
@@ -17,18 +17,12 @@ if TYPE_CHECKING:
     from tests.support.releases import Repository
 
 THOROUGH = pytest.mark.thorough
-ALL = [
-    (release, combination)
-    for release in releases()
-    for combination in COMBINATIONS
-    # An answer to a question that a release does not have would make the same service twice.
-    if not combination.authentication or asks(release, "authentication")
-]
-COVERING = covering(ALL)
+PAIRWISE = covering_updates(PAIRS, releases(), asks)
+THREEWISE = covering_updates(THREES, releases(), asks)
 CASES = [
     # The session `release` runs the others.
-    pytest.param(*case, id="-".join(map(str, case)), marks=() if case in COVERING else THOROUGH)
-    for case in ALL
+    pytest.param(*case, id="-".join(map(str, case)), marks=() if case in PAIRWISE else THOROUGH)
+    for case in dict.fromkeys([*PAIRWISE, *THREEWISE])
 ]
 
 

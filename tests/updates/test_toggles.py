@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.files import SEEDS
-from tests.support.combinations import COMBINATIONS
+from tests.support.combinations import ALL, COMBINATIONS
 from tests.support.history import asks, releases
 from tests.support.ownership import WITH_A_FEATURE, owned
 from tests.support.rendering import render
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.releases import Repository
 
-ALL = {"postgres": True, "kafka": True, "healthcheck": True, "authentication": True}
+EVERYTHING = ALL.answers
 
 
 def first_with(feature: str) -> str:
@@ -33,12 +33,12 @@ RELEASES = [OLDEST, *(pytest.param(one, marks=pytest.mark.thorough) for one in L
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("feature", ALL)
+@pytest.mark.parametrize("feature", EVERYTHING)
 def test_a_feature_that_is_turned_on_is_as_in_a_new_service(
     history: Repository, template: Path, tmp_path: Path, release: str, feature: str
 ) -> None:
     """All that the template owns of it arrives, and what the service had stays as it was."""
-    before = ALL | {feature: False}
+    before = EVERYTHING | {feature: False}
     service = Service.copy(history, tmp_path / "orders", release, **before)
     check_update(service, template, tmp_path / "fresh", **{feature: True})
 
@@ -47,7 +47,7 @@ OFF = [
     pytest.param(
         release, feature, marks=[] if release == first_with(feature) else [pytest.mark.thorough]
     )
-    for feature in ALL
+    for feature in EVERYTHING
     for release in releases()
     if asks(release, feature)
 ]
@@ -59,21 +59,21 @@ def test_a_feature_that_is_turned_off_takes_only_the_templates_files(
     history: Repository, template: Path, tmp_path: Path, release: str, feature: str
 ) -> None:
     """The service's own files of the feature stay, and those that came with it are saved."""
-    service = Service.copy(history, tmp_path / "orders", release, **ALL)
-    seeds = {
-        path: service.read(path)
-        for path in (one.format(package_name="orders") for one in SEEDS)
-        if feature == {"db": "postgres", "consumers": "kafka"}[path.split("/")[1]]
+    service = Service.copy(history, tmp_path / "orders", release, **EVERYTHING)
+    seeds = [seed.format(package_name="orders") for seed in SEEDS]
+    before = service.texts
+    fresh = check_update(service, template, tmp_path / "fresh", **{feature: False})
+    gone = [path for path in seeds if path in before and not fresh.has(path)]
+    assert {path: service.read(f"{path}.saved") for path in gone} == {
+        path: before[path] for path in gone
     }
-    check_update(service, template, tmp_path / "fresh", **{feature: False})
-    assert {path: service.read(f"{path}.saved") for path in seeds} == seeds
 
 
 def test_edited_files_of_a_feature_that_is_turned_off_are_saved_and_named(
     upstream: Repository, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """What the service wrote into a file that goes is beside it, and the update says where."""
-    service = Service.copy(upstream, tmp_path / "orders", "v1.0.0", **ALL)
+    service = Service.copy(upstream, tmp_path / "orders", "v1.0.0", **EVERYTHING)
     edited = "orders/internal/kafka/tools.py"
     added = "orders/internal/kafka/ours.py"
     consumers = "orders/consumers/__init__.py"

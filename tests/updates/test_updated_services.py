@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.combinations import COMBINATIONS, Combination
-from tests.support.history import releases
+from tests.support.combinations import FEATURES, PAIRS, Combination, covering_updates
+from tests.support.history import asks, releases
 from tests.support.processes import make
 from tests.support.services import Service
 
@@ -19,28 +19,24 @@ if TYPE_CHECKING:
 
     from tests.support.releases import Repository
 
-FEATURES = ("postgres", "kafka", "healthcheck", "authentication")
+SAMPLE = ("postgres", "bare")
 OLDEST = (releases() or ["v1.0.0"])[0]
-SAMPLE = {"postgres-kafka-healthcheck", "bare"}
+THOROUGH = pytest.mark.thorough
+OLDEST_ALL = Combination(frozenset(feature for feature in FEATURES if asks(OLDEST, feature)))
 CASES = [
-    pytest.param(
-        release,
-        combination,
-        id=f"{release}-{combination}",
-        marks=[] if release == OLDEST and str(combination) in SAMPLE else [pytest.mark.thorough],
-    )
-    for release in releases()
-    for combination in COMBINATIONS
+    pytest.param(OLDEST, OLDEST_ALL),
+    *(
+        pytest.param(*case, marks=THOROUGH)
+        for case in covering_updates(PAIRS, releases(), asks)
+        if case != (OLDEST, OLDEST_ALL)
+    ),
 ]
 TOGGLES = [
-    pytest.param(
-        feature,
-        before,
-        marks=[] if (feature, before) == ("postgres", "bare") else [pytest.mark.thorough],
-    )
+    pytest.param(feature, before, marks=[] if (feature, before) == SAMPLE else THOROUGH)
     for feature in FEATURES
     for before in ("bare", "all")
 ]
+"""The session `release` runs those that are marked, too."""
 
 
 @contextmanager
@@ -50,7 +46,7 @@ def outside() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.parametrize(("release", "combination"), CASES)
+@pytest.mark.parametrize(("release", "combination"), CASES, ids=str)
 def test_an_updated_service_passes_its_own_tests(
     history: Repository, release: str, combination: Combination
 ) -> None:
