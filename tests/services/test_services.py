@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +13,12 @@ import pytest
 
 from tests.services import smoke
 from tests.services.advisories import advisories
-from tests.support.combinations import ALL, ALONE, NONE, Combination
+from tests.support.combinations import ALL, NONE, Combination
 from tests.support.processes import make, serving
-from tests.support.rendering import render
+from tests.support.rendering import CATALOGUE, render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 @pytest.fixture(scope="session", name="combination")
@@ -29,22 +28,14 @@ def _combination(request: pytest.FixtureRequest) -> Combination:
     return combination
 
 
-@pytest.fixture(scope="session", name="packages")
-def _packages(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """The packages of each feature, which a service with no feature does without."""
-    folder = tmp_path_factory.mktemp("packages")
-    bare = requirements(render(template, folder / "bare/orders", **NONE.answers))
+def packages(features: Iterable[str]) -> set[str]:
+    """Name the packages that the catalogue lists for features, tools included."""
     return {
-        str(one): requirements(render(template, folder / str(one) / "orders", **one.answers)) - bare
-        for one in ALONE
+        re.split(r"[^\w.-]", line)[0].lower().replace("_", "-")
+        for feature in features
+        for kind in ("dependencies", "development_dependencies")
+        for line in CATALOGUE[feature].get(kind, ())
     }
-
-
-def requirements(service: Path) -> set[str]:
-    """Name the packages that a service requires, tools included."""
-    project = tomllib.loads((service / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    return {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in wanted}
 
 
 @pytest.fixture(scope="session", name="service")
@@ -60,17 +51,14 @@ def _service(template: Path, combination: Combination) -> Iterator[Path]:
         yield service
 
 
-def test_it_installs_only_what_it_uses(
-    service: Path, combination: Combination, packages: dict[str, set[str]]
-) -> None:
+def test_it_installs_only_what_it_uses(service: Path, combination: Combination) -> None:
     """No package of a feature that was left out is in the service's environment."""
     (site_packages,) = service.glob(".venv/lib/python*/site-packages")
     found = distributions(path=[str(site_packages)])
     installed = {one.name.lower().replace("_", "-") for one in found}
-    chosen = set().union(*(packages[name] for name in combination.features))
-    others = set().union(*packages.values()) - chosen
+    chosen = packages(combination.features)
     assert chosen <= installed
-    assert others & installed == set()
+    assert (packages(CATALOGUE) - chosen) & installed == set()
 
 
 def test_its_own_lint_passes(service: Path) -> None:
