@@ -110,7 +110,7 @@ def internals(session: nox.Session) -> None:
             copy_tests()
             inside = Path("tests/inside")
             shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
-            for name in ("__init__.py", "helpers.py"):
+            for name in ("__init__.py", "helpers.py", "things.py"):
                 shutil.copy(ROOT / inside / name, inside)
             if folder == "events":
                 # Other code that runs in a service is linted and typed here.

@@ -24,7 +24,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from orders.domain.product.events import ProductCreated
-from orders.domain.product.schema import ProductStatus
+from orders.domain.product.enums import ProductStatus
 from orders.internal.database import DatabaseSessionManager
 from orders.internal.database.migrate import alembic_config, upgrade
 from orders.internal.kafka import ConsumerBase

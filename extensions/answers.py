@@ -90,6 +90,7 @@ COMPUTED: Final = (
     "env_prefix",
     "features",
     "images",
+    "in_memory",
     "left_over",
     "outbox",
 )

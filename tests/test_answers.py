@@ -38,7 +38,7 @@ def test_computed_answers_are_not_recorded(template: Path, tmp_path: Path) -> No
     """What follows from the answers is computed anew in every render."""
     answers = recorded(render(template, tmp_path / "service"))
     assert answers.keys().isdisjoint(
-        {"given", "named", "outbox", "features", "left_over", "env_prefix", "images"}
+        {"given", "named", "outbox", "in_memory", "features", "left_over", "env_prefix", "images"}
     )
 
 

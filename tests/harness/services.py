@@ -19,7 +19,7 @@ from tests.support.processes import MARK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FIRST = "5f1d3a7c9e20"
+NEWEST = "a3d94be07c15"
 MEMORY = Path("/dev/shm")  # noqa: S108 - where the harness keeps its servers
 
 
@@ -63,7 +63,7 @@ class Service:
         up: str = "pass",
         down: str | None = "pass",
         *,
-        after: str | tuple[str, ...] | None = FIRST,
+        after: str | tuple[str, ...] | None = NEWEST,
         extra: str = "",
     ) -> None:
         """Write a revision; `down=None` leaves its downgrade out."""

@@ -43,8 +43,46 @@ def test_good_answers_pass() -> None:
     page = {"data": [GOOD, GOOD], "page": {"next_cursor": None}}
     assert check_response(answer(200, page), 200, ThingSchema(), many=True) == [GOOD, GOOD]
     assert check_response(Response(204, request=Request("DELETE", "http://test/")), 204) is None
+    page["page"]["previous_cursor"] = "x"
+    assert check_response(answer(200, page), 200, ThingSchema, many=True) == [GOOD, GOOD]
     problem = answer(409, PROBLEM, "application/problem+json")
     assert check_response(problem, 409)["title"] == "Conflict"
+
+
+def body(status: int, content: bytes, media_type: str) -> Response:
+    request = Request("GET", "http://test/things")
+    return Response(status, content=content, headers={"content-type": media_type}, request=request)
+
+
+def test_lists_without_pages_and_other_media_types_pass() -> None:
+    things = answer(200, {"data": [GOOD]})
+    assert check_response(things, 200, ThingSchema, many=True, paged=False) == [GOOD]
+    table = body(200, b"name\nlamp\n", "text/csv; charset=utf-8")
+    assert check_response(table, 200, media_type="text/csv") == "name\nlamp\n"
+    image = body(200, b"\x89PNG", "image/png")
+    assert check_response(image, 200, media_type="image/png") == b"\x89PNG"
+    assert check_response(body(404, b"no", "text/plain"), 404, media_type="text/plain") == "no"
+    assert check_response(Response(202, request=things.request), 202, media_type=None) is None
+
+
+@pytest.mark.parametrize(
+    ("response", "options", "fault"),
+    [
+        (answer(200, {"data": GOOD}), {"many": True, "paged": False}, "data is not a list"),
+        (
+            answer(200, {"data": [GOOD], "page": {"next_cursor": None}}),
+            {"many": True, "paged": False},
+            "the unknown key 'page'",
+        ),
+        (answer(200, {"data": GOOD}), {"media_type": "text/csv"}, "application/json, not text/csv"),
+        (answer(200, {"data": GOOD}), {"media_type": None}, "the body is not empty"),
+        (body(200, b"{", "application/json"), {}, "the body is not JSON"),
+    ],
+)
+def test_other_faults_are_named(response: Response, options: dict, fault: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_response(response, 200, ThingSchema, **options)
+    assert fault in str(caught.value).splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +96,7 @@ def test_good_answers_pass() -> None:
         (answer(200, {"data": [GOOD]}), True, "no 'page'"),
         (answer(200, {"data": [GOOD], "page": {}}), True, "page.next_cursor: Missing data"),
         (answer(200, {"data": [GOOD]}), False, "data is a list"),
-        (answer(200, {"data": GOOD, "page": {"next_cursor": None}}), True, "data is no list"),
+        (answer(200, {"data": GOOD, "page": {"next_cursor": None}}), True, "data is not a list"),
         (answer(200, {"data": {**GOOD, "colour": 1}}), False, "data.colour: Unknown field."),
         (answer(200, {"data": {"parts": []}}), False, "data.name: Missing data"),
         (answer(200, {"data": {**GOOD, "name": 3}}), False, "data.name: Not a valid string."),

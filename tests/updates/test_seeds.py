@@ -7,6 +7,7 @@ from posixpath import normpath
 from typing import TYPE_CHECKING
 
 import pytest
+from jinja2 import Environment
 
 from migrations.files import SEEDS
 from tests.support.git import git
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tests.support.releases import Repository
 
 CONDITION = re.compile(r"\{% if [^%]*%\}(.*?)\{% endif %\}")
+RECORDS: tuple[list[str], ...] = ([], ["postgres"], ["kafka"], ["postgres", "kafka"])
+"""Features of a first copy that a seed asks for, as all releases record them."""
+
 REVISIONS = re.compile(r"template/.*(/versions/|/history/(?!__init__)).*\.py.*")
 
 
@@ -27,7 +31,14 @@ def shipped(history: Repository, release: str) -> dict[str, str]:
         for path in listed.split("\0")
         if in_a_service(path) in SEEDS or REVISIONS.fullmatch(path)
     }
-    return {in_a_service(path): git(history.folder, "show", f"{release}:{path}") for path in kept}
+    texts = {in_a_service(path): git(history.folder, "show", f"{release}:{path}") for path in kept}
+    return {path: in_services(text) if path in SEEDS else text for path, text in texts.items()}
+
+
+def in_services(seed: str) -> str:
+    """Return the texts that a seed has in services of releases before this one."""
+    template = Environment(trim_blocks=True, lstrip_blocks=True).from_string(seed)  # noqa: S701
+    return "\n".join(template.render(created_with=record) for record in RECORDS)
 
 
 def in_a_service(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Checks an answer of the service whole: status, media type, envelope and body."""
+"""Checks a whole answer of the service: status, media type, envelope and body."""
 
 import json
 from collections.abc import Mapping
@@ -10,12 +10,14 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from marshmallow import missing as MISSING  # noqa: N812 - a constant
 
 SHOWN = 4000
+JSON = "application/json"
 
 
 class PageSchema(Schema):
-    """Where the next page of a list starts."""
+    """Where the pages beside a page start."""
 
     next_cursor = fields.String(required=True, allow_none=True)
+    previous_cursor = fields.String(load_default=None, allow_none=True)
 
 
 class FieldErrorSchema(Schema):
@@ -39,56 +41,73 @@ class ProblemSchema(Schema):
     details = fields.Raw(load_default=None)
 
 
-def check_response(
+def check_response(  # noqa: PLR0913 - each says what one part of the answer must be
     response: Response,
     status: int,
     schema: type[Schema] | Schema | None = None,
     *,
     many: bool = False,
+    paged: bool = True,
+    media_type: str | None = JSON,
 ) -> Any:  # noqa: ANN401 - as JSON is
-    """Return what the answer carries, having checked all of it.
+    """Check every part of an answer, and return its contents.
 
     Args:
         response: the answer.
         status: the HTTP status it must have.
-        schema: what is under `data`, or for an error what the problem looks like, which is
-            `ProblemSchema` when left out. Unknown fields are refused, missing ones too, unless
-            they have a `load_default`.
-        many: whether `data` is a page of things.
+        schema: of `data`, or of the problem if the status is an error (`ProblemSchema` when left
+            out). Unknown fields are refused, missing ones too unless they have a `load_default`.
+        many: whether `data` is a list.
+        paged: whether a list is a page, with cursors under `page`.
+        media_type: what a success must be, such as `text/csv`; None if it must have no body.
 
     Returns:
-        For a success what is under `data`, for an error the problem, None if there is no body.
+        JSON: what is under `data`. A problem: all of it. Text: a string. Other media types: bytes.
+        No body: None.
 
     Raises:
-        AssertionError: with the request, the answer, and the first thing that is not as it must be.
+        AssertionError: shows the first fault, the request and the answer.
     """
     __tracebackhide__ = True
-    fault, found = _examine(response, status, schema, many=many)
+    if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
+        media_type = None
+    elif status >= HTTPStatus.BAD_REQUEST and media_type == JSON:
+        media_type = "application/problem+json"
+    fault = _head_fault(response, status, media_type)
+    contents: Any = None
+    if fault is None and media_type is not None:
+        contents, fault = _contents(response, media_type)
+    if fault is None and media_type == JSON:
+        fault = _success_fault(contents, schema, many=many, paged=many and paged)
+        contents = contents["data"] if fault is None else None
+    elif fault is None and media_type == "application/problem+json":
+        fault = _problem_fault(contents, status, schema or ProblemSchema)
     if fault:
         raise AssertionError(f"{fault}\n\n{_describe(response)}")
-    return found
+    return contents
 
 
-def _examine(
-    response: Response, status: int, schema: type[Schema] | Schema | None, *, many: bool
-) -> tuple[str | None, Any]:
-    """Return the first fault, if any, and what the answer carries."""
+def _head_fault(response: Response, status: int, media_type: str | None) -> str | None:
     if response.status_code != status:
-        return f"the status is {response.status_code}, not {status}", None
-    if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
-        return ("the body is not empty" if response.content else None), None
-    is_error = status >= HTTPStatus.BAD_REQUEST
-    wanted = "application/problem+json" if is_error else "application/json"
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip()
-    if media_type != wanted:
-        return f"the media type is {media_type or 'missing'}, not {wanted}", None
+        return f"the status is {response.status_code}, not {status}"
+    if media_type is None:
+        return "the body is not empty" if response.content else None
+    found = response.headers.get("content-type", "").partition(";")[0].strip()
+    if found != media_type:
+        return f"the media type is {found or 'missing'}, not {media_type}"
+    return None
+
+
+def _contents(response: Response, media_type: str) -> tuple[Any, str | None]:
+    """Return the body as its media type says, and what is wrong with it."""
+    if media_type.startswith("text/"):
+        return response.text, None
+    if media_type != JSON and not media_type.endswith("+json"):
+        return response.content, None
     try:
-        body = response.json()
+        return response.json(), None
     except ValueError as error:
-        return f"the body is not JSON: {error}", None
-    if is_error:
-        return _problem_fault(body, status, schema or ProblemSchema), body
-    return _success_fault(body, schema, many=many), body.get("data") if _is_object(body) else None
+        return None, f"the body is not JSON: {error}"
 
 
 def _problem_fault(body: Any, status: int, schema: type[Schema] | Schema) -> str | None:  # noqa: ANN401
@@ -98,15 +117,23 @@ def _problem_fault(body: Any, status: int, schema: type[Schema] | Schema) -> str
     return fault
 
 
-def _success_fault(body: Any, schema: type[Schema] | Schema | None, *, many: bool) -> str | None:  # noqa: ANN401
-    wanted = {"data", "page"} if many else {"data"}
-    if not _is_object(body) or "data" not in body:
+def _success_fault(
+    body: Any,  # noqa: ANN401 - as JSON is
+    schema: type[Schema] | Schema | None,
+    *,
+    many: bool,
+    paged: bool,
+) -> str | None:
+    wanted = {"data", "page"} if paged else {"data"}
+    if not isinstance(body, dict) or "data" not in body:
         return "the body has no envelope: it must be an object with the key 'data'"
     if set(body) != wanted:
-        extra, lost = sorted(set(body) - wanted), sorted(wanted - set(body))
-        return f"the envelope has {f'the unknown key {extra[0]!r}' if extra else f'no {lost[0]!r}'}"
-    fault = _first_fault(schema, body["data"], "data", many=many) if schema else None
-    return fault or (_first_fault(PageSchema, body["page"], "page", many=False) if many else None)
+        extra, missing = sorted(set(body) - wanted), sorted(wanted - set(body))
+        fault = f"the unknown key {extra[0]!r}" if extra else f"no {missing[0]!r}"
+        return f"the envelope has {fault}"
+    if schema and (fault := _first_fault(schema, body["data"], "data", many=many)):
+        return fault
+    return _first_fault(PageSchema, body["page"], "page", many=False) if paged else None
 
 
 def _first_fault(
@@ -119,7 +146,7 @@ def _first_fault(
     instance = schema() if isinstance(schema, type) else schema
     _demand_all_fields(instance)
     if many != isinstance(value, list):
-        return f"{name} is {'no list' if many else 'a list'}"
+        return f"{name} is {'not a list' if many else 'a list'}"
     try:
         instance.load(value, many=many, unknown=RAISE)
     except ValidationError as error:
@@ -147,10 +174,6 @@ def _first_message(path: str, messages: object) -> str:
             path += f"[{key}]" if isinstance(key, int) else f".{key}"
     first = messages[0] if isinstance(messages, list) and messages else messages
     return f"{path}: {first}"
-
-
-def _is_object(body: object) -> bool:
-    return isinstance(body, dict)
 
 
 def _describe(response: Response) -> str:

@@ -50,38 +50,64 @@ async def test_of_many_equal_creations_one_wins(api_client: AsyncClient) -> None
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
 
 
-async def test_pages_follow_one_another(api_client: AsyncClient) -> None:
-    """Every product is on one page, in the order of creation, also while more are added."""
-    skus = [(await create(api_client, f"LAMP-{number}"))["sku"] for number in range(5)]
-    seen, cursor = [], None
-    while True:
-        query = {"limit": 2} if cursor is None else {"limit": 2, "cursor": cursor}
-        response = await api_client.get(PRODUCTS, params=query)
-        seen += [
-            product["sku"] for product in check_response(response, 200, ProductSchema, many=True)
-        ]
-        if len(seen) == 2:
-            skus.append((await create(api_client, "LATE"))["sku"])
-        cursor = response.json()["page"]["next_cursor"]
-        if cursor is None:
-            break
-    assert seen == skus
-
-
-async def test_a_list_can_be_of_one_status(api_client: AsyncClient) -> None:
-    """The filter leaves out every other status."""
-    await create(api_client, "LAMP-1")
-    await create(api_client, "LAMP-2", status="active")
-    response = await api_client.get(PRODUCTS, params={"status": "active"})
+async def skus(client: AsyncClient, **query: object) -> list[str]:
+    """Return the SKUs of the products on a page."""
+    response = await client.get(PRODUCTS, params=query)
     products = check_response(response, 200, ProductSchema, many=True)
-    assert [product["sku"] for product in products] == ["LAMP-2"]
+    return [product["sku"] for product in products]
 
 
-@pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "A" * 32, "A" * 101])
-async def test_a_made_up_cursor_is_refused(api_client: AsyncClient, cursor: str) -> None:
-    """A cursor that the service did not give out is the client's mistake."""
-    problem = check_response(await api_client.get(PRODUCTS, params={"cursor": cursor}), 422)
-    assert problem["errors"][0]["location"] == "query.cursor"
+async def test_pages_follow_one_another(api_client: AsyncClient) -> None:
+    """Every product is on one page, oldest first, also while more are added."""
+    for number in range(5):
+        await create(api_client, f"LAMP-{number}")
+    pages, cursors = [], [None]
+    while (cursor := cursors[-1]) or not pages:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        pages.append(await skus(api_client, **query))
+        page = (await api_client.get(PRODUCTS, params=query)).json()["page"]
+        cursors.append(page["next_cursor"])
+        if len(pages) == 1:
+            await create(api_client, "LATE")
+    assert pages == [["LAMP-0", "LAMP-1"], ["LAMP-2", "LAMP-3"], ["LAMP-4", "LATE"]]
+    back = await skus(api_client, limit=2, cursor=page["previous_cursor"])
+    assert back == pages[-2]
+
+
+async def test_a_list_is_filtered_and_sorted(api_client: AsyncClient) -> None:
+    """Filters leave products out, and sort columns decide in their order."""
+    await create(api_client, "LAMP-1", price="5")
+    await create(api_client, "LAMP-2", price="7", status="active")
+    await create(api_client, "SOFA-1", price="7", name="Sofa")
+    assert await skus(api_client, sort=["-price", "name"]) == ["LAMP-2", "SOFA-1", "LAMP-1"]
+    assert await skus(api_client, sort="-id", limit=1) == ["SOFA-1"]
+    assert await skus(api_client, sku="LAMP-2") == ["LAMP-2"]
+    assert await skus(api_client, status=["active", "retired"]) == ["LAMP-2"]
+    assert await skus(api_client, price__gte="5", price__lt="7") == ["LAMP-1"]
+    assert await skus(api_client, name__startswith="La") == ["LAMP-1", "LAMP-2"]
+    assert await skus(api_client, name__startswith="%") == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("status", "sold"),
+        ("price__gte", "cheap"),
+        ("created_at__lt", "2026-01-01T00:00:00"),
+        ("sort", "sku"),
+        ("colour", "red"),
+        ("limit", "0"),
+        ("cursor", "x"),
+        ("cursor", "é"),
+        ("cursor", "A" * 32),
+    ],
+)
+async def test_a_list_refuses_what_it_does_not_offer(
+    api_client: AsyncClient, parameter: str, value: str
+) -> None:
+    """A wrong filter, sort, cursor or parameter is the client's mistake, and named."""
+    problem = check_response(await api_client.get(PRODUCTS, params={parameter: value}), 422)
+    assert problem["errors"][0]["location"].startswith(f"query.{parameter}")
 
 
 async def test_a_change_makes_the_next_version(api_client: AsyncClient) -> None:

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from ..common.exception_base import ConflictError, NotFoundError
-from .schema import ProductStatus
+from .enums import ProductStatus
 
 
 class ProductNotFoundError(NotFoundError):

@@ -2,12 +2,14 @@
 
 from uuid import UUID
 
-from ..common.repository_base import ModelPage, StaleModelError
+from ...internal.lists import ListPage, ListQuery
+from ..common.repository_base import StaleModelError
 from ..common.service_base import ServiceBase
+from .enums import ProductStatus
 from .exceptions import ProductNotFoundError, StaleProductError, StatusTransitionError
 from .model import Product
 from .repository import ProductRepository
-from .schema import ProductCreate, ProductStatus, ProductUpdate
+from .schema import ProductCreate, ProductUpdate
 
 NEXT_STATUSES = {
     ProductStatus.DRAFT: {ProductStatus.ACTIVE, ProductStatus.RETIRED},
@@ -38,12 +40,9 @@ class ProductService(ServiceBase[ProductRepository]):
             raise ProductNotFoundError(product_id)
         return product
 
-    async def page(
-        self, *, after: UUID | None, limit: int, status: ProductStatus | None = None
-    ) -> ModelPage[Product]:
-        """Return up to `limit` products after the id `after`, oldest first."""
-        equal = {} if status is None else {"status": status}
-        return await self._repository.page(after=after, limit=limit, **equal)
+    async def find(self, query: ListQuery) -> ListPage[Product]:
+        """Return the page of products that a query asks for."""
+        return await self._repository.find(query)
 
     async def update(self, product_id: UUID, data: ProductUpdate) -> Product:
         """Change a product, and return it.

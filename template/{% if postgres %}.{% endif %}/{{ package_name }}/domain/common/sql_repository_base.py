@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from ...internal.database import database_errors
+from ...internal.lists import ListPage, ListQuery
+from ...internal.lists.statements import page_statement, page_values
 from .model_base import EntityModel
 from .repository_base import ModelPage, RepositoryBase, StaleModelError
 
@@ -20,6 +22,13 @@ class SqlRepositoryBase(RepositoryBase[Entity], Generic[Entity]):
 
     model: ClassVar[type[Any]]
 
+    def __init_subclass__(cls) -> None:
+        """Refuse lists with columns that the model does not have."""
+        super().__init_subclass__()
+        for name in cls.lists.types if cls.lists else ():
+            if not hasattr(cls.model, name):
+                raise TypeError(f"{cls.model.__name__} has no column {name}: {cls.__name__}.lists")
+
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
@@ -28,6 +37,12 @@ class SqlRepositoryBase(RepositoryBase[Entity], Generic[Entity]):
         query = _by_key(self.model)  # type: ignore[arg-type]  # mypy: is a class hashable?
         found: Entity | None = await self._session.scalar(query, {"key": key})
         return found
+
+    async def find(self, query: ListQuery) -> ListPage[Entity]:
+        """Return the page of models that a query asks for."""
+        statement = page_statement(self.model, query)
+        found = (await self._session.scalars(statement, page_values(query))).all()
+        return query.page(found)
 
     async def page(self, *, after: UUID | None, limit: int, **equal: object) -> ModelPage[Entity]:
         """Return up to `limit` models after the key `after` whose attributes equal `equal`."""

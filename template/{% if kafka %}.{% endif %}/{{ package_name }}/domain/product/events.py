@@ -5,7 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from ...internal.kafka import EventBase
-from .schema import ProductStatus
+from .enums import ProductStatus
 
 
 class ProductEventBase(EventBase):

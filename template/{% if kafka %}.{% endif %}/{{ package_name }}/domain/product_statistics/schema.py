@@ -1,11 +1,10 @@
 """What clients see of the statistics of products."""
 
-from pydantic import BaseModel
+from ..common.schema_base import ReadSchema
+from ..product.enums import ProductStatus
 
-from .schema import ProductStatus
 
-
-class StatisticsRead(BaseModel):
+class ProductStatisticsRead(ReadSchema):
     """How many products have each status."""
 
     counts: dict[ProductStatus, int]

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Index, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..common.model_base import EntityModel, enum_type
-from .schema import ProductStatus
+from .enums import ProductStatus
 
 
 class Product(EntityModel):
@@ -16,6 +16,9 @@ class Product(EntityModel):
     __table_args__ = (
         CheckConstraint("price >= 0", name="price_not_negative"),
         Index(None, "status", "id"),
+        Index(None, "name", "id"),
+        Index(None, "price", "id"),
+        Index("ix_products_name_prefix", "name", postgresql_ops={"name": "text_pattern_ops"}),
     )
 
     sku: Mapped[str] = mapped_column(String(64), unique=True)

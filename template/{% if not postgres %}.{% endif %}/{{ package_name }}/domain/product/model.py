@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from ...internal.utils import new_id, utc_now
-from .schema import ProductStatus
+from .enums import ProductStatus
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Statistics of products: how many have each status, counted from their events."""

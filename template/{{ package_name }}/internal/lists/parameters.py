@@ -1,0 +1,111 @@
+"""The query parameters of a list, as a Pydantic model."""
+
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from types import GenericAlias
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+
+from .cursor import CURSOR_PATTERN
+from .query import Filter, Operator, SortKey
+from .types import checked_type
+
+SIZES: Final = {
+    Operator.GTE: "at least",
+    Operator.GT: "more than",
+    Operator.LTE: "at most",
+    Operator.LT: "less than",
+}
+
+
+def _refuse_twice(names: list[str]) -> list[str]:
+    columns = [name.removeprefix("-") for name in names]
+    if len(set(columns)) < len(columns):
+        raise ValueError("name each column once")
+    return names
+
+
+SORT_RULES: Final = (
+    Field(
+        min_length=1,
+        max_length=3,
+        description="Columns to sort by, the most important first; `-` reverses one.",
+    ),
+    AfterValidator(_refuse_twice),
+)
+Limit = Annotated[int, Field(ge=1, le=100, description="Items on a page.")]
+Cursor = Annotated[
+    str | None,
+    Field(
+        description="`page.next_cursor` or `page.previous_cursor` of an earlier page.",
+        pattern=CURSOR_PATTERN,
+    ),
+]
+
+
+def filters_of(
+    equal: Sequence[str],
+    one_of: Sequence[str],
+    between: Sequence[str],
+    starts_with: Sequence[str],
+) -> tuple[Filter, ...]:
+    """Return the filters on these columns, each under the name of its query parameter."""
+
+    def filters() -> Iterator[Filter]:
+        yield from (Filter(column, column, Operator.EQUAL) for column in equal)
+        yield from (Filter(column, column, Operator.ONE_OF) for column in one_of)
+        for column in between:
+            yield from (Filter(f"{column}__{size.value}", column, size) for size in SIZES)
+        for column in starts_with:
+            yield Filter(f"{column}__startswith", column, Operator.STARTS_WITH)
+
+    return tuple(filters())
+
+
+def sort_keys(names: Sequence[str], key: str) -> tuple[SortKey, ...]:
+    """Return the sort keys for names such as `-price`. The last one is `key`, which is unique."""
+    keys = tuple(SortKey(name.removeprefix("-"), name.startswith("-")) for name in names)
+    if any(name == key for name, _ in keys):
+        return keys
+    # In the direction of the column before it, so that one index serves both directions.
+    return (*keys, SortKey(key, keys[-1].descending))
+
+
+def parameters_model(
+    name: str,
+    filters: Sequence[Filter],
+    types: Mapping[str, Any],
+    sort: Sequence[str],
+    default_sort: Sequence[str],
+) -> type[BaseModel]:
+    """Return a model with a field for each query parameter; it keeps unknown ones apart."""
+    sort_names = tuple(sign + column for column in sort for sign in ("", "-"))
+    sort_name: Any = operator.getitem(Literal, sort_names)
+    fields: dict[str, Any] = {
+        **{filter_.name: (_filter_type(filter_, types), None) for filter_ in filters},
+        "sort": (Annotated[GenericAlias(list, sort_name), *SORT_RULES], list(default_sort)),
+        "limit": (Limit, 20),
+        "cursor": (Cursor, None),
+    }
+    config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+    return create_model(name, __config__=config, **fields)
+
+
+def _filter_type(filter_: Filter, types: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any type form
+    column, operator_ = filter_.column, filter_.operator
+    kind = checked_type(types[column])
+    if operator_ is Operator.ONE_OF:
+        words = Field(max_length=100, description=f"Only items with one of these: {column}.")
+        return Annotated[GenericAlias(list, kind), words, AfterValidator(_sorted_set)] | None
+    if operator_ is Operator.EQUAL:
+        words = f"Only items with this {column}."
+    elif operator_ is Operator.STARTS_WITH:
+        words = f"Only items whose {column} starts with this. Case counts."
+    else:
+        words = f"Only items whose {column} is {SIZES[operator_]} this."
+    return Annotated[kind | None, Field(description=words)]
+
+
+def _sorted_set(values: list[Any]) -> list[Any]:
+    return sorted(set(values), key=str)

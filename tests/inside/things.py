@@ -1,0 +1,169 @@
+"""Things with columns of every type, random lists of them, and what those have to hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from orders.internal.lists import ListSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from random import Random
+
+    from orders.internal.lists import ListPage, ListQuery
+
+    Find = Callable[[ListQuery], Awaitable[ListPage[Any]]]
+
+NAMES = ["a", "ab", "a%", "a_b", "a\\b", "B", "b b", "é"]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SIZES = ("gte", "gt", "lte", "lt")
+
+
+class Kind(StrEnum):
+    """Not in alphabetical order."""
+
+    ROUND = "round"
+    FLAT = "flat"
+    TALL = "tall"
+
+
+class ThingRead(BaseModel):
+    """A thing as clients see it."""
+
+    id: UUID
+    name: str
+    kind: Kind
+    size: int
+    price: Decimal | None
+    due: date | None
+    ready: bool
+    made_at: datetime | None
+
+
+THINGS = ListSchema(
+    ThingRead,
+    equal=("name", "ready"),
+    one_of=("kind",),
+    between=("size", "price", "due", "made_at"),
+    starts_with=("name",),
+    sort=("name", "kind", "size", "price", "due", "ready", "made_at"),
+)
+
+
+def random_thing(rng: Random) -> dict[str, Any]:
+    """Return the values of a thing: few different ones, and nulls."""
+    return {
+        "id": UUID(int=rng.getrandbits(128)),
+        "name": rng.choice(NAMES),
+        "kind": rng.choice([*Kind]),
+        "size": rng.randrange(3),
+        "price": rng.choice([None, Decimal("0.50"), Decimal("9.99"), Decimal("10.00")]),
+        "due": rng.choice([None, date(2026, 1, 1), date(2027, 12, 31)]),
+        "ready": rng.random() < 0.5,  # noqa: PLR2004 - a half
+        "made_at": rng.choice([None, *(START + timedelta(microseconds=n) for n in range(3))]),
+    }
+
+
+def random_parameters(rng: Random) -> dict[str, Any]:
+    """Return query parameters with up to three sort columns and two filters."""
+    columns = rng.sample(THINGS.sort, rng.randrange(1, 4))
+    sample = random_thing(rng)
+    filters: dict[str, Any] = {
+        "name": sample["name"],
+        "name__startswith": rng.choice(["a", "a%", "a_", "a\\", "x"]),
+        "kind": rng.sample([*Kind], rng.randrange(1, 3)),
+        "ready": sample["ready"],
+        f"size__{rng.choice(SIZES)}": 1,
+        f"price__{rng.choice(SIZES)}": Decimal("9.985"),
+        f"due__{rng.choice(SIZES)}": date(2027, 12, 31),
+        f"made_at__{rng.choice(SIZES)}": START + timedelta(microseconds=1),
+    }
+    chosen = rng.sample(sorted(filters), rng.choice([0, 0, 1, 2]))
+    sort = [rng.choice(["", "-"]) + column for column in columns]
+    return {"sort": sort, **{name: filters[name] for name in chosen}}
+
+
+def expected(things: Iterable[Any], parameters: dict[str, Any]) -> list[UUID]:
+    """Return the ids that the whole list holds, in its order."""
+    filters = {name: value for name, value in parameters.items() if name not in {"sort", "limit"}}
+    found = [t for t in things if all(_passes(t, *item) for item in filters.items())]
+    sort = [*parameters["sort"]]
+    if not {"id", "-id"} & {*sort}:
+        sort.append("-id" if sort[-1].startswith("-") else "id")
+    for name in reversed(sort):
+        column = name.removeprefix("-")
+        found.sort(key=lambda thing: _rank(getattr(thing, column)), reverse=name != column)
+    return [thing.id for thing in found]
+
+
+def _rank(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - of any column
+    if isinstance(value, Kind):
+        return False, [*Kind].index(value)
+    return value is None, value
+
+
+def _passes(thing: object, name: str, wanted: Any) -> bool:  # noqa: ANN401 - of any column
+    column, _, operator = name.partition("__")
+    value = getattr(thing, column)
+    if value is None:
+        return False
+    tests: dict[str, Callable[[], bool]] = {
+        "": lambda: value in wanted if isinstance(wanted, list) else value == wanted,
+        "gte": lambda: value >= wanted,
+        "gt": lambda: value > wanted,
+        "lte": lambda: value <= wanted,
+        "lt": lambda: value < wanted,
+        "startswith": lambda: value.startswith(wanted),
+    }
+    return tests[operator]()
+
+
+async def check_walk(find: Find, things: Sequence[Any], parameters: dict[str, Any]) -> None:
+    """Walk from the first page to the last and back: both ways show the expected list."""
+    wanted = expected(things, parameters)
+    page = await find(THINGS.query(**parameters))
+    assert page.previous_cursor is None, parameters
+    seen = ids(page)
+    while page.next_cursor is not None:
+        page = await find(THINGS.query(**parameters, cursor=page.next_cursor))
+        seen += ids(page)
+    assert seen == wanted, parameters
+    seen = ids(page)
+    while page.previous_cursor is not None:
+        page = await find(THINGS.query(**parameters, cursor=page.previous_cursor))
+        seen = ids(page) + seen
+    assert seen == wanted, parameters
+
+
+async def check_walk_while_adding(
+    find: Find, add: Callable[[], Awaitable[None]], things: Sequence[Any], parameters: dict[str, Any]
+) -> None:
+    """Walk there and back while `add` adds to `things`: none is twice, in disorder or left out."""
+    at_first = expected(things, parameters)
+    page = await find(THINGS.query(**parameters))
+    seen = ids(page)
+    while page.next_cursor is not None:
+        await add()
+        page = await find(THINGS.query(**parameters, cursor=page.next_cursor))
+        seen += ids(page)
+    now = expected(things, parameters)
+    assert seen == [one for one in now if one in {*seen}], parameters
+    assert {*at_first} <= {*seen}, parameters
+    seen = ids(page)
+    while page.previous_cursor is not None:
+        await add()
+        page = await find(THINGS.query(**parameters, cursor=page.previous_cursor))
+        seen = ids(page) + seen
+    assert seen == [one for one in expected(things, parameters) if one in {*seen}], parameters
+    assert {*now} <= {*seen}, parameters
+
+
+def ids(page: ListPage[Any]) -> list[UUID]:
+    """Return the ids of a page's items."""
+    return [item.id for item in page.items]
