@@ -96,6 +96,9 @@ COMPUTED: Final = (
 )
 """Names in ``copier.yml`` that are computed and never answered."""
 
+EXAMPLES: Final = ("product_statistics",)
+"""Names in ``created_with`` beside the features: domains of the worked example."""
+
 RECORDED: Final = "it is recorded by the first copy; leave it out"
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -292,7 +295,8 @@ def refuse_bad(data: Mapping[str, object], source: str, catalogue: Mapping[str, 
     """
     names = [name for name in (*_PROBLEMS, *catalogue) if name in data]
     lines = [f"{name}: {text}" for name in names if (text := problem(data[name], name))]
-    if set(re.findall(r"\w+", str(data.get("created_with", "")))) - set(catalogue):
+    created_with = set(re.findall(r"\w+", str(data.get("created_with", ""))))
+    if created_with - {*catalogue, *EXAMPLES}:
         lines.append(f"created_with: {RECORDED}")
     if ":" not in source and not source.startswith(("/", "~")):
         lines.append(
