@@ -131,9 +131,10 @@ def _success_fault(
         extra, missing = sorted(set(body) - wanted), sorted(wanted - set(body))
         fault = f"the unknown key {extra[0]!r}" if extra else f"no {missing[0]!r}"
         return f"the envelope has {fault}"
-    if schema and (fault := _first_fault(schema, body["data"], "data", many=many)):
-        return fault
-    return _first_fault(PageSchema, body["page"], "page", many=False) if paged else None
+    fault_of_data = _first_fault(schema, body["data"], "data", many=many) if schema else None
+    if fault_of_data or not paged:
+        return fault_of_data
+    return _first_fault(PageSchema, body["page"], "page", many=False)
 
 
 def _first_fault(
