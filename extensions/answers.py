@@ -78,7 +78,7 @@ DEPENDENCIES: Final = frozenset(
 )
 """Import and distribution names of what services are built on, in the spelling of a module."""
 
-LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline"})
+LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline", "libcst"})
 """Such names that came with a later release: copier resets an answer that a validator refuses.
 
 A feature's names are in the catalogue of ``copier.yml``.

@@ -41,7 +41,7 @@ def texts(service: Path) -> dict[str, str]:
 
 def litter(path: str, text: str) -> list[str]:
     """Name the stray white space that templates leave behind."""
-    blank_lines = 2 if path.endswith((".py", ".mako")) else 1
+    blank_lines = 2 if path.endswith((".py", ".py.j2", ".mako")) else 1
     if path.endswith(".md"):
         text = FENCED_CODE.sub("code", text)
     found = {

@@ -1,6 +1,6 @@
 """The bases of what clients send and see."""
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,12 @@ from .json_types import check_json_type
 NOT_BLANK: Final = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 
 
-def _strip(text: str) -> str:
+def strip(text: str) -> str:
+    """Return a text without the space around it.
+
+    Raises:
+        ValueError: nothing is left, or not every store can keep it.
+    """
     # Some stores cannot keep this one character, and it ends strings in other languages.
     if "\0" in text:
         raise ValueError("the character NUL is not allowed")
@@ -30,7 +35,7 @@ def _strip(text: str) -> str:
 Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
-    AfterValidator(_strip),
+    AfterValidator(strip),
     Field(json_schema_extra={"pattern": NOT_BLANK}),
 ]
 """One to 200 characters, none of them NUL; space around them is removed."""
@@ -59,13 +64,18 @@ class UpdateSchema(WriteSchema):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 2})  # version, and a change
 
+    clearable: ClassVar[frozenset[str]] = frozenset()
+    """Optional fields, which null clears. Null is refused for all others."""
+
     version: int
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_null(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the client sent
         if isinstance(data, dict) and (
-            nulls := [name for name, value in data.items() if value is None]
+            nulls := [
+                name for name, value in data.items() if value is None and name not in cls.clearable
+            ]
         ):
             raise ValueError(f"{', '.join(nulls)} may be left out, but not null")
         return data

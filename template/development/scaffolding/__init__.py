@@ -1,0 +1,1 @@
+"""Adds domains to this service and removes them: `make domain`, `make domain-remove`."""

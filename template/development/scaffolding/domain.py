@@ -1,0 +1,147 @@
+"""A new domain: its names, its fields, and all that the templates ask of it."""
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from development.project import PACKAGE
+from development.scaffolding.fields import Field
+from development.scaffolding.names import Names, plural_of
+from development.scaffolding.workspace import ScaffoldError, load
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A function in the tests of another domain that creates one."""
+
+    target: str
+    module: str
+    function: str
+    strings: int
+
+    @property
+    def call(self) -> str:
+        """A call that returns the id of a new one."""
+        arguments = ", ".join(["client", *['f"REF-{number}"'] * self.strings])
+        return f'(await create_{self.target}({arguments}))["id"]'
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A new domain."""
+
+    names: Names
+    fields: Sequence[Field]
+    helpers: Mapping[str, Helper]
+
+    @property
+    def unique(self) -> list[Field]:
+        """The fields that no two have the same value of."""
+        return [field for field in self.fields if field.is_unique]
+
+    @property
+    def references(self) -> list[Field]:
+        """The fields that refer to other domains."""
+        return [field for field in self.fields if field.target]
+
+    @property
+    def targets(self) -> list[Names]:
+        """The domains that it refers to, each once."""
+        return [*dict.fromkeys(field.target for field in self.references if field.target)]
+
+    @cached_property
+    def lists(self) -> dict[str, list[str]]:
+        """The columns by which lists are filtered and sorted, by the arguments of `ListSchema`."""
+        ways = {
+            way: [field.name for field in self.fields if field.kind.filters == way]
+            for way in ("equal", "one_of", "between")
+        }
+        return ways | {"sort": [field.name for field in self.fields if field.kind.is_sorted]}
+
+    def context(self) -> dict[str, Any]:
+        """Return what the templates see."""
+        names, first = self.names, self.fields[0]
+        words = re.findall(r"[A-Z][a-z0-9]*", names.cls)
+        return {
+            "package": PACKAGE,
+            "name": names.name,
+            "plural": names.plural,
+            "cls": names.cls,
+            "many": "".join(word.capitalize() for word in names.plural.split("_")),
+            "human": names.human,
+            "humans": names.humans,
+            "a": names.article,
+            "slug": names.slug,
+            "slugs": names.slugs,
+            "problem_slug": "-".join(words).lower(),
+            "fields": self.fields,
+            "unique": self.unique,
+            "references": self.references,
+            "optional": [field for field in self.fields if field.is_optional],
+            "enums": [field for field in self.fields if field.values],
+            "checks": [field for field in self.fields if field.type_name == "money"],
+            "lists": self.lists,
+            "targets": self.targets,
+            "helpers": self.helpers,
+            "other": f", {first.name}={first.second}" if first.has_few_values else "",
+        }
+
+
+def domain_of(service: Path, names: Names, fields: Sequence[Field]) -> Domain:
+    """Return a domain whose references lead to other domains of the service.
+
+    Raises:
+        ScaffoldError: one leads nowhere, or tests cannot create what it leads to.
+    """
+    resolved = [_resolve(service, field) if field.target else field for field in fields]
+    targets = {field.target.name: field.target for field in resolved if field.target}
+    helpers = {name: _helper(service, target) for name, target in targets.items()}
+    return Domain(names, resolved, helpers)
+
+
+def _resolve(service: Path, field: Field) -> Field:
+    """Give a reference the names of its target."""
+    if field.target is None:
+        return field
+    name = field.target.name
+    if not (service / PACKAGE / "domain" / name / "model.py").is_file():
+        raise ScaffoldError(f"{field.name}: there is no domain {name} to refer to: make it first.")
+    model = getattr(load(f"{PACKAGE}.domain.{name}.model"), field.target.cls, None)
+    if model is None:
+        raise ScaffoldError(
+            f"{field.name}: {PACKAGE}/domain/{name}/model.py has no class {field.target.cls}."
+        )
+    plural = getattr(model, "__tablename__", "") or _plural_in_routes(name) or plural_of(name)
+    return replace(field, target=Names(name, plural))
+
+
+def _plural_in_routes(name: str) -> str:
+    try:
+        prefix: str = import_module(f"{PACKAGE}.routers.{name}").router.prefix
+    except (ImportError, AttributeError):
+        return ""
+    return prefix.rpartition("/")[2].replace("-", "_")
+
+
+def _helper(service: Path, target: Names) -> Helper:
+    for stem in (target.plural, plural_of(target.name), target.name):
+        file = service / f"tests/integration/test_{stem}.py"
+        for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
+            if isinstance(node, ast.AsyncFunctionDef) and node.name in {
+                "create",
+                f"create_{target.name}",
+            }:
+                required = node.args.args[1 : len(node.args.args) - len(node.args.defaults)]
+                types = {ast.unparse(one.annotation) for one in required if one.annotation}
+                if types <= {"str"}:
+                    return Helper(target.name, file.stem, node.name, len(required))
+    raise ScaffoldError(
+        f"The tests need {target.article} {target.human} to refer to: write a function "
+        f"`async def create(client: AsyncClient) -> dict[str, Any]` in "
+        f"tests/integration/test_{target.plural}.py that creates one and returns it."
+    )
