@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from tests.support.files import replace
 from tests.support.git import commit_all, git
 from tests.support.releases import FIRST, MAKEFILE, NEW, NEWER, OLD, SECOND
+from tests.support.rendering import ROOT
 from tests.support.updater import ask
 
 if TYPE_CHECKING:
@@ -152,3 +159,30 @@ def test_a_password_in_the_templates_url_is_not_shown(
     assert "127.0.0.1:9/template.git" in checked.stderr
     assert "pass" not in checked.stderr
     assert "phrase" not in checked.stderr
+
+
+def test_the_script_pins_copier_and_its_extensions() -> None:
+    """A service runs the copier that the template chose, which its minimum version allows."""
+    script = (ROOT / "template/development/template.py").read_text()
+    [header] = re.findall(r"^# /// script\n((?:# .*\n)+?)# ///$", script, re.MULTILINE)
+    metadata = tomllib.loads(header.replace("# ", ""))
+    requirements = {one.name: one for one in map(Requirement, metadata["dependencies"])}
+    for name in ("copier", "copier-template-extensions", "jinja2-time"):
+        assert [one.operator for one in requirements.pop(name).specifier] == ["=="]
+    assert all("<" in str(one.specifier) for one in requirements.values())
+    [pinned] = re.findall(r'"copier==([\d.]+)"', script)
+    minimum = yaml.safe_load((ROOT / "copier.yml").read_text())["_min_copier_version"]
+    assert Version(minimum) <= Version(pinned)
+
+
+def test_the_updater_uses_no_private_name_of_copier() -> None:
+    """Only copier's commands and documented names run in services, migrations and the fleet."""
+    names = [
+        node.module if isinstance(node, ast.ImportFrom) else ast.unparse(node)
+        for folder in ("template/development", "migrations", "fleet", "extensions")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom | ast.Attribute)
+    ]
+    used = {name for name in names if name and re.match(r"copier(\.|$)", name)}
+    assert used <= {"copier.run_copy"}
