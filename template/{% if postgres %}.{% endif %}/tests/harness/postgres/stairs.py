@@ -24,17 +24,19 @@ class Stairway:
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._landings: OrderedDict[str, Database] = OrderedDict()
-        self.scripts = {s.revision: s for s in revisions.revisions(service.alembic_config())}
+        config = service.alembic_config()
+        self.scripts = {script.revision: script for script in revisions.revisions(config)}
+        self._parents = revisions.parents(config)
 
     def ancestors(self, revision: str) -> set[str]:
         """Return all revisions that are applied before this one."""
         found: set[str] = set()
-        waiting = revisions.parents(self.scripts[revision])
+        waiting = [*self._parents[revision]]
         while waiting:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
-                waiting += revisions.parents(self.scripts[name])
+                waiting += self._parents[name]
         return found
 
     async def below(self, revision: str) -> Database:
@@ -47,7 +49,7 @@ class Stairway:
         landing = self._highest_landing(wanted)
         database = await self._databases.copy(landing.name if landing else EMPTY)
         config = service.alembic_config(database.url)
-        for parent in revisions.parents(self.scripts[revision]):
+        for parent in self._parents[revision]:
             await climb(config, parent)
         return database
 

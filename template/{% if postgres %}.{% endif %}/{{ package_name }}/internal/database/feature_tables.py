@@ -1,8 +1,14 @@
-"""Makes the tables of features, by the revisions in their histories."""
+"""Creates the tables of features, by the revisions in their histories.
+
+Alembic has no public way to run a second history beside `env.py`, or to tell an upgrade from other
+commands in it. Only this module uses its internals; pyproject.toml limits Alembic to the minor
+version that it was tested with.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
+from alembic import command, context
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
@@ -11,26 +17,33 @@ from sqlalchemy import Connection, text
 from .revision import SCHEMA, History, histories
 
 
+def is_upgrade() -> bool:
+    """Return whether Alembic runs an upgrade: no other command touches the tables of features.
+
+    Alembic runs a function that is defined in `command.upgrade`, whatever called that.
+    """
+    steps = context.get_context().opts.get("fn")
+    return getattr(steps, "__qualname__", "").startswith(f"{command.upgrade.__qualname__}.")
+
+
 def upgrade_all(connection: Connection, on_version_apply: Callable[..., None]) -> None:
-    """Bring the tables of every feature to their newest revision.
+    """Upgrade the tables of every feature to their newest revision.
 
     Tables that a newer version of the service migrated stay as they are.
     """
-    found = histories()
-    if not found:
+    if not histories():
         return
     if not connection.scalar(text(f"SELECT to_regnamespace('{SCHEMA}')::text")):
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-    for history in found:
+    for history in histories():
         _upgrade(history, on_version_apply, connection=connection)
 
 
 def print_all(output: Any) -> None:  # noqa: ANN401 - a text file
-    """Print the SQL that makes the tables of every feature in an empty database."""
-    found = histories()
-    if found:
+    """Print the SQL that creates the tables of every feature in an empty database."""
+    if histories():
         output.write(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA};\n\n")
-    for history in found:
+    for history in histories():
         _upgrade(history, dialect_name="postgresql", as_sql=True, output_buffer=output)
 
 
@@ -47,7 +60,7 @@ def _upgrade(
             return ()
         return scripts._upgrade_revs("head", current)  # noqa: SLF001
 
-    context = MigrationContext.configure(
+    migration = MigrationContext.configure(
         **options,
         opts={
             **output,
@@ -59,5 +72,5 @@ def _upgrade(
             "literal_binds": "as_sql" in output,
         },
     )
-    with Operations.context(context), context.begin_transaction():
-        context.run_migrations()
+    with Operations.context(migration), migration.begin_transaction():
+        migration.run_migrations()

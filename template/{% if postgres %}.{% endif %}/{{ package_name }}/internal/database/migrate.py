@@ -21,14 +21,14 @@ from ..feature import StartError
 from . import autogenerate
 from .engine import create_engine
 from .errors import DatabaseUnavailable
-from .feature_tables import print_all, upgrade_all
+from .feature_tables import is_upgrade, print_all, upgrade_all
 from .migration_failure import describe, is_of_a_revision
 from .migration_statements import following
 from .revision import ROOT, histories
 from .settings import migration_url
 
 LOCK_TIMEOUT = "5s"
-"""How long a migration waits for a table before it gives up and lets the traffic go on."""
+"""How long a migration waits for a lock on a table: waiting blocks the requests behind it."""
 
 UNREACHABLE = "The database cannot be used: {}. Start its server, or correct its URL."
 BEHIND = (
@@ -37,13 +37,13 @@ BEHIND = (
 )
 
 MIGRATION_LOCK = 0x6D696772617465
-"""Key of the advisory lock that only one migrating replica can hold ("migrate" in ASCII)."""
+"""Key of the advisory lock that one migrating replica holds ("migrate" in ASCII)."""
 
 UNSHARED = {
     "prepared_statement_cache_size": 0,
     "prepared_statement_name_func": lambda: f"migrate_{uuid4().hex}",
 }
-"""Names of prepared statements that meet no other client's, behind a pooler either."""
+"""Unique names of prepared statements, which do not collide behind a pooler."""
 
 LOCK = text(f"SELECT pg_try_advisory_xact_lock({MIGRATION_LOCK})")
 LOCK_HOLDER = text(
@@ -54,8 +54,8 @@ LOCK_HOLDER = text(
 LOCK_POLL = 0.25
 """Seconds between two attempts to get the lock."""
 
-LOCK_NEWS = 30.0
-"""Seconds between two log lines while the lock is waited for."""
+LOCK_LOG_INTERVAL = 30.0
+"""Seconds between two log lines while we wait for the lock."""
 
 WAITING = "Another process%s migrates the database: waiting until it is done."
 AHEAD = "The schema is at %s, which a newer version of the service made: nothing to migrate."
@@ -64,7 +64,7 @@ logger = logging.getLogger(__name__)
 
 
 class CannotMigrateError(StartError):
-    """The database is away, or a migration failed: the message says why and what to do."""
+    """The database is unreachable, or a migration failed: the message says why and what to do."""
 
     def __init__(self, message: str, what: str = "a migration") -> None:
         super().__init__(message)
@@ -75,8 +75,8 @@ def alembic_config(database_url: str | None = None, *, directory: Path | None = 
     """Return Alembic's configuration for this service.
 
     Args:
-        database_url: the database to migrate; that of the settings when left out.
-        directory: where `alembic.ini` and `migrations` are; the service's root when left out.
+        database_url: the database to migrate; by default the one in the settings.
+        directory: contains `alembic.ini` and `migrations`; by default the service's root.
     """
     root = directory or ROOT
     config = Config(root / "alembic.ini")
@@ -86,11 +86,11 @@ def alembic_config(database_url: str | None = None, *, directory: Path | None = 
 
 
 def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
-    """Do what `migrations/env.py` is for.
+    """Run Alembic's command; `migrations/env.py` calls this.
 
-    A connection in `config.attributes["connection"]` is used as it is: that is how migrations run
-    inside a running loop. Otherwise a connection is opened, to `config.attributes["database_url"]`
-    or to the settings' database.
+    A connection in `config.attributes["connection"]` is used as it is, so that migrations can run
+    inside a running event loop. Otherwise we connect to `config.attributes["database_url"]`, or to
+    the database in the settings.
     """
     attributes = context.config.attributes
     connection: Connection | None = attributes.get("connection")
@@ -114,10 +114,10 @@ def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
 async def upgrade(
     config: Config, revision: str = "head", *, connection: AsyncConnection | None = None
 ) -> None:
-    """Bring the schema to `revision`; replicas that start together do it one after another.
+    """Upgrade the schema to `revision`; replicas that start together wait for each other.
 
     Raises:
-        CannotMigrateError: the database is away, or a migration failed.
+        CannotMigrateError: the database is unreachable, or a migration failed.
     """
     await _command(command.upgrade, config, revision, connection)
 
@@ -125,21 +125,12 @@ async def upgrade(
 async def downgrade(
     config: Config, revision: str, *, connection: AsyncConnection | None = None
 ) -> None:
-    """Take the schema back to `revision`.
+    """Downgrade the schema to `revision`.
 
     Raises:
-        CannotMigrateError: the database is away, or a migration failed.
+        CannotMigrateError: the database is unreachable, or a migration failed.
     """
     await _command(command.downgrade, config, revision, connection)
-
-
-def _goes_up() -> bool:
-    """Say whether this is an upgrade: only that touches the tables of features.
-
-    Whatever called `command.upgrade`, it is a function within that one which Alembic runs here.
-    """
-    steps = context.get_context().opts.get("fn")
-    return getattr(steps, "__qualname__", "").startswith(f"{command.upgrade.__qualname__}.")
 
 
 def _run(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - those of context.configure
@@ -159,7 +150,7 @@ def _migrate(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - thos
         **autogenerate.options(metadata, options.get("connection")),
         **options,
     )
-    if _goes_up():
+    if is_upgrade():
         _upgrade_features(options.get("connection"), options.get("on_version_apply"))
         if _is_ahead():
             return
@@ -179,7 +170,7 @@ def _upgrade_features(connection: Connection | None, on_version_apply: Any) -> N
 
 
 def _is_ahead() -> bool:
-    """Say whether a newer version of the service migrated the database, and log it."""
+    """Return whether a newer version of the service migrated the database, and log it."""
     if context.is_offline_mode():
         return False
     known = {script.revision for script in context.script.walk_revisions()}
@@ -210,8 +201,8 @@ async def _command(
 
 
 def _settings_url() -> str:
-    """Return the database's URL in the settings of this process."""
-    # The settings belong to the service, which imports this package and not the other way round.
+    """Return the URL of the database in the settings of this process."""
+    # Imported by name: the service imports this package, and not the other way round.
     settings = import_module(f"{__name__.partition('.')[0]}.settings").Settings
     return migration_url(settings)
 
@@ -219,8 +210,8 @@ def _settings_url() -> str:
 async def _connect_and(work: Callable[[Connection], None], url: str, folder: Path) -> None:
     engine = create_engine(url, poolclass=pool.NullPool, connect_args=UNSHARED)
     try:
-        # The lock ends with the transaction of a second connection, and cannot stay behind in a
-        # pooler. That transaction holds no snapshot that CREATE INDEX CONCURRENTLY would wait for.
+        # A second connection holds the lock in a transaction, so that it cannot stay behind in a
+        # pooler. The transaction has no snapshot, for which CREATE INDEX CONCURRENTLY would wait.
         async with engine.connect() as turn, engine.connect() as connection:
             await _wait_for_turn(turn)
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
@@ -253,9 +244,9 @@ async def _takes_turn(connection: AsyncConnection) -> bool:
 async def _wait_for_turn(connection: AsyncConnection) -> None:
     """Wait until no other process migrates the database, for as long as it takes."""
     waited = 0.0
-    # Asking again and again holds no snapshot, which CREATE INDEX CONCURRENTLY would wait for.
+    # Polling holds no snapshot, for which CREATE INDEX CONCURRENTLY would wait.
     while not await _takes_turn(connection):
-        if waited % LOCK_NEWS == 0:
+        if waited % LOCK_LOG_INTERVAL == 0:
             holder = await connection.scalar(LOCK_HOLDER)
             logger.warning(WAITING, f" (server process {holder})" if holder else "")
         await connection.rollback()

@@ -1,0 +1,90 @@
+"""Only named modules use private or undocumented parts of a library, and its version has a cap."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.rendering import CATALOGUE, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONFINED = {
+    "uvicorn": ("internal/http/protocol.py", r"uvicorn\.(protocols|lifespan|server|_)"),
+    "sqlalchemy": ("internal/database/fair_pool.py", r"sqlalchemy\.(util|.*\._)|_queue_class"),
+    "alembic": (
+        "internal/database/feature_tables.py",
+        r"\._upgrade_revs|opts\.get\(\"fn\"\)|alembic\.script\.revision",
+    ),
+    "alembic-postgresql-enum": (
+        "internal/database/autogenerate.py",
+        r"alembic_postgresql_enum\.\w+",
+    ),
+}
+"""Libraries, each with the module that uses its internals, and a pattern that finds such uses."""
+
+UNUSED = re.compile(r"fastapi_\w+stack|asyncpg\.(transaction|protocol|connresource)|starlette\._")
+"""Internals that no module may use."""
+
+OURS = {"self", "cls"}
+NAMED_TUPLES = {"_replace", "_asdict", "_fields", "_make"}
+
+
+def modules() -> list[Path]:
+    """Find the Python files of a service, and its templates of such files."""
+    found = [*ROOT.glob("template/**/*.py"), *ROOT.glob("template/**/*.py.jinja")]
+    elsewhere = {"updating", "kafka"}  # the updater has its own tests
+    return [path for path in found if not elsewhere & set(path.parts)]
+
+
+def private_uses(path: Path) -> Iterator[str]:
+    """Give each import of a private name, and each private attribute of another object."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+            if any(re.match(r"_[a-z]", name) for name in names):
+                yield f"line {node.lineno}: imports {'.'.join(names)}"
+        elif isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr):
+            owner = node.value
+            is_ours = isinstance(owner, ast.Name) and owner.id in OURS
+            if not is_ours and node.attr not in NAMED_TUPLES and not isinstance(owner, ast.Call):
+                yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.suffix == ".py"], ids=lambda p: p.name)
+def test_private_names_of_libraries_stay_in_their_module(path: Path) -> None:
+    """A service reads no attribute and imports no name with a leading underscore elsewhere."""
+    if any(str(path).endswith(module) for module, _ in CONFINED.values()):
+        return
+    own = set(re.findall(r"\b_[a-z]\w*", "\n".join(re.findall(r"self\._\w+", path.read_text()))))
+    foreign = [use for use in private_uses(path) if not any(use.endswith(f".{n}") for n in own)]
+    assert foreign == []
+
+
+@pytest.mark.parametrize("library", CONFINED)
+def test_internals_of_a_library_stay_in_one_module(library: str) -> None:
+    """Every use of them is in the module that says so in its docstring."""
+    module, pattern = CONFINED[library]
+    users = {path for path in modules() if re.search(pattern, path.read_text())}
+    [user] = users
+    assert str(user).endswith(module)
+
+
+def test_internals_without_a_module_are_not_used() -> None:
+    """What a public interface replaced does not come back."""
+    users = [str(path) for path in modules() if UNUSED.search(path.read_text())]
+    assert users == []
+
+
+@pytest.mark.parametrize("library", CONFINED)
+def test_a_library_whose_internals_are_used_has_a_cap(library: str) -> None:
+    """Its next minor version may change them: an update of the template raises the cap."""
+    requirements = (ROOT / "template/pyproject.toml.jinja").read_text()
+    for feature in CATALOGUE.values():
+        requirements += "\n".join(f'"{name}"' for name in feature.get("dependencies", {}))
+    assert re.search(rf'"{library}(\[\w+\])?>=[\d.]+,<[\d.]+"', requirements)
