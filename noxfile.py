@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ INSIDE = {
 
 SUPPORT = ("__init__.py", "ports.py", "reporting.py")
 """The helpers in `tests/support` that tests inside a service use."""
+
+CAP = re.compile(r'("[\w\[\]-]+>=[\d.]+),<[\d.]+"')
+"""A requirement with an upper bound."""
 
 HISTORY = (
     ("rev-parse", "--is-shallow-repository"),
@@ -100,18 +104,25 @@ def copy_tests(*folders: str) -> None:
         shutil.copytree(ROOT / folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
 
 
+@contextmanager
+def with_tests_inside(session: nox.Session, folder: str) -> Iterator[None]:
+    """Render a service and go there, with a folder of `tests/inside` copied into it."""
+    others = shutil.ignore_patterns(*(name for name in INSIDE if name != folder))
+    with rendered(session, **INSIDE[folder]) as service, session.chdir(service):
+        copy_tests()
+        inside = Path("tests/inside")
+        shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
+        for name in ("__init__.py", "helpers.py", "things.py"):
+            shutil.copy(ROOT / inside / name, inside)
+        yield
+
+
 @nox.session(tags=["side-by-side"])
 def internals(session: nox.Session) -> None:
     """Test the template's part of a service from within one: most of it with no broker about."""
     install(session, "test")
-    for folder, answers in INSIDE.items():
-        others = shutil.ignore_patterns(*(name for name in INSIDE if name != folder))
-        with rendered(session, **answers) as service, session.chdir(service):
-            copy_tests()
-            inside = Path("tests/inside")
-            shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
-            for name in ("__init__.py", "helpers.py", "things.py"):
-                shutil.copy(ROOT / inside / name, inside)
+    for folder in INSIDE:
+        with with_tests_inside(session, folder):
             if folder == "events":
                 # Other code that runs in a service is linted and typed here.
                 shutil.copytree(ROOT / "tests/kafka", "tests/kafka")
@@ -119,7 +130,19 @@ def internals(session: nox.Session) -> None:
             run_there(session, "ruff", "check")
             run_there(session, "ruff", "format", "--check")
             run_there(session, "mypy")
-            run_there(session, "pytest", str(inside), "-n", "auto", *session.posargs)
+            run_there(session, "pytest", "tests/inside", "-n", "auto", *session.posargs)
+
+
+@nox.session(default=False)
+def canary(session: nox.Session) -> None:
+    """Test as `internals` does, on releases and pre-releases above the caps in pyproject.toml."""
+    install(session, "test")
+    for folder in INSIDE:
+        with with_tests_inside(session, folder):
+            project = Path("pyproject.toml")
+            # A pre-release in the lower bound makes uv accept pre-releases of that package.
+            project.write_text(CAP.sub(r'\1.dev0"', project.read_text()))
+            run_there(session, "pytest", "tests/inside", "-n", "auto", *session.posargs)
 
 
 @nox.session(tags=["side-by-side"])
