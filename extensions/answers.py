@@ -343,11 +343,17 @@ def is_service(conf: Mapping[str, object]) -> bool:
     return Path(str(conf["dst_path"]), str(conf["answers_file"])).is_file()
 
 
+def has_file(conf: Mapping[str, object], path: str) -> bool:
+    """Say whether the folder that copier writes to has this file."""
+    return Path(str(conf["dst_path"]), path).is_file()
+
+
 class AnswersExtension(Extension):
     """The filters that ``copier.yml`` and the template use."""
 
     def __init__(self, environment: Environment) -> None:
         """Add each filter under its own name."""
         super().__init__(environment)
-        for use in (human_name, slug, package_name, problem, refuse_bad, refuse_taken, is_service):
+        for use in (human_name, slug, package_name, problem, refuse_bad, refuse_taken):
             environment.filters[use.__name__] = use
+        environment.filters |= {"is_service": is_service, "has_file": has_file}

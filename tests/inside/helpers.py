@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
+from orders.internal.http.openapi import Application
 from orders.main import create_app
 from orders.settings import Settings
 
@@ -36,7 +37,7 @@ async def serve(app: FastAPI, root_path: str = "") -> AsyncIterator[AsyncClient]
 async def serve_on(
     url: str,
     **changes: Any,  # noqa: ANN401 - whatever the settings take
-) -> AsyncIterator[tuple[FastAPI, AsyncClient]]:
+) -> AsyncIterator[tuple[Application, AsyncClient]]:
     """Run the application on a database; give it and a client of it."""
     app = create_app(settings(database_url=url, **changes))
     async with serve(app) as client:

@@ -7,10 +7,11 @@ from typing import Annotated
 from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, Body, FastAPI, HTTPException, Response
+from fastapi import APIRouter, Body, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from httpx import AsyncClient
 
+from orders.internal.http.openapi import Application
 from orders.main import create_app
 
 from .helpers import serve, settings
@@ -49,7 +50,7 @@ async def endless() -> StreamingResponse:
 
 
 @pytest.fixture(name="app")
-def _app() -> FastAPI:
+def _app() -> Application:
     """An application without its lifespan's needs, and with ways to fail."""
     app = create_app(settings(max_body_size=1000))
 
@@ -70,7 +71,7 @@ def _app() -> FastAPI:
 
 
 @pytest.fixture(name="client")
-async def _client(app: FastAPI) -> AsyncIterator[AsyncClient]:
+async def _client(app: Application) -> AsyncIterator[AsyncClient]:
     async with serve(app) as client:
         yield client
 
@@ -213,7 +214,9 @@ async def test_head_is_answered_wherever_get_is(client: AsyncClient) -> None:
     assert (await client.head("/echo")).status_code == 405
 
 
-async def test_a_head_of_an_endpoint_itself_comes_first(app: FastAPI, client: AsyncClient) -> None:
+async def test_a_head_of_an_endpoint_itself_comes_first(
+    app: Application, client: AsyncClient
+) -> None:
     """A service may answer HEAD in a way of its own."""
 
     @app.head("/teapot")
@@ -375,11 +378,11 @@ async def test_a_browser_is_told_why_it_may_not_ask() -> None:
 
 
 async def test_connections_end_while_the_service_is_stopping(
-    app: FastAPI, client: AsyncClient
+    app: Application, client: AsyncClient
 ) -> None:
     """Whoever asks is told to take another connection, which leads to a replica that stays."""
     assert "Connection" not in (await client.get("/docs")).headers
-    app.state.draining = True
+    app.draining = True
     for path in ("/docs", "/nowhere", "/broken"):
         assert (await client.get(path)).headers["Connection"] == "close"
 

@@ -6,14 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import asyncpg
 import pytest
-from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from orders import main
 from orders.internal import healthcheck
-from orders.internal import lifespan as module
 from orders.internal.feature import Feature, NotReadyError, Probe, StartError
 from orders.internal.healthcheck.probes import Health
+from orders.internal.resources import Resources
 from orders.internal.tasks import running
 from orders.main import create_app
 
@@ -23,11 +21,11 @@ from tests.harness import check_response
 
 def recording(
     name: str, log: list[str], *, fails: bool = False
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+) -> Callable[[Resources], AbstractAsyncContextManager[None]]:
     """Return a start that writes down what happens to it."""
 
     @asynccontextmanager
-    async def start(_: FastAPI) -> AsyncIterator[None]:
+    async def start(_: Resources) -> AsyncIterator[None]:
         if fails:
             raise RuntimeError(f"{name} cannot start")
         log.append(f"{name} starts")
@@ -39,26 +37,24 @@ def recording(
     return start
 
 
-async def test_features_stop_in_reverse(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_features_stop_in_reverse() -> None:
     """What started last may lean on what started before, until its end."""
     log: list[str] = []
     features = tuple(Feature(start=recording(name, log)) for name in ("one", "two"))
-    monkeypatch.setattr(module, "FEATURES", features)
-    async with serve(create_app(settings())):
+    async with serve(create_app(settings(), features=features)):
         log.append("serves")
     assert log == ["one starts", "two starts", "serves", "two stops", "one stops"]
 
 
-async def test_a_start_that_fails_stops_what_started(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_that_fails_stops_what_started() -> None:
     """The error is the first feature's to fail, and nothing stays open."""
     log: list[str] = []
     features = (
         Feature(start=recording("one", log)),
         Feature(start=recording("two", log, fails=True)),
     )
-    monkeypatch.setattr(module, "FEATURES", features)
     with pytest.raises(RuntimeError, match="two cannot start"):
-        async with serve(create_app(settings())):
+        async with serve(create_app(settings(), features=features)):
             pytest.fail("it must not serve")
     assert log == ["one starts", "one stops"]
 
@@ -66,23 +62,22 @@ async def test_a_start_that_fails_stops_what_started(monkeypatch: pytest.MonkeyP
 async def test_probes_run_at_once_and_each_within_its_time() -> None:
     """One that hangs and one that raises do not keep the third from being heard."""
 
-    async def hangs(_: FastAPI) -> str:
+    async def hangs(_: Resources) -> str:
         await asyncio.sleep(60)
         return "never"
 
-    async def raises(_: FastAPI) -> str:
+    async def raises(_: Resources) -> str:
         raise NotReadyError("the disk is full")
 
-    async def breaks(_: FastAPI) -> str:
+    async def breaks(_: Resources) -> str:
         raise ValueError("planted-secret")
 
-    async def fine(_: FastAPI) -> str:
+    async def fine(_: Resources) -> str:
         return "answers"
 
-    app = create_app(settings(healthcheck_timeout=0.1))
     probes = {"hangs": hangs, "raises": raises, "breaks": breaks, "fine": fine}
-    app.state.features = (Feature(start=recording("one", []), probes=probes),)
-    checks = await Health(app).check()
+    resources = Resources(settings(healthcheck_timeout=0.1))
+    checks = await Health([Feature(probes=probes)], resources).check()
     assert {name: (check.status, check.detail) for name, check in checks.items()} == {
         "hangs": ("failed", "no answer within 0.1 s"),
         "raises": ("failed", "the disk is full"),
@@ -121,12 +116,16 @@ class TestReportedProbes:
     """What the service can do without for a while does not make it unready."""
 
     @pytest.fixture(name="broken")
-    def _broken(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """Replace the features: `far` and `near` fail while their names are in this list."""
-        broken: list[str] = []
+    def _broken(self) -> list[str]:
+        """Return names of probes, which fail while they are in this list."""
+        return []
+
+    @pytest.fixture(name="features")
+    def _features(self, broken: list[str]) -> tuple[Feature, ...]:
+        """Return features with a required probe, `near`, and a reported one, `far`."""
 
         def probe(name: str) -> Probe:
-            async def check(_: FastAPI) -> str:
+            async def check(_: Resources) -> str:
                 if name in broken:
                     raise NotReadyError(f"{name} is away")
                 return "answers"
@@ -134,18 +133,16 @@ class TestReportedProbes:
             return check
 
         feature = Feature(
-            start=recording("one", []),
             probes={"near": probe("near")},
             reported_probes={"far": probe("far")},
         )
-        features = (feature, healthcheck.FEATURE)
-        monkeypatch.setattr(module, "FEATURES", features)
-        monkeypatch.setattr(main, "FEATURES", features)
-        return broken
+        return feature, healthcheck.FEATURE
 
-    async def test_the_answer_names_what_is_degraded(self, broken: list[str]) -> None:
+    async def test_the_answer_names_what_is_degraded(
+        self, broken: list[str], features: tuple[Feature, ...]
+    ) -> None:
         """The service stays ready, so that an outage does not take out every replica at once."""
-        async with serve(create_app(settings())) as client:
+        async with serve(create_app(settings(), features=features)) as client:
             data = (await client.get("/healthcheck/ready")).json()["data"]
             assert (data["status"], data["degraded"]) == ("ready", [])
             broken.append("far")
@@ -156,32 +153,39 @@ class TestReportedProbes:
             assert data["checks"]["far"]["detail"] == "far is away"
             assert data["checks"]["far"]["required"] is False
 
-    async def test_a_required_probe_decides(self, broken: list[str]) -> None:
+    async def test_a_required_probe_decides(
+        self, broken: list[str], features: tuple[Feature, ...]
+    ) -> None:
         """The problem names all that failed, the required ones first."""
         broken += ["near", "far"]
-        async with serve(create_app(settings())) as client:
+        async with serve(create_app(settings(), features=features)) as client:
             problem = check_response(await client.get("/healthcheck/ready"), 503)
         assert problem["detail"] == "Not ready: near."
         failed = [(error["location"], error["type"]) for error in problem["errors"]]
         assert failed == [("near", "probe"), ("far", "degraded")]
 
-    async def test_a_setting_requires_a_probe(self, broken: list[str]) -> None:
+    async def test_a_setting_requires_a_probe(
+        self, broken: list[str], features: tuple[Feature, ...]
+    ) -> None:
         """For a service that cannot do without it."""
         broken.append("far")
-        async with serve(create_app(settings(healthcheck_required="far"))) as client:
+        async with serve(
+            create_app(settings(healthcheck_required="far"), features=features)
+        ) as client:
             problem = check_response(await client.get("/healthcheck/ready"), 503)
         assert problem["detail"] == "Not ready: far."
 
-    @pytest.mark.usefixtures("broken")
-    async def test_an_unknown_probe_cannot_be_required(self) -> None:
+    async def test_an_unknown_probe_cannot_be_required(self, features: tuple[Feature, ...]) -> None:
         """The line names the variable, and the probes to choose from."""
         with pytest.raises(StartError, match=r"^ORDERS_HEALTHCHECK_REQUIRED: .*near, far, tasks"):
-            async with serve(create_app(settings(healthcheck_required="fra"))):
+            async with serve(create_app(settings(healthcheck_required="fra"), features=features)):
                 pytest.fail("it must not serve")
 
-    async def test_each_change_is_logged_once(self, broken: list[str]) -> None:
+    async def test_each_change_is_logged_once(
+        self, broken: list[str], features: tuple[Feature, ...]
+    ) -> None:
         """However often the platform polls."""
-        app = create_app(settings())
+        app = create_app(settings(), features=features)
         async with serve(app) as client:
             with capture_logs() as logs:
                 for failing in (["far"], ["far"], [], []):
@@ -190,16 +194,17 @@ class TestReportedProbes:
         changes = [(log["event"], log["probe"]) for log in logs if "probe" in log]
         assert changes == [("probe failed", "far"), ("probe recovered", "far")]
 
-    @pytest.mark.usefixtures("broken")
-    async def test_a_task_that_ends_is_logged_and_reported(self) -> None:
+    async def test_a_task_that_ends_is_logged_and_reported(
+        self, features: tuple[Feature, ...]
+    ) -> None:
         """A feature cannot stop to work in silence."""
 
         async def work() -> None:
             raise ValueError("planted-secret")
 
-        app = create_app(settings())
+        app = create_app(settings(), features=features)
         with capture_logs() as logs:
-            async with serve(app) as client, running(app, "sweeper", work()) as task:
+            async with serve(app) as client, running(app.resources, "sweeper", work()) as task:
                 await asyncio.wait([task])
                 data = (await client.get("/healthcheck/ready")).json()["data"]
         assert data["degraded"] == ["tasks"]
@@ -208,12 +213,11 @@ class TestReportedProbes:
         assert (error["event"], error["task"]) == ("task ended", "sweeper")
         assert isinstance(error["exc_info"], ValueError)
 
-    @pytest.mark.usefixtures("broken")
-    async def test_a_task_stops_with_the_service(self) -> None:
+    async def test_a_task_stops_with_the_service(self, features: tuple[Feature, ...]) -> None:
         """Its end is expected then."""
-        app = create_app(settings())
+        app = create_app(settings(), features=features)
         with capture_logs() as logs:
-            async with serve(app), running(app, "sweeper", asyncio.sleep(60)) as task:
+            async with serve(app), running(app.resources, "sweeper", asyncio.sleep(60)) as task:
                 await asyncio.sleep(0)
         assert task.cancelled()
         assert [log for log in logs if log["log_level"] == "error"] == []

@@ -1,16 +1,36 @@
-"""What a feature of the service plugs into the application."""
+"""A feature: a part of the service that plugs into the application."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import inspect
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Concatenate
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from .http.problems import ProblemKind
+from .resources import Resources
 
-Probe = Callable[[FastAPI], Awaitable[str]]
+Start = Callable[[Resources], AbstractAsyncContextManager[object]]
+"""Opens a resource, yields it, and closes it. It may yield a tuple of several, or None."""
+
+Probe = Callable[[Resources], Awaitable[str]]
 """Checks one dependency of the service: returns a word on it, or raises what is wrong."""
+
+Middleware = Callable[[ASGIApp], ASGIApp]
+"""Wraps an ASGI application: a class whose instances are ASGI applications, usually."""
+
+Command = Callable[Concatenate[Resources, ...], Awaitable[None]]
+"""Does some work outside a request; its further parameters are those of the command line."""
+
+COMMAND_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+SERVE = "serve"
+"""The command that serves HTTP."""
+
+ERROR_STATUSES = range(400, 600)
 
 
 class NotReadyError(Exception):
@@ -21,24 +41,70 @@ class StartError(Exception):
     """Keeps a feature from starting: only its message is logged, which says what to do."""
 
 
-@dataclass(frozen=True)
+class FeatureError(ValueError):
+    """A feature is declared wrongly; the message says how to correct it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Feature:
     """A part of the service that starts and stops with it.
 
     Attributes:
-        start: is entered before the first request and left after the last one.
+        start: opens resources before the first request, and closes them after the last one.
+        background: the same for work beside the requests, such as consuming events. It starts
+            when every `start` has, stops before the first of them closes, and is left out when
+            a command runs.
         probes: required checks, by name: while one fails, no request can be served.
-        problems: how the feature's errors are answered.
-        routers: the feature's own endpoints.
-        middleware: wraps every request, inside the service's own.
         reported_probes: checks of what the service can do without for a while. A failure is
             reported as degraded, and the service stays ready: a shared dependency would take
             every replica out at once otherwise.
+        problems: how the feature's errors are answered.
+        routers: the feature's own endpoints.
+        middleware: wraps every request, inside the request log and the answer to errors.
+        outer_middleware: wraps everything, CORS and the request log too.
+        commands: what `python -m` runs, by name.
     """
 
-    start: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+    start: Start | None = None
+    background: Start | None = None
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    reported_probes: Mapping[str, Probe] = field(default_factory=dict)
     problems: Mapping[type[Exception], ProblemKind] = field(default_factory=dict)
     routers: Sequence[APIRouter] = ()
-    middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = ()
-    reported_probes: Mapping[str, Probe] = field(default_factory=dict)
+    middleware: Sequence[Middleware] = ()
+    outer_middleware: Sequence[Middleware] = ()
+    commands: Mapping[str, Command] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail later, in words that nobody understands then."""
+        for start in (self.start, self.background):
+            if inspect.isasyncgenfunction(start):
+                raise FeatureError(f"{start.__qualname__}: put @asynccontextmanager above it.")
+        for error, kind in self.problems.items():
+            if kind.status not in ERROR_STATUSES:
+                raise FeatureError(
+                    f"{error.__name__}: {kind.status} is not the status of an error. "
+                    "Choose one from 400 to 599."
+                )
+        for name in self.commands:
+            if name == SERVE or not COMMAND_NAME.fullmatch(name):
+                raise FeatureError(
+                    f"{name!r} cannot be the name of a command. Use lower-case letters, digits "
+                    f"and hyphens, and not {SERVE!r}, which serves HTTP."
+                )
+
+
+def check_names(features: Sequence[Feature]) -> None:
+    """Check that no two features share the name of a probe or a command.
+
+    Raises:
+        FeatureError: two of them do.
+    """
+    probes = (name for one in features for name in (*one.probes, *one.reported_probes))
+    _refuse_twice("probe", probes)
+    _refuse_twice("command", (name for one in features for name in one.commands))
+
+
+def _refuse_twice(kind: str, names: Iterable[str]) -> None:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise FeatureError(f"Two features have a {kind} named {twice[0]!r}: rename one.")

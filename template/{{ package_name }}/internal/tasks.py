@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
 
 from .feature import NotReadyError
+from .resources import Resources
 
 logger = structlog.get_logger(__name__)
 
@@ -17,14 +17,19 @@ class TaskEndedError(NotReadyError):
     """A background task ended while the service runs."""
 
 
+class EndedTasks(list[str]):
+    """Names of the background tasks that ended while the service runs."""
+
+
 @asynccontextmanager
 async def running(
-    app: FastAPI, name: str, work: Coroutine[Any, Any, None]
+    resources: Resources, name: str, work: Coroutine[Any, Any, None]
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run `work` in a task for as long as the block runs, and cancel it at the end.
 
     A task that ends before is logged as an error, and the probe `tasks` names it.
     """
+    ended_tasks = resources.get(EndedTasks)
     task = asyncio.create_task(work, name=name)
     is_stopping = False
 
@@ -32,7 +37,7 @@ async def running(
         error = None if task.cancelled() else task.exception()
         if error is not None or not is_stopping:
             logger.error("task ended", task=name, exc_info=error)
-            app.state.ended_tasks.append(name)
+            ended_tasks.append(name)
 
     task.add_done_callback(report)
     try:
@@ -43,12 +48,12 @@ async def running(
         await asyncio.wait([task])
 
 
-async def tasks_run(app: FastAPI) -> str:
+async def tasks_run(resources: Resources) -> str:
     """Say whether every background task of the service still runs.
 
     Raises:
         TaskEndedError: one of them ended; the log says why.
     """
-    if ended := app.state.ended_tasks:
+    if ended := resources.get(EndedTasks):
         raise TaskEndedError(f"ended, see the log: {', '.join(sorted(set(ended)))}")
     return "all run"

@@ -1,6 +1,5 @@
 """The framework's own errors, answered as problems."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import responses
 from typing import Any, Final
@@ -24,9 +23,8 @@ JSON: Final = TypeAdapter[Any](Any)
 logger = structlog.get_logger(__name__)
 
 
-def install_problems(app: FastAPI, kinds: Mapping[type[Exception], ProblemKind]) -> None:
-    """Answer the exceptions in `kinds`, and those of the framework itself, as problems."""
-    app.state.problems = dict(kinds)
+def install_problems(app: FastAPI) -> None:
+    """Answer the framework's own errors as problems."""
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
 

@@ -138,7 +138,7 @@ class _Request:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (REQUEST_ID, self.id.encode()), *SECURITY_HEADERS]
-            if self.scope["app"].state.draining:
+            if self.scope["app"].draining:
                 # Send the client's next request to another replica.
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}

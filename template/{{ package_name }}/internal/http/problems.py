@@ -55,7 +55,7 @@ UNHANDLED = ProblemKind(
 
 def problem_for(scope: Scope, error: Exception) -> Response | None:
     """Return the answer to `error`, or None where nobody has said how to answer it."""
-    kinds: Mapping[type[Exception], ProblemKind] = scope["app"].state.problems
+    kinds: Mapping[type[Exception], ProblemKind] = scope["app"].problems
     for cls in type(error).__mro__:
         if kind := kinds.get(cls):
             urn = getattr(error, "problem_type", "about:blank")

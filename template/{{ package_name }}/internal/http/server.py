@@ -12,11 +12,11 @@ from types import FrameType
 import structlog
 import uvicorn
 import uvloop
-from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from ..config.settings_base import SettingsBase
 from ..feature import StartError
+from .openapi import Application
 from .protocol import HttpProtocol
 
 MAX_PORT = 65535
@@ -49,7 +49,7 @@ def _port(number: int) -> str:
 class Server:
     """Serves the application: drains on SIGTERM, finishes the requests in flight, exits with 0."""
 
-    def __init__(self, app: FastAPI, settings: SettingsBase) -> None:
+    def __init__(self, app: Application, settings: SettingsBase) -> None:
         self._app = app
         self._delay = 0.0 if settings.reload else settings.shutdown_delay
         self._task: asyncio.Task[None] | None = None
@@ -114,8 +114,8 @@ class Server:
             self._server.should_exit = True
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
             return
-        already_draining = self._app.state.draining
-        self._app.state.draining = True
+        already_draining = self._app.draining
+        self._app.draining = True
         if number == signal.SIGINT or already_draining:
             self._server.force_exit = self._server.should_exit and number == signal.SIGINT
             self._server.should_exit = True

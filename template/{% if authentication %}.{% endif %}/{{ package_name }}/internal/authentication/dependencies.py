@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from ..resources import resources_of
 from .errors import InsufficientScopeError, NotAuthenticatedError
 from .identity import Identity
 from .tokens import TokenVerifier
@@ -25,8 +26,7 @@ async def authenticate(
     """
     if credentials is None:
         raise NotAuthenticatedError
-    verifier: TokenVerifier = request.app.state.token_verifier
-    return await verifier.verify(credentials.credentials)
+    return await resources_of(request).get(TokenVerifier).verify(credentials.credentials)
 
 
 Authenticated: Any = Depends(authenticate)

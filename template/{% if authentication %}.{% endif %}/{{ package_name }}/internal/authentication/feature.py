@@ -3,32 +3,38 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
-
+from ..config.service_settings import ServiceSettings
 from ..feature import Feature, NotReadyError
+from ..resources import Resources
 from ..tasks import running
 from .issuer import Issuer, http_client
 from .keys import IssuerKeys
+from .settings import AuthenticationSettings
 from .tokens import TokenVerifier
 
 
 @asynccontextmanager
-async def start(app: FastAPI) -> AsyncIterator[None]:
-    """Keep the issuer's keys fresh; an issuer that is away keeps nothing from starting."""
-    settings = app.state.settings
-    audience = settings.authentication_audience or settings.service_name
+async def start(resources: Resources) -> AsyncIterator[tuple[IssuerKeys, TokenVerifier]]:
+    """Open what checks tokens; an issuer that is away keeps nothing from starting."""
+    settings = resources.get(AuthenticationSettings)
+    service_name = resources.get(ServiceSettings).service_name
+    audience = settings.authentication_audience or service_name
     address = settings.authentication_jwks_url or settings.authentication_issuer
     async with http_client(address) as client:
         keys = IssuerKeys(settings, Issuer(settings, client))
-        app.state.issuer_keys = keys
-        app.state.token_verifier = TokenVerifier(settings, keys, audience=audience)
-        async with running(app, "issuer-keys", keys.keep_fresh()):
-            yield
+        yield keys, TokenVerifier(settings, keys, audience=audience)
 
 
-async def has_keys(app: FastAPI) -> str:
+@asynccontextmanager
+async def background(resources: Resources) -> AsyncIterator[None]:
+    """Keep the issuer's keys fresh."""
+    async with running(resources, "issuer-keys", resources.get(IssuerKeys).keep_fresh()):
+        yield
+
+
+async def has_keys(resources: Resources) -> str:
     """Say whether tokens can be checked."""
-    keys: IssuerKeys = app.state.issuer_keys
+    keys = resources.get(IssuerKeys)
     if not keys.available:
         await keys.refresh()
     if not keys.available:
@@ -43,4 +49,4 @@ class NoKeysError(NotReadyError):
         super().__init__("the keys cannot be read")
 
 
-FEATURE = Feature(start=start, reported_probes={"issuer": has_keys})
+FEATURE = Feature(start=start, background=background, reported_probes={"issuer": has_keys})

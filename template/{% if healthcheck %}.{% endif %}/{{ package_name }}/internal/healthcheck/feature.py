@@ -3,19 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
-
 from ..feature import Feature
+from ..http.openapi import Application
+from ..resources import Resources
 from ..tasks import tasks_run
 from .probes import Health
 from .router import router
 
 
 @asynccontextmanager
-async def start(app: FastAPI) -> AsyncIterator[None]:
+async def background(resources: Resources) -> AsyncIterator[Health]:
     """Gather the probes of all features: the endpoints run them."""
-    app.state.health = Health(app)
-    yield
+    yield Health(resources.get(Application).features, resources)
 
 
-FEATURE = Feature(start=start, routers=(router,), reported_probes={"tasks": tasks_run})
+FEATURE = Feature(background=background, routers=(router,), reported_probes={"tasks": tasks_run})

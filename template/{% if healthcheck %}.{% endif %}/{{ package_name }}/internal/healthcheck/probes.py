@@ -1,15 +1,17 @@
 """Checks everything that the service depends on, all at once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Literal
 
 import structlog
-from fastapi import FastAPI
 from pydantic import BaseModel
 
-from ..feature import NotReadyError, Probe, StartError
+from ..config.sources import EnvironmentSettings
+from ..feature import Feature, NotReadyError, Probe, StartError
+from ..resources import Resources
+from .settings import HealthcheckSettings
 
 logger = structlog.get_logger(__name__)
 
@@ -37,24 +39,24 @@ class Health:
     """Runs the probes of every feature, and logs each one that begins or ceases to fail.
 
     Args:
-        app: whose features to ask.
+        features: whose probes to run.
+        resources: what the probes look at.
 
     Raises:
         UnknownProbeError: the settings require a probe that the service does not have.
     """
 
-    def __init__(self, app: FastAPI) -> None:
-        settings = app.state.settings
-        self._app = app
-        self._timeout: float = settings.healthcheck_timeout
-        features = app.state.features
+    def __init__(self, features: Sequence[Feature], resources: Resources) -> None:
+        settings = resources.get(HealthcheckSettings)
+        self._resources = resources
+        self._timeout = settings.healthcheck_timeout
         reported = {name: one for each in features for name, one in each.reported_probes.items()}
         self._required = {name: one for each in features for name, one in each.probes.items()}
         self._probes = self._required | reported
         chosen = set(settings.healthcheck_required)
         if unknown := chosen - self._probes.keys():
-            variable = settings.model_config["env_prefix"] + "HEALTHCHECK_REQUIRED"
-            raise UnknownProbeError(variable, unknown, self._probes)
+            prefix = resources.get(EnvironmentSettings).model_config["env_prefix"]
+            raise UnknownProbeError(f"{prefix}HEALTHCHECK_REQUIRED", unknown, self._probes)
         self._required |= {name: self._probes[name] for name in chosen}
         self._failing: set[str] = set()
 
@@ -69,7 +71,7 @@ class Health:
         status: Literal["ok", "failed"] = "failed"
         try:
             async with asyncio.timeout(self._timeout):
-                status, detail = "ok", await self._probes[name](self._app)
+                status, detail = "ok", await self._probes[name](self._resources)
         except TimeoutError:
             detail = f"no answer within {self._timeout:g} s"
         except NotReadyError as error:

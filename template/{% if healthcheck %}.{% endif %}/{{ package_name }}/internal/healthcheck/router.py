@@ -10,6 +10,7 @@ from ..http.envelope import Envelope
 from ..http.openapi import problem_responses
 from ..http.problems import FieldError, ProblemKind, problem_response
 from ..http.routing import public
+from ..resources import resources_of
 from .probes import Check, Health
 
 router = APIRouter(prefix="/healthcheck", tags=["healthcheck"])
@@ -54,10 +55,9 @@ async def ready(request: Request) -> Envelope[Readiness] | Response:
 
     The failure of any other dependency is reported as degraded, and the service stays ready.
     """
-    if request.app.state.draining:
+    if request.app.draining:
         return problem_response(request.scope, NOT_READY, detail="The service is stopping.")
-    health: Health = request.app.state.health
-    checks = await health.check()
+    checks = await resources_of(request).get(Health).check()
     failed = {name: check for name, check in checks.items() if check.status == "failed"}
     degraded = [name for name, check in failed.items() if not check.required]
     if len(degraded) < len(failed):

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from fastapi import FastAPI
 
 from ..feature import NotReadyError
+from ..http.openapi import Application
+from ..resources import Resources
 from ..tasks import running
 from .consuming import Worker
 from .sender import Sender
@@ -19,15 +20,14 @@ class ConsumersStoppedError(NotReadyError):
     """Consumers do not get any messages."""
 
 
-async def brokers_answer(app: FastAPI) -> str:
+async def brokers_answer(resources: Resources) -> str:
     """Ask a broker for an answer."""
-    sender: Sender = app.state.producer
-    return await sender.check()
+    return await resources.get(Sender).check()
 
 
-async def consumers_run(app: FastAPI) -> str:
+async def consumers_run(resources: Resources) -> str:
     """Say how far each consumer is, and fail when one of them is out of its group."""
-    workers: list[Worker] = app.state.workers
+    workers: list[Worker] = resources.get(Application).state.workers
     stopped = [f"{one.group}: {one.failure}" for one in workers if one.failure]
     if stopped:
         raise ConsumersStoppedError("; ".join(stopped))
@@ -38,13 +38,13 @@ async def consumers_run(app: FastAPI) -> str:
 
 
 @asynccontextmanager
-async def reports(app: FastAPI) -> AsyncIterator[None]:
+async def reports(app: Application) -> AsyncIterator[None]:
     """Log the numbers of every consumer now and then."""
-    async with running(app, "kafka-reports", _report(app)):
+    async with running(app.resources, "kafka-reports", _report(app)):
         yield
 
 
-async def _report(app: FastAPI) -> None:
+async def _report(app: Application) -> None:
     while True:
         await asyncio.sleep(app.state.settings.kafka_report_interval)
         try:

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from fastapi import FastAPI
 from sqlalchemy import text
 
 from ..feature import Feature, NotReadyError
+from ..http.openapi import Application
 from ..http.problems import UNHANDLED, ProblemKind
+from ..resources import Resources
 from .errors import (
     CheckViolation,
     DatabaseUnavailable,
@@ -23,23 +24,26 @@ from .errors import (
 from .revision import ROOT, Revisions, current_revision, judge_features
 from .session import TransactionRetryMiddleware
 from .session_manager import DatabaseSessionManager
+from .settings import DatabaseSettings
 
 TRY_AGAIN = "The database cannot serve this request just now: try again."
 TOO_SLOW = "The database took too long over this request. Repeating it at once will not help."
 
 
 @asynccontextmanager
-async def start(app: FastAPI) -> AsyncIterator[None]:
+async def start(
+    resources: Resources,
+) -> AsyncIterator[tuple[DatabaseSessionManager, Revisions]]:
     """Open the database, migrated if the settings say so, and close it at the end."""
-    settings = app.state.settings
+    settings = resources.get(DatabaseSettings)
     database = DatabaseSessionManager.from_settings(settings)
-    app.state.database = database
-    app.state.revisions = Revisions.read(ROOT / "migrations/versions")
+    if app := resources.find(Application):
+        app.state.database = database  # where code written before v1.4.0 finds it
     try:
         if settings.migrate_on_start:
             await _migrate(settings.database_url)
         await database.check()
-        yield
+        yield database, Revisions.read(ROOT / "migrations/versions")
     finally:
         await database.close()
 
@@ -53,21 +57,21 @@ async def _migrate(database_url: str) -> None:
     await upgrade(alembic_config(database_url))
 
 
-async def answers(app: FastAPI) -> str:
+async def answers(resources: Resources) -> str:
     """Ask the database for an answer."""
-    database: DatabaseSessionManager = app.state.database
+    database = resources.get(DatabaseSessionManager)
     async with database.session(read_only=True) as session:
         await session.execute(text("SELECT 1"))
     return "answers"
 
 
-async def accepts_writes(app: FastAPI) -> str:
+async def accepts_writes(resources: Resources) -> str:
     """Ask the server whether it is in a mode to write.
 
     Raises:
         ReadOnlyServerError: it is not.
     """
-    database: DatabaseSessionManager = app.state.database
+    database = resources.get(DatabaseSessionManager)
     async with database.connect() as connection:
         if await connection.scalar(text("SHOW transaction_read_only")) == "on":
             raise ReadOnlyServerError
@@ -81,10 +85,10 @@ class ReadOnlyServerError(NotReadyError):
         super().__init__("the server accepts no writes: it is a standby, or was set to read-only")
 
 
-async def schema_at_head(app: FastAPI) -> str:
+async def schema_at_head(resources: Resources) -> str:
     """Compare the schema's revision with the one that this version of the service needs."""
-    database: DatabaseSessionManager = app.state.database
-    revisions: Revisions = app.state.revisions
+    database = resources.get(DatabaseSessionManager)
+    revisions = resources.get(Revisions)
     async with database.connect() as connection:
         current = await current_revision(connection)
         features = await judge_features(connection)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ResourceClosedError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..resources import resources_of
 from .errors import DatabaseError, TransactionConflict
 from .orm_session import SessionClosedError
 from .session_manager import DatabaseSessionManager
@@ -30,13 +31,12 @@ logger = structlog.get_logger(__name__)
 
 async def request_database(request: Request) -> DatabaseSessionManager:
     """Return the database, to open sessions that outlive the request."""
-    database: DatabaseSessionManager = request.app.state.database
-    return database
+    return resources_of(request).get(DatabaseSessionManager)
 
 
 async def request_session(request: Request) -> AsyncIterator[AsyncSession]:
     """Give the session of this request: one request is one transaction."""
-    database: DatabaseSessionManager = request.app.state.database
+    database = resources_of(request).get(DatabaseSessionManager)
     async with database.session(read_only=request.method in SAFE_METHODS) as session:
         yield session
 

@@ -1,10 +1,12 @@
 """Looks whether the outbox moves."""
 
-from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from ...database import DatabaseSessionManager, database_errors
 from ...feature import NotReadyError
+from ...http.openapi import Application
+from ...resources import Resources
+from ..settings import KafkaSettings
 from .relay import Relay
 from .tables import outbox
 
@@ -38,19 +40,19 @@ async def measure(database: DatabaseSessionManager) -> tuple[int, float, int]:
     return int(depth), float(age), int(set_aside)
 
 
-async def outbox_moves(app: FastAPI) -> str:
+async def outbox_moves(resources: Resources) -> str:
     """Say how many events wait to be sent, for how long, and how many are set aside.
 
     Raises:
         OutboxStuckError: one has waited for longer than the settings allow, or this replica sends
             and cannot.
     """
-    depth, age, set_aside = await measure(app.state.database)
+    depth, age, set_aside = await measure(resources.get(DatabaseSessionManager))
     counted = str(depth) if depth <= COUNTED else f"over {COUNTED}"
     found = f"{counted} events wait, the oldest for {age:.1f} s; {set_aside} are set aside"
-    relay: Relay = app.state.relay
+    relay: Relay = resources.get(Application).state.relay
     if relay.troubles:
         raise OutboxStuckError(f"{found}; held up: {relay.troubles}")
-    if age > app.state.settings.kafka_outbox_max_age:
+    if age > resources.get(KafkaSettings).kafka_outbox_max_age:
         raise OutboxStuckError(found)
     return found
