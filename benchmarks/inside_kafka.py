@@ -28,7 +28,7 @@ from orders.domain.product.enums import ProductStatus
 from orders.internal.database import DatabaseSessionManager
 from orders.internal.database.migrate import alembic_config, upgrade
 from orders.internal.kafka import ConsumerBase
-from orders.internal.kafka.cloud_events import decode, encode, header_texts
+from orders.internal.kafka.cloud_events import decode, encode, header_texts, traceparent
 from orders.internal.kafka.connection import client_options
 from orders.internal.kafka.consuming import Worker
 from orders.internal.kafka.consuming import attempt as attempts
@@ -36,7 +36,6 @@ from orders.internal.kafka.outbox import lines as relayed
 from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.internal.kafka.outbox.relay import Relay
 from orders.internal.kafka.sender import BATCH_SIZE, Sender
-from orders.internal.kafka.trace import traceparent
 from orders.settings import Settings
 
 from development.kafka import mock_kafka

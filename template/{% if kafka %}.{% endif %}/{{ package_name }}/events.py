@@ -17,7 +17,7 @@ from pydantic_settings import SettingsConfigDict
 from .internal.config.errors import InvalidSettingsError
 from .internal.config.sources import EnvironmentSettings
 from .internal.kafka.errors import EventError
-from .internal.kafka.settings_base import ConnectionSettings
+from .internal.kafka.settings import ConnectionSettings
 from .internal.kafka.tools import replay, tail
 from .settings import Settings
 

@@ -7,13 +7,14 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..utils import utc_now
+from ..utils import new_id, utc_now
 from .errors import UnreadableMessageError
 from .event_base import ATTRIBUTES, EventBase
 
@@ -22,6 +23,9 @@ STRUCTURED = "application/cloudevents+json"
 BATCH_EVENTS: Final = 1000
 BATCH_BYTES: Final = 4 * 1024 * 1024
 """Events and bytes that are published at once, at the most, unless one event is larger."""
+
+_TRACE: Final = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+_current_trace: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 _EXCLUDED = set(ATTRIBUTES)
 _OBJECT = TypeAdapter(dict[str, Any])
@@ -60,6 +64,21 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
     ]
     value = event.model_dump_json(exclude=_EXCLUDED, by_alias=True).encode()
     return Record(namespace + event.topic, key, value, headers)
+
+
+def traceparent(given: str | None = None) -> str:
+    """Return the W3C trace of an event: the given one if valid, else the task's, else a new one."""
+    if given and _TRACE.match(given):
+        return given
+    if current := _current_trace.get():
+        return current
+    new = new_id().hex
+    return f"00-{new}-{new[16:]}-01"
+
+
+def continue_trace(given: str | None) -> None:
+    """Set the trace of the events that this task publishes; without a valid one each is new."""
+    _current_trace.set(given if given and _TRACE.match(given) else None)
 
 
 def in_batches(records: Iterable[Record], at_most: int = BATCH_EVENTS) -> Iterator[list[Record]]:

@@ -1,22 +1,24 @@
-"""What every client of the cluster is told."""
+"""Clients of Kafka: their options, their start, and what aiokafka keeps private."""
 
 import asyncio
 import ssl
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
 
-from .settings_base import ConnectionSettings
+from .background import cancel
+from .settings import ConnectionSettings
 
 GRACE = 1.0
-"""Seconds that a client has to come up when nobody wants it any more: half-way it leaks sockets."""
+"""Seconds that a cancelled start may still take: a client that is cut short leaks sockets."""
 
 
 async def start_client(
     client: AIOKafkaProducer | AIOKafkaConsumer,
     timeout: float | None = None,  # noqa: ASYNC109
 ) -> None:
-    """Start a client; close it afterwards, whether that went well or not.
+    """Start a client. The caller closes it afterwards, also when this fails.
 
     Raises:
         TimeoutError: it is not up in time.
@@ -45,7 +47,7 @@ def client_options(settings: ConnectionSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "request_timeout_ms": round(settings.kafka_request_timeout * 1000),
         "security_protocol": protocol,
-        # A topic that is made later, and a new leader, are noticed this soon.
+        # Clients notice new topics and new leaders this soon.
         "metadata_max_age_ms": 30_000,
     }
     if "SSL" in protocol:
@@ -60,8 +62,31 @@ def client_options(settings: ConnectionSettings) -> dict[str, Any]:
 
 
 def ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
-    """Return what brokers are checked against, and what the service shows of itself."""
+    """Return the certificates that brokers are checked against, and the service's own."""
     context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_file)
     if settings.kafka_ssl_certificate_file:
         context.load_cert_chain(settings.kafka_ssl_certificate_file, settings.kafka_ssl_key_file)
     return context
+
+
+# aiokafka has no public interface for what follows, so pyproject.toml caps its version.
+
+partition_of = DefaultPartitioner()
+"""Returns the partition of a key: called with the key, all partitions, and those to choose from."""
+
+
+async def refresh_metadata(producer: AIOKafkaProducer) -> bool:
+    """Ask a broker for the cluster's metadata; return whether one answers."""
+    return bool(await producer.client.force_metadata_update())
+
+
+async def close_connections(producer: AIOKafkaProducer) -> None:
+    """Close the connections of a producer that cannot stop: it waits for what it cannot send."""
+    await producer.client.close()
+
+
+async def abandon_join(consumer: AIOKafkaConsumer) -> None:
+    """Stop waiting for a place in the group: `stop` would wait for it first, in order to leave."""
+    joining = getattr(consumer._coordinator, "_coordination_task", None)  # noqa: SLF001
+    if joining:
+        await cancel(joining)

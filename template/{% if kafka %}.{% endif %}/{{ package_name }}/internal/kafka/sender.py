@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections import Counter, deque
 from collections.abc import Collection
 from typing import Any, Self, TypeAlias
@@ -22,10 +21,11 @@ from aiokafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
+from .background import Retries, cancel
 from .cloud_events import BATCH_EVENTS, Record, in_batches
-from .connection import client_options, start_client
+from .connection import client_options, close_connections, refresh_metadata, start_client
 from .errors import BrokersUnavailable, EventRefusedError, ProducerBufferFull
-from .settings_base import ConnectionSettings
+from .settings import ConnectionSettings
 
 BATCH_SIZE = 128 * 1024
 """Bytes that are sent in one piece, at the most, unless one event is larger."""
@@ -99,15 +99,12 @@ class Sender:
     async def __aexit__(self, *_: object) -> None:
         """Send what is waiting, and disconnect."""
         if self._task:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await cancel(self._task)
         if self._producer:
             self._retire(self._producer)
         if self._retired:
             await asyncio.wait(self._retired, timeout=self._timeout / 2)
-        for task in self._retired:
-            task.cancel()
-        await asyncio.gather(*self._retired, return_exceptions=True)
+        await cancel(*self._retired)
 
     @property
     def waiting(self) -> int:
@@ -179,7 +176,7 @@ class Sender:
         Raises:
             BrokersUnavailable: none answers.
         """
-        if not await self.connected().client.force_metadata_update():
+        if not await refresh_metadata(self.connected()):
             raise BrokersUnavailable("no broker answers")
         return f"answers, {self._waiting} events wait"
 
@@ -296,29 +293,20 @@ class Sender:
     async def _keep_connected(self) -> None:
         while True:
             await self._lost.wait()
-            self._producer = await self._connect()
+            retries = Retries(
+                "kafka unavailable",
+                (KafkaError, OSError, TimeoutError),
+                limit=2,
+                on_failure=lambda _: self._tried.set(),
+            )
+            while self._producer is None:
+                async with retries.attempt():
+                    self._producer = await self._connect()
+            logger.info("kafka connected", servers=self._settings.kafka_bootstrap_servers)
             self._tried.set()
             self._lost.clear()
 
     async def _connect(self) -> AIOKafkaProducer:
-        failures = 0
-        while True:
-            try:
-                producer = await self._try_to_connect()
-            except (KafkaError, OSError, TimeoutError) as error:
-                failures += 1
-                if failures == 1:
-                    logger.warning("kafka unavailable", reason=str(error) or repr(error))
-            except Exception:
-                failures += 1
-                logger.exception("kafka unavailable")
-            else:
-                logger.info("kafka connected", servers=self._settings.kafka_bootstrap_servers)
-                return producer
-            self._tried.set()
-            await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * failures, 2))  # noqa: S311
-
-    async def _try_to_connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**self._options())
         try:
             await start_client(producer, self._timeout)
@@ -361,7 +349,7 @@ class Sender:
         if stopping.cancel():
             logger.warning("kafka producer stopped with unsent events", waiting=self._waiting)
             await asyncio.wait((stopping,))
-            stopping = asyncio.ensure_future(producer.client.close())
+            stopping = asyncio.ensure_future(close_connections(producer))
             await asyncio.wait((stopping,), timeout=STOP_TIMEOUT)
             stopping.cancel()
         elif not stopping.cancelled() and (error := stopping.exception()):

@@ -15,7 +15,7 @@ from .dead_letters import SUFFIX, receipt, sent_back, sent_back_before
 from .errors import BrokersUnavailable, EventError, EventRefusedError, UnknownTopicError
 from .readable import readable
 from .sender import Sender
-from .settings_base import ConnectionSettings
+from .settings import ConnectionSettings
 
 REPLAY_GROUP_SUFFIX = ".replay"
 

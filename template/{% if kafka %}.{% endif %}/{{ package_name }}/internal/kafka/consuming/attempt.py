@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,16 +9,16 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI
 
-from ..cloud_events import binary_mode, decode, header_texts
+from ..background import backoff
+from ..cloud_events import binary_mode, continue_trace, decode, header_texts
 from ..consumer_base import ConsumerBase
 from ..dead_letters import MEANT_FOR, dead_letter, error_text, without_value
 from ..delivery import TRANSIENT, open_scope
 from ..errors import EventError, EventRefusedError, UnreadableMessageError
-from ..settings_base import ConsumerSettings
-from ..trace import continue_trace
-from .counters import Counters
+from ..settings import ConsumerSettings
 from .isolation import HandlerStuckError, outcome
 from .lanes import Delivery
+from .progress import Counters
 
 HOPELESS = (UnreadableMessageError, HandlerStuckError)
 """Errors after which no further attempt is made."""
@@ -100,10 +99,10 @@ class Attempts:
     def _again(self, delivery: Delivery, error: BaseException) -> float:
         self.counters.retries += 1
         limit = self._settings.kafka_consumer_backoff_limit
-        # The exponent is bounded: what is no fault of the event's is tried for ever.
-        backoff = self._settings.kafka_consumer_backoff * 2.0 ** min(delivery.retries, 20)
+        # The exponent is bounded: an event that fails because of an outage is retried for ever.
+        wait = self._settings.kafka_consumer_backoff * 2.0 ** min(delivery.retries, 20)
         delivery.retries += 1
-        delay = min(backoff, limit) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        delay = backoff(min(wait, limit))
         logger.warning(
             "event failed, will be tried again",
             **self._where(delivery),

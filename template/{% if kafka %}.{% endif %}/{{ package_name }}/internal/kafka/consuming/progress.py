@@ -1,4 +1,6 @@
-"""How far a partition has been handled."""
+"""How far a consumer has come."""
+
+from dataclasses import asdict, dataclass
 
 
 class Progress:
@@ -50,3 +52,18 @@ class Progress:
     def committed(self, offset: int) -> None:
         """Note that the group's offset is here."""
         self._committed = offset
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a consumer has done since the process started, for logs and probes."""
+
+    handled: int = 0
+    skipped: int = 0
+    duplicates: int = 0
+    retries: int = 0
+    dead_letters: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the numbers by name."""
+        return asdict(self)

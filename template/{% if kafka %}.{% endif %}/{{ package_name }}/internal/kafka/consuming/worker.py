@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Collection
 from time import monotonic
 from typing import Any, Self
@@ -12,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
-from ..connection import client_options, start_client
+from ..background import Retries, cancel
+from ..connection import abandon_join, client_options, start_client
 from ..consumer_base import ConsumerBase
 from .attempt import Attempts
 from .lanes import Delivery, Lanes
@@ -33,6 +33,9 @@ FETCHED_BYTES = 8 * 1024 * 1024
 LEAVE_TIMEOUT = 3.0
 """Seconds for the last commit, and as many for leaving the group, when the service stops."""
 
+INTERRUPTIONS = (KafkaError, OSError, TimeoutError)
+"""Errors of a connection that comes back by itself."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -52,6 +55,12 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._committing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._read_from: dict[TopicPartition, int] = {}
+        self._retries = Retries(
+            "consumer interrupted",
+            INTERRUPTIONS,
+            on_failure=self._note_failure,
+            consumer=self.group,
+        )
         self.is_stopping = False
         self.failure: str | None = "it has not joined its group yet"
 
@@ -64,8 +73,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Finish what is being handled, commit, and leave the group."""
         self.is_stopping = True
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel(self._task)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Take messages of these from now on."""
@@ -94,27 +102,17 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         }
 
     async def _keep_consuming(self) -> None:
-        failures = 0
         while True:
-            started = monotonic()
-            try:
-                await self._consume()
-            except (KafkaError, OSError, TimeoutError) as error:
-                failures = 1 if monotonic() - started > 60 else failures + 1  # noqa: PLR2004
-                self.failure = str(error) or repr(error)
-                if failures == 1:
-                    logger.warning("consumer interrupted", consumer=self.group, reason=self.failure)
-            except asyncio.CancelledError:
-                self.failure = "it was cancelled"
-                if self.is_stopping or _is_cancelled():
-                    raise
-                failures += 1
-                logger.exception("consumer was cancelled by its client", consumer=self.group)
-            except Exception:
-                failures += 1
-                self.failure = "it failed, see the log"
-                logger.exception("consumer failed", consumer=self.group)
-            await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * failures, 5))  # noqa: S311
+            async with self._retries.attempt():
+                try:
+                    await self._consume()
+                except asyncio.CancelledError:
+                    if self.is_stopping or _is_cancelled():
+                        raise
+                    raise RuntimeError("aiokafka cancelled its own consumer") from None
+
+    def _note_failure(self, reason: str) -> None:
+        self.failure = reason
 
     async def _consume(self) -> None:
         concurrency = self._settings.kafka_consumer_concurrency
@@ -132,9 +130,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             for task in ended:  # none of them ends by itself
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel(*tasks)
             try:
                 await self.on_partitions_revoked(list(self._progress))
                 await lanes.close()
@@ -143,12 +139,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 await self._leave(client)
 
     async def _leave(self, client: AIOKafkaConsumer) -> None:
-        joining = getattr(client._coordinator, "_coordination_task", None)  # noqa: SLF001
-        if self.failure and joining:
-            # aiokafka would wait for its place in the group first, in order to leave it.
-            joining.cancel()
-            await asyncio.gather(joining, return_exceptions=True)
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        if self.failure:
+            await abandon_join(client)
+        with contextlib.suppress(*INTERRUPTIONS):
             async with asyncio.timeout(self._patience()):
                 await client.stop()
 
@@ -230,7 +223,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             try:
                 async with asyncio.timeout(self._patience()):
                     await self._client.commit(offsets)
-            except (KafkaError, OSError, TimeoutError) as error:
+            except INTERRUPTIONS as error:
                 # What is not committed comes again, to the partition's next owner.
                 logger.warning("offsets not committed", consumer=self.group, reason=repr(error))
                 return

@@ -10,13 +10,13 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed, TopicAuthorizationFailedError
-from aiokafka.partitioner import DefaultPartitioner
 
+from ..background import cancel
+from ..connection import partition_of
 from ..errors import BrokersUnavailable
 from ..sender import REFUSALS, Sender
-from .dispatch import Outcome, send
+from .batches import VALID_TOPIC, Outcome, Place, Window, send
 from .troubles import Troubles, reason_of
-from .window import VALID_TOPIC, Place, Window
 
 PATIENCE = 0.5
 """Seconds that others wait for a slow partition or topic; from then on they pass it."""
@@ -55,7 +55,6 @@ class Lines:
         self._settings = settings
         self._sender = sender
         self._wake = wake
-        self._partitioner = DefaultPartitioner()
         self._flights: dict[Place, Flight] = {}
         self._lookups: dict[str, asyncio.Task[list[int]]] = {}
         self._partitions: dict[str, list[int]] = {}
@@ -112,9 +111,7 @@ class Lines:
         """End the tasks; what is on its way may still arrive."""
         tasks: list[asyncio.Task[Any]] = [flight.task for flight in self._flights.values()]
         tasks += self._lookups.values()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(*tasks)
 
     async def _choose(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> Window:
         """Choose rows of one snapshot: an event of a key is never seen before an older one."""
@@ -160,7 +157,7 @@ class Lines:
     def _place(self, topic: str, key: bytes) -> Place:
         """Return the partition of a key, as every producer with the default partitioner does."""
         numbers = self._partitions[topic]
-        return Place(topic, self._partitioner(key, numbers, numbers))
+        return Place(topic, partition_of(key, numbers, numbers))
 
     async def _look_up(self, producer: AIOKafkaProducer, topics: set[str]) -> None:
         """Find the partitions of topics; those that take long are passed over until then."""

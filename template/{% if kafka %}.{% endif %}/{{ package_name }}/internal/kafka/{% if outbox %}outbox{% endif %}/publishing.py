@@ -10,10 +10,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...database import database_errors
-from ..cloud_events import Record, encode, in_batches
+from ..cloud_events import Record, encode, in_batches, traceparent
 from ..event_base import EventBase
 from ..producer_base import ProducerBase
-from ..trace import traceparent
 from .tables import CHANNEL
 
 KEY_LOCKS: Final = 0x6F626F78

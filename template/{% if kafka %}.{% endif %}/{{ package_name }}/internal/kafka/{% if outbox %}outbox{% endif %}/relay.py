@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
-import random
-from time import monotonic
 from typing import Any, Self
 
 import asyncpg
 import structlog
 
 from ...database import DatabaseUnavailable
+from ..background import Retries, cancel
 from ..errors import BrokersUnavailable
 from ..sender import Sender
+from .inbox import Pruning
 from .leadership import LOST, leadership
 from .lines import Lines
-from .pruning import Pruning
 
 STOP_TIMEOUT = 2.0
 """Seconds that brokers have to acknowledge what is in flight when the service stops."""
@@ -42,8 +41,7 @@ class Relay:
     async def __aexit__(self, *_: object) -> None:
         """Stop; what is left is sent by another replica, or at the next start."""
         if self._task:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await cancel(self._task)
         await self._lines.close()
 
     @property
@@ -52,29 +50,21 @@ class Relay:
         return self._lines.troubles.describe() if self.leads else ""
 
     async def _keep_relaying(self) -> None:
-        failures = 0
+        retries = Retries("outbox relay interrupted", (*LOST, DatabaseUnavailable))
         while True:
-            started = monotonic()
-            try:
-                async with leadership(
-                    self._settings.database_url,
-                    poll=self._settings.kafka_outbox_poll,
-                    timeout=self._settings.database_connect_timeout,
-                    wake=self._news.set,
-                ) as connection:
-                    self.leads = True
-                    logger.info("outbox relay leads")
-                    await self._relay(connection)
-            except (*LOST, DatabaseUnavailable) as error:
-                failures = 1 if monotonic() - started > 60 else failures + 1  # noqa: PLR2004
-                if failures == 1:
-                    logger.warning("outbox relay interrupted", reason=repr(error))
-            except Exception:
-                failures += 1
-                logger.exception("outbox relay failed")
-            finally:
-                self.leads = False
-            await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * failures, 5))  # noqa: S311
+            async with retries.attempt():
+                try:
+                    async with leadership(
+                        self._settings.database_url,
+                        poll=self._settings.kafka_outbox_poll,
+                        timeout=self._settings.database_connect_timeout,
+                        wake=self._news.set,
+                    ) as connection:
+                        self.leads = True
+                        logger.info("outbox relay leads")
+                        await self._relay(connection)
+                finally:
+                    self.leads = False
 
     async def _relay(self, connection: asyncpg.Connection) -> None:
         try:

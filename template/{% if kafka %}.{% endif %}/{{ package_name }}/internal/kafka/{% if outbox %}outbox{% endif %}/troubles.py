@@ -6,7 +6,7 @@ from time import monotonic
 import structlog
 from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
-from .window import Place
+from .batches import Place
 
 FIRST_REST = 0.5
 LONGEST_REST = 10.0

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
 
-from orders.internal.kafka.outbox.dispatch import send
+from orders.internal.kafka.outbox.batches import send
 
 
 class Producer:

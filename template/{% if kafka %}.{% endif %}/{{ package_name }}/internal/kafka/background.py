@@ -1,0 +1,81 @@
+"""Helpers for work that goes on in the background."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+
+import structlog
+
+STEP = 0.2
+"""Seconds that each failure adds to the wait for the next attempt."""
+
+STABLE = 60.0
+"""Seconds that an attempt has to last for its failure to count as the first."""
+
+logger = structlog.get_logger(__name__)
+
+
+class Retries:
+    """Attempts of something that must not end: waits after a failure, longer after each in a row.
+
+    Args:
+        event: the name of failures in the log.
+        expected: failures of which only the first in a row is logged, without a traceback.
+        limit: seconds that it waits at the most.
+        on_failure: called with the reason before each wait.
+        context: further fields of the log.
+    """
+
+    def __init__(
+        self,
+        event: str,
+        expected: tuple[type[BaseException], ...],
+        *,
+        limit: float = 5,
+        on_failure: Callable[[str], None] = lambda _: None,
+        **context: object,
+    ) -> None:
+        self._event = event
+        self._expected = expected
+        self._limit = limit
+        self._on_failure = on_failure
+        self._context = context
+        self._failures = 0
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """Run the block; when it fails, log it and wait instead of raising."""
+        started = monotonic()
+        try:
+            yield
+        except self._expected as error:
+            reason = str(error) or repr(error)
+            self._count(started)
+            if self._failures == 1:
+                logger.warning(self._event, reason=reason, **self._context)
+        except Exception:
+            reason = "it failed, see the log"
+            self._count(started)
+            logger.exception(self._event, **self._context)
+        else:
+            return
+        self._on_failure(reason)
+        await asyncio.sleep(backoff(min(STEP * self._failures, self._limit)))
+
+    def _count(self, started: float) -> None:
+        self._failures = 1 if monotonic() - started > STABLE else self._failures + 1
+
+
+def backoff(seconds: float) -> float:
+    """Return a random part of a wait, at least half: replicas do not all come at once."""
+    return seconds * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and wait until they have ended, however they end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,72 @@
+"""What the service uses of aiokafka beside its public interface: `connection.py` and no other."""
+
+import ast
+import asyncio
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from orders.internal import kafka
+from orders.internal.kafka import connection
+
+CLIENTS = {"client", "producer", "consumer", "reader"}
+
+
+def test_the_version_is_capped() -> None:
+    """A private interface may change with the next minor version, so none is allowed by itself."""
+    dependencies = tomllib.loads(Path("pyproject.toml").read_text())["project"]["dependencies"]
+    [requirement] = [one for one in map(Requirement, dependencies) if one.name == "aiokafka"]
+    installed = Version(version("aiokafka"))
+    assert requirement.specifier.contains(str(installed))
+    assert not requirement.specifier.contains(f"{installed.major}.{installed.minor + 1}")
+
+
+def test_one_module_uses_private_interfaces() -> None:
+    """No other asks a client for a private attribute, or for the connection below it."""
+    users = set()
+    for path in Path(kafka.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "aiokafka.partitioner":
+                users.add(path.name)
+            if isinstance(node, ast.Attribute) and (
+                (isinstance(node.value, ast.Name) and node.value.id in CLIENTS)
+                and (node.attr.startswith("_") or node.attr == "client")
+            ):
+                users.add(path.name)
+    assert users == {"connection.py"}
+
+
+async def test_a_producer_asks_for_metadata_and_closes(kafka_bootstrap_servers: str) -> None:
+    """It knows whether a broker answers, also after its connections were closed."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap_servers)
+    await producer.start()
+    assert await connection.refresh_metadata(producer)
+    await connection.close_connections(producer)
+    assert not await connection.refresh_metadata(producer)
+    await producer.stop()
+
+
+async def test_a_consumer_stops_at_once_although_it_waits_for_its_group(
+    kafka_bootstrap_servers: str, kafka_namespace: str
+) -> None:
+    """A second member waits until the first one, which does not poll, comes to the rebalance."""
+    topic = f"{kafka_namespace}topic"
+
+    def member() -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            topic, bootstrap_servers=kafka_bootstrap_servers, group_id=f"{kafka_namespace}group"
+        )
+
+    joining = member()
+    await joining.start()
+    try:
+        task = joining._coordinator._coordination_task  # noqa: SLF001 - what `abandon_join` ends
+        assert isinstance(task, asyncio.Task)
+        await connection.abandon_join(joining)
+        assert task.done()
+    finally:
+        await joining.stop()
