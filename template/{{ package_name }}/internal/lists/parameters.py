@@ -96,9 +96,9 @@ def _filter_type(filter_: Filter, types: Mapping[str, Any]) -> Any:  # noqa: ANN
     column, operator_ = filter_.column, filter_.operator
     kind = checked_type(types[column])
     if operator_ is Operator.ONE_OF:
-        words = Field(max_length=100, description=f"Only items with one of these: {column}.")
-        return Annotated[GenericAlias(list, kind), words, AfterValidator(_sorted_set)] | None
-    if operator_ is Operator.EQUAL:
+        kind = Annotated[GenericAlias(list, kind), Field(max_length=100), AfterValidator(_ordered)]
+        words = f"Only items with one of these: {column}."
+    elif operator_ is Operator.EQUAL:
         words = f"Only items with this {column}."
     elif operator_ is Operator.STARTS_WITH:
         words = f"Only items whose {column} starts with this. Case counts."
@@ -107,5 +107,6 @@ def _filter_type(filter_: Filter, types: Mapping[str, Any]) -> Any:  # noqa: ANN
     return Annotated[kind | None, Field(description=words)]
 
 
-def _sorted_set(values: list[Any]) -> list[Any]:
+def _ordered(values: list[Any]) -> list[Any]:
+    """Return each value once, in one order: a cursor belongs to the set, however it was sent."""
     return sorted(set(values), key=str)

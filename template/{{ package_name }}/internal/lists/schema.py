@@ -16,6 +16,8 @@ from .types import column_type, has_ranges
 KEY: Final = "id"
 """The column that orders equal items, and that lists are sorted by unless they say otherwise."""
 
+RESERVED: Final = frozenset({"sort", "limit", "cursor"})
+
 
 class ParameterError(ValueError):
     """A parameter of a list cannot be used."""
@@ -62,6 +64,10 @@ class ListSchema:
         self.sort = tuple(dict.fromkeys((*self.sort, KEY)))
         columns = {*self.equal, *self.one_of, *self.between, *self.starts_with, *self.sort}
         self.types = {column: column_type(self.read, column) for column in sorted(columns)}
+        for column in {*self.equal} & {*self.one_of}:
+            raise TypeError(f"{column} is named by `equal` and by `one_of`: name it once")
+        for column in columns & RESERVED:
+            raise TypeError(f"{column} is another query parameter: name the field differently")
         for column in self.between:
             if not has_ranges(self.types[column]):
                 raise TypeError(f"`between` needs a number, date or time: {column} is not one")

@@ -1,0 +1,184 @@
+"""What a list refuses says what it offers, and the OpenAPI document says the same."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+from pydantic import BaseModel, ValidationError
+
+from .helpers import settings
+from orders.domain.common.sql_repository_base import SqlRepositoryBase
+from orders.internal.lists import ListSchema, ParameterError
+from orders.main import create_app
+from tests.harness import check_response
+
+PRODUCTS = "/api/v1/products"
+
+
+class NoteRead(BaseModel):
+    """A note, with a field that no list can have."""
+
+    id: UUID
+    text: str
+    price: Decimal | None
+    tags: list[str]
+    made_at: datetime
+
+
+NOTES = ListSchema(NoteRead, between=("price",), sort=("text", "price", "made_at"))
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (lambda: ListSchema(NoteRead, equal=("colour",)), "NoteRead has no field 'colour': use"),
+        (lambda: ListSchema(NoteRead, sort=("tags",)), "NoteRead.tags cannot be filtered or sor"),
+        (lambda: ListSchema(NoteRead, between=("text",)), "`between` needs a number, date or time"),
+        (lambda: ListSchema(NoteRead, starts_with=("price",)), "`starts_with` needs a text: price"),
+        (lambda: ListSchema(NoteRead, default_sort=("-text",)), "`default_sort` needs a column of"),
+        (
+            lambda: ListSchema(NoteRead, equal=("price",), one_of=("price",)),
+            "price is named by `equal` and by `one_of`: name it once",
+        ),
+    ],
+)
+def test_a_declaration_that_cannot_work_is_refused(
+    declare: Callable[[], object], message: str
+) -> None:
+    """At import, in words that say what to change."""
+    with pytest.raises(TypeError, match=message):
+        declare()
+
+
+def test_a_repository_has_the_columns_of_its_lists() -> None:
+    """A column that the model lacks is refused where the two are put together."""
+
+    class Model:
+        id = text = made_at = None
+
+    with pytest.raises(TypeError, match=r"Model has no column price: Repository\.lists"):
+
+        class Repository(SqlRepositoryBase[Any]):
+            model = Model
+            lists = NOTES
+
+
+def test_code_asks_as_clients_do() -> None:
+    """A query is made from the same parameters, and checked in the same way."""
+    query = NOTES.query(price__gte="1.50", sort=["-price"], limit=5)
+    assert query.values == {"price__gte": Decimal("1.50")}
+    assert [tuple(key) for key in query.order] == [("price", True), ("id", True)]
+    with pytest.raises(ParameterError, match="no such parameter"):
+        NOTES.query(colour="red")
+    with pytest.raises(ValidationError, match="name each column once"):
+        NOTES.query(sort=["price", "-price"])
+
+
+@pytest.mark.parametrize(
+    ("query", "location", "message"),
+    [
+        ("colour=red", "colour", "no such parameter. Use one of: created_at__gt, created_at__gte,"),
+        ("price__ge=1", "price__ge", "price__gte, price__lt, price__lte, sku, sort, status."),
+        ("status=sold", "status.0", "'draft', 'active' or 'retired'"),
+        ("sort=sku", "sort.0", "'name', '-name', 'price', '-price', 'id' or '-id'"),
+        ("sort=price&sort=-price", "sort", "name each column once"),
+        ("sort=id&sort=name&sort=price&sort=-id", "sort", "at most 3 items"),
+        ("price__lt=cheap", "price__lt", "valid decimal"),
+        ("price__lt=1e999999999", "price__lt", "no more than 100 digits"),
+        ("price__lt=NaN", "price__lt", "finite number"),
+        ("created_at__gte=2026-01-01T00:00:00", "created_at__gte", "timezone"),
+        ("name__startswith=%00", "name__startswith", "NUL is not allowed"),
+        ("sku=%00", "sku", "NUL is not allowed"),
+        ("limit=101", "limit", "less than or equal to 100"),
+        ("cursor=x", "cursor", "Invalid cursor. Use `page.next_cursor` or `page.previous_cursor`"),
+        ("cursor=%C3%A9", "cursor", "pattern"),
+    ],
+)
+async def test_a_wrong_parameter_is_named_with_what_is_allowed(
+    api_client: AsyncClient, query: str, location: str, message: str
+) -> None:
+    """The problem has the parameter's place, and what to send instead."""
+    problem = check_response(await api_client.get(f"{PRODUCTS}?{query}"), 422)
+    (error,) = problem["errors"]
+    assert error["location"] == f"query.{location}"
+    assert message in error["message"]
+
+
+async def cursor_of(client: AsyncClient, **query: Any) -> str:  # noqa: ANN401 - as httpx takes it
+    """Return the next cursor of a list of products."""
+    response = await client.get(PRODUCTS, params={"limit": 1, **query})
+    cursor: str = response.json()["page"]["next_cursor"]
+    return cursor
+
+
+@pytest.fixture(name="filled")
+async def _filled(api_client: AsyncClient) -> AsyncClient:
+    for number in range(3):
+        body = {"sku": f"P-{number}", "name": "Lamp", "price": "10"}
+        assert (await api_client.post(PRODUCTS, json=body)).is_success
+    return api_client
+
+
+async def test_a_cursor_of_another_sort_or_filter_is_refused(filled: AsyncClient) -> None:
+    """It would start in the middle of another order. Another limit is fine."""
+    cursor = await cursor_of(filled, sort="price", price__gte="1")
+    good = {"sort": "price", "price__gte": "1", "cursor": cursor}
+    check_response(await filled.get(PRODUCTS, params={**good, "limit": 2}), 200, many=True)
+    for wrong in ({"sort": "-price"}, {"sort": "name"}, {"price__gte": "2"}, {"sku": "P-1"}):
+        problem = check_response(await filled.get(PRODUCTS, params={**good, **wrong}), 422)
+        assert problem["errors"][0]["location"] == "query.cursor"
+        assert "another sort or other filters" in problem["errors"][0]["message"]
+    check_response(await filled.get(PRODUCTS, params={"cursor": cursor}), 422)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda parts: parts[:-1],
+        lambda parts: [*parts, 1],
+        lambda parts: [">>", *parts[1:]],
+        lambda parts: [*parts[:2], "cheap", parts[3]],
+        lambda parts: [*parts[:2], None, parts[3]],
+        lambda parts: [*parts[:2], "1e999999999", parts[3]],
+        lambda parts: [*parts[:3], "1"],
+        lambda _: [],
+        lambda _: {},
+        lambda _: None,
+    ],
+)
+async def test_a_cursor_that_was_tampered_with_is_no_error_of_the_server(
+    filled: AsyncClient, change: Callable[[Any], Any]
+) -> None:
+    """It is refused, or reads a page from another place."""
+    cursor = await cursor_of(filled, sort="price")
+    parts = json.loads(urlsafe_b64decode(cursor + "=="))
+    changed = json.dumps(change(parts), separators=(",", ":"))
+    text = urlsafe_b64encode(changed.encode()).decode().rstrip("=")
+    response = await filled.get(PRODUCTS, params={"sort": "price", "cursor": text})
+    assert response.status_code in {200, 422}
+    nested = urlsafe_b64encode(b"[" * 9000).decode().rstrip("=")
+    check_response(await filled.get(PRODUCTS, params={"cursor": nested}), 422)
+
+
+def test_the_openapi_document_shows_each_parameter() -> None:
+    """With its type, its choices and what it does."""
+    app: FastAPI = create_app(settings())
+    parameters = app.openapi()["paths"][PRODUCTS]["get"]["parameters"]
+    shown = {one["name"]: one["schema"] for one in parameters}
+    assert set(shown) == {
+        *("sku", "status", "name__startswith", "sort", "limit", "cursor"),
+        *(f"{c}__{o}" for c in ("price", "created_at") for o in ("gte", "gt", "lte", "lt")),
+    }
+    assert all(one["description"] and one["in"] == "query" for one in parameters)
+    assert shown["sort"]["items"]["enum"] == ["name", "-name", "price", "-price", "id", "-id"]
+    assert shown["sort"]["default"] == ["id"]
+    (status,) = (kind for kind in shown["status"]["anyOf"] if kind["type"] == "array")
+    assert status["items"] == {"$ref": "#/components/schemas/ProductStatus"}
+    assert shown["created_at__gte"]["anyOf"][0]["format"] == "date-time"
