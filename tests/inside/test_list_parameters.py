@@ -13,10 +13,11 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import BaseModel, ValidationError
 
-from .helpers import settings
 from orders.domain.common.sql_repository_base import SqlRepositoryBase
 from orders.internal.lists import ListSchema, ParameterError
 from orders.main import create_app
+
+from .helpers import settings
 from tests.harness import check_response
 
 PRODUCTS = "/api/v1/products"

@@ -8,22 +8,22 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
-from sqlalchemy import DateTime, Numeric, String, event
+from sqlalchemy import DateTime, Numeric, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from orders.domain.common.model_base import enum_type
+from orders.domain.common.sql_repository_base import SqlRepositoryBase
+from orders.internal.database import DatabaseSessionManager
+from orders.internal.lists import ListPage, ListQuery
 
 from .things import (
     THINGS,
     Kind,
     check_walk,
     check_walk_while_adding,
-    ids,
     random_parameters,
     random_thing,
 )
-from orders.domain.common.model_base import enum_type
-from orders.domain.common.sql_repository_base import SqlRepositoryBase
-from orders.internal.database import DatabaseSessionManager
-from orders.internal.lists import ListPage, ListQuery
 
 
 class Base(DeclarativeBase):
@@ -89,7 +89,7 @@ async def test_every_page_is_a_part_of_the_sorted_and_filtered_list(
     find: Callable[..., Any], add: Callable[..., Any], seed: int
 ) -> None:
     """Forwards and back, for random sorts and filters, with equal values and nulls."""
-    rng, things = Random(seed), list[Thing]()
+    rng, things = Random(seed), list[Thing]()  # noqa: S311 - no secret
     await add(things, *(random_thing(rng) for _ in range(40)))
     for _ in range(25):
         await check_walk(find, things, {**random_parameters(rng), "limit": rng.randrange(1, 30)})
@@ -99,7 +99,7 @@ async def test_rows_that_are_added_in_between_disturb_no_walk(
     find: Callable[..., Any], add: Callable[..., Any]
 ) -> None:
     """No row comes twice, in disorder or not at all."""
-    rng, things = Random(7), list[Thing]()
+    rng, things = Random(7), list[Thing]()  # noqa: S311 - no secret
     await add(things, *(random_thing(rng) for _ in range(20)))
 
     async def add_some() -> None:

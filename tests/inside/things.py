@@ -65,7 +65,7 @@ def random_thing(rng: Random) -> dict[str, Any]:
         "size": rng.randrange(3),
         "price": rng.choice([None, Decimal("0.50"), Decimal("9.99"), Decimal("10.00")]),
         "due": rng.choice([None, date(2026, 1, 1), date(2027, 12, 31)]),
-        "ready": rng.random() < 0.5,  # noqa: PLR2004 - a half
+        "ready": rng.random() < 0.5,
         "made_at": rng.choice([None, *(START + timedelta(microseconds=n) for n in range(3))]),
     }
 
@@ -142,7 +142,10 @@ async def check_walk(find: Find, things: Sequence[Any], parameters: dict[str, An
 
 
 async def check_walk_while_adding(
-    find: Find, add: Callable[[], Awaitable[None]], things: Sequence[Any], parameters: dict[str, Any]
+    find: Find,
+    add: Callable[[], Awaitable[None]],
+    things: Sequence[Any],
+    parameters: dict[str, Any],
 ) -> None:
     """Walk there and back while `add` adds to `things`: none is twice, in disorder or left out."""
     at_first = expected(things, parameters)

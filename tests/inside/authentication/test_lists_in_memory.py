@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ..things import THINGS, check_walk, check_walk_while_adding, random_parameters, random_thing
 from orders.domain.common.memory_repository_base import MemoryRepositoryBase
 from orders.internal.memory import Memory
+
+from ..things import THINGS, check_walk, check_walk_while_adding, random_parameters, random_thing
 
 
 class ThingRepository(MemoryRepositoryBase[Any]):
@@ -21,7 +22,8 @@ class ThingRepository(MemoryRepositoryBase[Any]):
 @pytest.mark.parametrize("seed", range(3))
 async def test_pages_of_memory_are_those_of_a_table(seed: int) -> None:
     """Forwards and back, for random sorts and filters, also while models are added."""
-    rng, things, repository = Random(seed), list[Any](), ThingRepository(Memory())
+    rng = Random(seed)  # noqa: S311 - no secret
+    things, repository = list[Any](), ThingRepository(Memory())
 
     async def add() -> None:
         for _ in range(2):
