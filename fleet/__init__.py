@@ -1,5 +1,5 @@
-"""What an update would do to each of many services, rehearsed before anyone runs it.
+"""Simulate the updates of many services.
 
-`python -m fleet check` asks, `python -m fleet merge` puts the answers of several machines together;
-docs/fleet.md shows how to use both.
+`python -m fleet check` checks services, and `python -m fleet merge` combines the reports of several
+machines. docs/fleet.md describes both.
 """

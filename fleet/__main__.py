@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from types import FrameType
 
 STATUS = """
-exit status: 0 all services are up to date, or ahead; 2 some are behind, and all of those update
-without conflict; 1 some would conflict, fail their tests, or could not be told, or the command was
-used wrongly; 130 interrupted.
+exit status: 0 all services are up to date, or ahead; 2 some are behind, and all of these update
+without conflict; 1 some updates would conflict, some tests fail, some services could not be
+checked, or the usage is wrong; 130 interrupted.
 """
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose exit status for wrong usage is no other answer's."""
+    """A parser that exits with 1 for wrong usage: argparse's 2 would mean "behind"."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the command, and end with status 1."""
+        """Print the error and exit with status 1."""
         self.print_usage(sys.stderr)
         self.exit(1, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says, and return the exit status."""
+    """Run the command and return the exit status."""
     options = parser().parse_args(arguments)
     try:
         report = merged(options) if options.command == "merge" else checked(options)
@@ -50,16 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """Make the parser of the command line."""
+    """Define the command line."""
     made = Parser(prog="python -m fleet", description=__doc__, epilog=STATUS)
     commands = made.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("check", help="rehearse the update of each service", epilog=STATUS)
+    one = commands.add_parser("check", help="simulate the update of each service", epilog=STATUS)
     one.add_argument(
         "places", nargs="+", help="a list of paths and URLs, a folder of services, or a URL"
     )
     one.add_argument("--to", default="", metavar="RELEASE", help="instead of the newest release")
     one.add_argument(
-        "--template", default="", metavar="SOURCE", help="a path or URL, instead of the recorded"
+        "--template", default="", metavar="SOURCE", help="a path or URL instead of the recorded one"
     )
     one.add_argument("--test", action="store_true", help="run each service's tests as well")
     one.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N")
@@ -67,33 +67,33 @@ def parser() -> Parser:
     one.add_argument(
         "--test-timeout", type=float, default=900, metavar="SECONDS", help="for its tests"
     )
-    one.add_argument("--shard", type=shard, default=(1, 1), metavar="K/N", help="every N-th one")
-    many = commands.add_parser("merge", help="put several reports together", epilog=STATUS)
+    one.add_argument("--shard", type=shard, default=(1, 1), metavar="K/N", help="check a part")
+    many = commands.add_parser("merge", help="combine several reports", epilog=STATUS)
     many.add_argument("reports", nargs="+", type=Path, help="files written with --json")
     for command in (one, many):
-        command.add_argument("--json", type=Path, metavar="FILE", help="write it for machines")
-        command.add_argument("--html", type=Path, metavar="FILE", help="write it as a page")
+        command.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+        command.add_argument("--html", type=Path, metavar="FILE", help="write the report as HTML")
     return made
 
 
 def positive(text: str) -> int:
-    """Read a number of processes."""
+    """Parse a number of processes."""
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too few")
+        raise argparse.ArgumentTypeError(f"{text} is too small: use 1 or more")
     return number
 
 
 def shard(text: str) -> tuple[int, int]:
-    """Read which part of the services to look at: `1/4` is the first of four."""
+    """Parse a part of the services: `1/4` is the first of four parts."""
     part, _, parts = text.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"{text} is no part such as 1/4")
+        raise argparse.ArgumentTypeError(f"{text} is not a part: write 1/4 for the first of four")
     return int(part), int(parts)
 
 
 def checked(options: argparse.Namespace) -> Report:
-    """Rehearse all updates and report on them, or on those known when an interrupt comes."""
+    """Simulate all updates and return the report. After an interruption it is incomplete."""
     part, parts = options.shard
     entries = places.find(options.places)[part - 1 :: parts]
     plan = Plan(
@@ -121,19 +121,19 @@ def checked(options: argparse.Namespace) -> Report:
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End the work once; what then cleans up is not interrupted again."""
+    """Raise KeyboardInterrupt, and ignore further signals during the cleanup."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def merged(options: argparse.Namespace) -> Report:
-    """Put the reports of several machines together."""
+    """Combine the reports of several machines."""
     return merge(map(Report.read, options.reports))
 
 
 def write(report: Report, options: argparse.Namespace) -> None:
-    """Show a report, and write it where it is wanted."""
+    """Print the report and write the requested files."""
     if options.json:
         report.write(options.json)
     if options.html:

@@ -1,4 +1,4 @@
-"""Git that asks nobody, runs no repository's own code, and writes to none that it reads."""
+"""Run git without prompts, hooks and changes to the repositories that it reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ELSEWHERE = (
     *("GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CEILING_DIRECTORIES"),
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
 )
-"""Variables by which git would work on another repository than the one it is given."""
+"""Variables that point git at another repository."""
 
 SETTINGS = {
     "commit.gpgSign": "false",
@@ -29,18 +29,18 @@ SETTINGS = {
 
 
 class GitError(Exception):
-    """Git could not do it; the message is git's own reason."""
+    """A git command failed. The message is git's own reason."""
 
 
 def unattended(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return variables under which git works where it is run, as configured, and asks nobody."""
+    """Return variables for git with the user's configuration and without prompts."""
     variables = {name: value for name, value in inherited.items() if name not in ELSEWHERE}
     variables.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     return variables | {"GIT_TERMINAL_PROMPT": "0"}
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return variables under which every git of ours keeps what this module promises."""
+    """Return variables for git without prompts, hooks and background work."""
     variables = unattended(inherited)
     first = int(variables.get("GIT_CONFIG_COUNT") or 0)
     for number, (name, value) in enumerate(SETTINGS.items(), start=first):
@@ -53,10 +53,10 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def git(*arguments: str | Path, cwd: str | Path | None = None, limit: float | None = None) -> str:
-    """Return what git answers in a folder.
+    """Run git in a folder and return its output.
 
     Raises:
-        GitError: it failed, or took longer than `limit` seconds.
+        GitError: git failed, or took longer than `limit` seconds.
     """
     command = ["git", *map(str, arguments)]
     try:
@@ -71,21 +71,21 @@ def git(*arguments: str | Path, cwd: str | Path | None = None, limit: float | No
             timeout=limit,
         )
     except OSError as error:
-        raise GitError(f"git could not be run: {error.strerror}") from error
+        raise GitError(f"git could not start: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise GitError(f"it took longer than {error.timeout:g} s") from error
     if ended.returncode:
-        raise GitError(reason(ended.stderr) or f"git ended with status {ended.returncode}")
+        raise GitError(reason(ended.stderr) or f"git exited with status {ended.returncode}")
     return ended.stdout
 
 
 def names(listed: str) -> list[str]:
-    """Split what git lists with `-z`."""
+    """Split and sort the output of a git command with the option `-z`."""
     return sorted(filter(None, listed.split("\0")))
 
 
 def reason(printed: str) -> str:
-    """Find the sentence in which git says what is wrong."""
+    """Return the first error message in git's output."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    grave = [line for line in lines if line.startswith(("fatal: ", "error: "))]
-    return (grave or lines or [""])[0].removeprefix("fatal: ").removeprefix("error: ")
+    errors = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+    return (errors or lines or [""])[0].removeprefix("fatal: ").removeprefix("error: ")

@@ -1,4 +1,4 @@
-"""The fleet as one page that needs nothing else, neither a server nor a script."""
+"""The report as one HTML page without scripts or other files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .report import Report, State
 from .table import features, notes, summary
 
 MEANINGS = {
-    State.UNKNOWN: "could not be told",
+    State.UNKNOWN: "could not be checked",
     State.CONFLICT: "an update would conflict",
-    State.FAILING: "tests do not pass",
+    State.FAILING: "tests fail",
     State.BEHIND: "behind, updates cleanly",
     State.AHEAD: "newer than the release",
     State.CURRENT: "up to date",
@@ -20,7 +20,7 @@ MEANINGS = {
 
 
 def page(report: Report) -> str:
-    """Render a report for people, those services first that need attention."""
+    """Render a report as HTML, with the most urgent services first."""
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )

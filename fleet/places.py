@@ -1,4 +1,4 @@
-"""Where the services are: in lists, in folders, at URLs."""
+"""Find services in lists, in folders and at URLs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 ANSWERS = ".copier-answers.yml"
 ANSWERS_FILE = re.compile(r"\.copier-answers[\w.-]*\.ya?ml")
-"""Names that copier's users give to the file, where several templates made one folder."""
+"""Usual names of answers files. Folders made from several templates have several."""
 
 FOLDER = "#subdirectory="
-"""What separates a repository from the folder of a service in it, as in pip and uv."""
+"""Separates a repository's URL from the folder of a service in it, as in pip and uv."""
 
 SKIPPED = {"node_modules", "__pycache__"}
 
@@ -29,35 +29,35 @@ COMMENT = re.compile(r"(^|\s)#.*")
 
 
 class PlaceError(Exception):
-    """A place that was named and that holds nothing to look at."""
+    """A path or URL without a service."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A service to look at: a URL, or the full path of a folder.
+    """A service to check: a URL, or the absolute path of a folder.
 
-    The URL of a repository may have the folder behind it, as in `URL#subdirectory=orders`. Where
-    the answers file has a name of the service's choice, the place ends with it.
+    A URL may include the folder in the repository, as in `URL#subdirectory=orders`. If the answers
+    file has an unusual name, the place ends with it.
     """
 
     place: str
 
     @property
     def name(self) -> str:
-        """What people call it: the last part of its place, without the answers file."""
+        """The name to show: the last part of its place, without the answers file."""
         within = self.folder or self.repository
         return mask(re.split(r"[/:]", within.rstrip("/"))[-1].removesuffix(".git"))
 
     @property
     def repository(self) -> str:
-        """What git clones: a URL, or a folder in a working tree."""
+        """The URL, or the folder in a working tree, that git clones."""
         repository = self.place.partition(FOLDER)[0]
         named = FOLDER not in self.place and ANSWERS_FILE.fullmatch(Path(repository).name)
         return repository.rpartition("/")[0] if named else repository
 
     @property
     def folder(self) -> str:
-        """The folder in the repository that the place names, or nothing."""
+        """The folder in the repository, or an empty string."""
         folder = self.place.partition(FOLDER)[2].strip("/")
         return folder.rpartition("/")[0] if ANSWERS_FILE.fullmatch(Path(folder).name) else folder
 
@@ -69,20 +69,20 @@ class Entry:
 
 
 def find(places: Iterable[str]) -> list[Entry]:
-    """List the services of these lists, folders and URLs, each once, in the order given.
+    """Return the services of lists, folders and URLs in the given order, without duplicates.
 
-    A folder is searched for services. Each line of a list is taken as it stands, so that one which
-    leads nowhere is reported with the others.
+    Folders are searched for services. The lines of a list are not checked, so that a wrong line
+    appears in the report.
 
     Raises:
-        PlaceError: a place does not exist, cannot be read, or holds no service.
+        PlaceError: a place does not exist, cannot be read, or has no service.
     """
     found = dict.fromkeys(entry for place in places for entry in entries(place))
     return list(found)
 
 
 def entries(place: str) -> list[Entry]:
-    """List the services at one place."""
+    """Return the services at one place."""
     whole = absolute(place)
     if is_url(whole):
         return [Entry(whole)]
@@ -93,12 +93,12 @@ def entries(place: str) -> list[Entry]:
         raise PlaceError(f"{place} does not exist: name a list, a folder of services, or a URL.")
     listed = list(search(path)) if path.is_dir() else read(path)
     if not listed:
-        raise PlaceError(f"{place} holds no service: none has a {ANSWERS}.")
+        raise PlaceError(f"{place} has no services: there is no {ANSWERS} in it.")
     return listed
 
 
 def read(path: Path) -> list[Entry]:
-    """Read a list, one path or URL in a line; its folder is where relative paths start."""
+    """Read a list with one path or URL per line. Relative paths start at the list's folder."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -109,7 +109,7 @@ def read(path: Path) -> list[Entry]:
 
 
 def search(folder: Path) -> Iterator[Entry]:
-    """Find the services in a folder, in working trees and in bare repositories, nested or not."""
+    """Find all services in a folder, including nested ones and those in bare repositories."""
     for place, folders, files in os.walk(folder):
         if "HEAD" in files and {"objects", "refs"} <= set(folders):
             yield from committed(place)
@@ -119,18 +119,18 @@ def search(folder: Path) -> Iterator[Entry]:
 
 
 def chosen(files: Iterable[str]) -> list[str]:
-    """Pick the answers file of a folder, or several where none has the usual name."""
+    """Return the answers file of a folder, or all of them if none has the usual name."""
     found = sorted(one for one in files if ANSWERS_FILE.fullmatch(one))
     return [ANSWERS] if ANSWERS in found else found
 
 
 def beside(place: str, name: str) -> str:
-    """Write the place of a service whose answers file has this name."""
+    """Return the place of a service with its answers file, unless that has the usual name."""
     return place if name == ANSWERS else f"{place}/{name}"
 
 
 def committed(repository: str) -> Iterator[Entry]:
-    """List the services that the last commit of a bare repository holds."""
+    """Return the services in the last commit of a bare repository."""
     try:
         listed = git("--git-dir", repository, "ls-tree", "-rz", "--name-only", "HEAD")
     except GitError:
@@ -141,7 +141,7 @@ def committed(repository: str) -> Iterator[Entry]:
 
 
 def answers_files(listed: str) -> list[str]:
-    """Pick the answers file of each folder from what git lists with `-z`."""
+    """Return the answers files of all folders in a listing of git with the option `-z`."""
     folders: dict[str, list[str]] = {}
     for path in names(listed):
         folder, slash, name = path.rpartition("/")
@@ -150,7 +150,7 @@ def answers_files(listed: str) -> list[str]:
 
 
 def expand(place: str) -> str:
-    """Write out copier's shorthands: `gh:org/name`, `git+https://...`, `~/name`."""
+    """Expand copier's short addresses: `gh:org/name`, `git+https://...`, `~/name`."""
     for alias, url in ALIASES.items():
         if place.startswith(alias):
             return f"{url}{place.removeprefix(alias).strip('/').removesuffix('.git')}.git"
@@ -159,17 +159,17 @@ def expand(place: str) -> str:
 
 
 def absolute(place: str) -> str:
-    """Write a place out so that it means the same in any folder."""
+    """Return a place as a URL or an absolute path."""
     url = expand(place)
     return url if is_url(url) else normal(Path(url))
 
 
 def normal(path: Path) -> str:
-    """Write a path in full and without `..`, through links only where they matter."""
+    """Return an absolute path without `..`, resolving links only if it must."""
     plain = os.path.normpath(path.absolute())
     return plain if Path(plain).resolve() == path.resolve() else str(path.resolve())
 
 
 def is_url(place: str) -> bool:
-    """Say whether git would fetch this from elsewhere, rather than open a folder."""
+    """Return whether a place is a URL, not a folder."""
     return bool(URL.match(place))

@@ -1,4 +1,4 @@
-"""Passwords of URLs stay out of whatever is shown or written."""
+"""Remove the secrets in URLs from all output."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 OURS = run_path(str(Path(__file__).parents[1] / "template/development/updating/redaction.py"))
-"""A service's updater masks with the same function, and can only have it in its own folder."""
+"""The module with the same function in each service's updater."""
 
 MASK: str = OURS["MASK"]
 mask: Callable[[str], str] = OURS["mask"]
 SHORTEST = 4
-"""Shorter passwords are masked within URLs only: elsewhere they would hide ordinary words."""
+"""Shorter passwords are masked only in URLs, because elsewhere they could match normal words."""
 
 
 def secrets(url: str) -> set[str]:
-    """List what a URL holds that nobody else may read, as it stands there and decoded."""
+    """Return the secrets in a URL, both encoded and decoded."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -33,7 +33,7 @@ def secrets(url: str) -> set[str]:
 
 
 def redact(value: JsonValue, known: set[str]) -> JsonValue:
-    """Mask URLs' secrets and all that is known to be secret, however deep it is."""
+    """Mask the secrets of URLs, and known secrets, in all strings of a JSON value."""
     match value:
         case str():
             text = mask(value)

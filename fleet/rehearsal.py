@@ -1,4 +1,4 @@
-"""The rehearsal of one service's update, in a clone."""
+"""Simulate the update of one service in a clone."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from .report import Service
 
 TESTING = "its tests ran"
-"""The stage that has a time limit of its own."""
+"""The stage with its own time limit."""
 
 
 class ServiceError(Exception):
-    """A place that holds no service, or one that no update could find its way into."""
+    """A place without a service, or a service that cannot be updated."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with each service."""
+    """The options of a check, the same for all services."""
 
     template: str = ""
     to: str = ""
@@ -45,13 +45,13 @@ class Plan:
 
 
 def rehearse(service: Service, plan: Plan, templates: Path, tell: Callable[[str], None]) -> None:
-    """Find out all there is to know of a service, below the current folder, and note it.
+    """Check a service in the current folder, and record the results.
 
     Args:
-        service: what is known, which is its place; more is added as it is found.
-        plan: what to do.
-        templates: a folder that all rehearsals of this run share.
-        tell: called with each stage as it begins.
+        service: the results, which contain only the service's place at first.
+        plan: the options.
+        templates: the folder for clones of templates, shared by all services.
+        tell: called at the start of each stage.
     """
     try:
         explore(service, plan, templates, tell)
@@ -62,7 +62,7 @@ def rehearse(service: Service, plan: Plan, templates: Path, tell: Callable[[str]
 
 
 def explore(service: Service, plan: Plan, templates: Path, tell: Callable[[str], None]) -> None:
-    """As `rehearse`, but an error ends it."""
+    """Check a service as `rehearse` does, but raise errors."""
     tell("it was cloned")
     answers = clone(service, Path("clone").absolute())
     recorded = read_answers(answers)
@@ -71,13 +71,13 @@ def explore(service: Service, plan: Plan, templates: Path, tell: Callable[[str],
     service.source = plan.template or str(recorded.get("_src_path") or "")
     if not service.release or not service.source:
         raise ServiceError(
-            f"its {answers.name} does not say from which release of which template it is"
+            f"its {answers.name} does not name a template and a release (`_src_path`, `_commit`)"
         )
     tell("its template was fetched")
     template = fetch(service.source, templates, plan.limit / 2)
     state, commit = compare(service, template, plan.to)
     if state is State.BEHIND:
-        tell("its update was rehearsed")
+        tell("its update was simulated")
         try_update(service, answers, template, commit, plan.variables)
         state = State.CONFLICT if service.conflicts else state
     if plan.test and not service.conflicts:
@@ -88,15 +88,15 @@ def explore(service: Service, plan: Plan, templates: Path, tell: Callable[[str],
 
 
 def clone(service: Service, folder: Path) -> Path:
-    """Clone a service's repository and return where in the clone its answers file is.
+    """Clone a service's repository and return the path of its answers file in the clone.
 
-    Nothing is shared with the repository, not even objects: git would set their times.
+    The clone copies the objects instead of linking them, because git would touch their times.
     """
     entry = Entry(service.place)
     top, inside = entry.repository, entry.folder
     if not is_url(top):
         if not Path(top).is_dir():
-            raise ServiceError("there is no such folder")
+            raise ServiceError("the folder does not exist")
         if git("rev-parse", "--is-bare-repository", cwd=top).strip() != "true":
             changes = git("status", "--porcelain", "--", ".", cwd=top)
             service.uncommitted = bool(changes)
@@ -113,7 +113,7 @@ def clone(service: Service, folder: Path) -> Path:
 
 
 def read_answers(answers: Path) -> dict[str, object]:
-    """Read what a service records of its template."""
+    """Read a service's answers file."""
     try:
         recorded = yaml.safe_load(answers.read_text(encoding="utf-8"))
     except OSError as error:
@@ -126,7 +126,7 @@ def read_answers(answers: Path) -> dict[str, object]:
 
 
 def explain(error: yaml.YAMLError | UnicodeDecodeError) -> str:
-    """Say in one sentence what is wrong with a file, and where."""
+    """Describe an error in a file in one line, with its place."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{error.problem}, in line {mark.line + 1}, column {mark.column + 1}"
@@ -134,14 +134,14 @@ def explain(error: yaml.YAMLError | UnicodeDecodeError) -> str:
 
 
 def public(recorded: dict[str, object]) -> dict[str, JsonValue]:
-    """Return the answers to questions, in forms that JSON knows."""
+    """Return the answers to questions as JSON values."""
     answers = {name: one for name, one in recorded.items() if not name.startswith("_")}
     known: dict[str, JsonValue] = json.loads(json.dumps(answers, default=str))
     return known
 
 
 def compare(service: Service, template: Template, to: str) -> tuple[State, str]:
-    """Note how far a service is behind, and return its state with the commit to update to."""
+    """Record the releases that a service is behind; return its state and the target's commit."""
     service.target = to or next(reversed(template.releases()), "")
     if not service.target:
         raise TemplateError(f"its template, {service.source}, has no release")
@@ -161,7 +161,7 @@ def compare(service: Service, template: Template, to: str) -> tuple[State, str]:
 def try_update(
     service: Service, answers: Path, template: Template, commit: str, variables: Mapping[str, str]
 ) -> None:
-    """Update the clone, from the clone of the template, and note what that changes."""
+    """Update the clone with the template's clone, and record the changes."""
     copy, released = answers.parent, service.target in template.releases()
     own = released and answers.name == ANSWERS and is_original(copy, template, service.release)
     point(answers, template)

@@ -1,4 +1,4 @@
-"""What is found out about services, in the shape in which it is written for machines."""
+"""The report about services, and its JSON format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INTERRUPTED = 130
-"""The exit status of what was interrupted, by the convention of shells."""
+"""The usual exit status of an interrupted command."""
 
 
 class ReportError(Exception):
@@ -22,7 +22,7 @@ class ReportError(Exception):
 
 
 class State(StrEnum):
-    """How a service stands, the most urgent first."""
+    """The state of a service, most urgent first."""
 
     UNKNOWN = "unknown"
     CONFLICT = "conflict"
@@ -33,18 +33,18 @@ class State(StrEnum):
 
     @property
     def urgency(self) -> int:
-        """Where it comes in a list that starts with what needs attention."""
+        """The position in a list that starts with the most urgent state."""
         return list(State).index(self)
 
 
 class Model(BaseModel):
-    """A part of the report, that takes no name which the format does not have."""
+    """A part of the report. Unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Trial(Model):
-    """A run of a service's own tests, as the update would leave it."""
+    """A run of a service's own tests after the update."""
 
     outcome: Literal["passed", "failed", "unfinished"]
     summary: str
@@ -52,7 +52,7 @@ class Trial(Model):
 
 
 class Service(Model):
-    """One service; what could not be found out keeps its default."""
+    """The results for one service. Unknown values keep their defaults."""
 
     name: str
     place: str
@@ -72,7 +72,7 @@ class Service(Model):
 
 
 class Report(Model):
-    """All services that were asked about, the most urgent first."""
+    """The results for all services, most urgent first."""
 
     format: Literal[1] = 1
     made: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -81,12 +81,12 @@ class Report(Model):
 
     @classmethod
     def of(cls, services: Iterable[Service], *, complete: bool = True) -> Report:
-        """Report on services as of now, in the order of their urgency."""
+        """Create a report about services with the current time."""
         return cls(services=by_urgency(services), complete=complete)
 
     @classmethod
     def read(cls, path: Path) -> Report:
-        """Read a report that `write` wrote.
+        """Read a report from a JSON file.
 
         Raises:
             ReportError: the file cannot be read, or has another format.
@@ -99,18 +99,18 @@ class Report(Model):
             raise ReportError(f"{path} is not a report of format 1: {explain(error)}") from error
 
     def write(self, path: Path) -> None:
-        """Write the report for machines."""
+        """Write the report as JSON."""
         path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     @property
     def counts(self) -> dict[State, int]:
-        """How many services there are of each state that there is."""
+        """The number of services in each state."""
         found = Counter(one.state for one in self.services)
         return {state: found[state] for state in State if found[state]}
 
     @property
     def status(self) -> int:
-        """The exit status that tells scripts what a person reads from the table."""
+        """The exit status for this report."""
         if not self.complete:
             return INTERRUPTED
         if set(self.counts) & {State.UNKNOWN, State.CONFLICT, State.FAILING}:
@@ -119,7 +119,7 @@ class Report(Model):
 
 
 def merge(reports: Iterable[Report]) -> Report:
-    """Put reports together; of a service in several of them the latest word counts."""
+    """Combine reports. If a service is in several reports, the newest counts."""
     ordered = sorted(reports, key=lambda one: one.made)
     latest = {service.place: service for one in ordered for service in one.services}
     return Report(
@@ -130,13 +130,13 @@ def merge(reports: Iterable[Report]) -> Report:
 
 
 def by_urgency(services: Iterable[Service]) -> list[Service]:
-    """Sort services: by state, then those furthest behind, then by name."""
+    """Sort services by state, then by the number of releases behind, then by name."""
     return sorted(
         services, key=lambda one: (one.state.urgency, -len(one.behind), one.name, one.place)
     )
 
 
 def explain(error: ValidationError) -> str:
-    """Say in one line what is wrong first, without the value, which might be a secret."""
+    """Describe the first error in one line, without the value, which might be a secret."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"

@@ -1,4 +1,4 @@
-"""Many rehearsals side by side, each in a process of its own that its time limit can end."""
+"""Simulate many updates in parallel, each in its own process with a time limit."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from .places import Entry
 
 MARK = "FLEET_REHEARSAL"
-"""A variable that every descendant inherits, also one that leaves its process group."""
+"""A variable that all descendants of a process inherit, even outside its process group."""
 
 GRACE = 5.0
-"""Seconds in which what is left of a rehearsal may end by itself."""
+"""Seconds that remaining processes have to exit before they are killed."""
 
 STARTED = "it was started"
 TEMPLATES = "templates"
@@ -40,7 +40,7 @@ TEMPLATES = "templates"
 
 @dataclass(frozen=True)
 class Order:
-    """What a process needs to know to rehearse one service."""
+    """The input of a process that checks one service."""
 
     entry: Entry
     plan: Plan
@@ -49,10 +49,10 @@ class Order:
 
 
 class Rehearsal:
-    """A rehearsal that is under way in another process."""
+    """A running check of one service in another process."""
 
     def __init__(self, order: Order, process: ForkServerProcess, told: Connection) -> None:
-        """Wait for a process that has just started and tells what it finds."""
+        """Follow a process that has just started and reports its results."""
         self.told = told
         self._order, self._process = order, process
         self._known = Service(name=order.entry.name, place=order.entry.place)
@@ -61,16 +61,16 @@ class Rehearsal:
 
     @property
     def left(self) -> float:
-        """Seconds until its time is up."""
+        """Seconds until the time limit."""
         return self._since + self._limit - time.monotonic()
 
     def listen(self) -> bool:
-        """Take in what it tells, and say whether it goes on."""
+        """Receive a report of the process, and return whether the process continues."""
         try:
             self._stage, told = self.told.recv()
         except (EOFError, OSError):
             if self._stage:
-                self.fail(f"the rehearsal broke off while {self._stage}")
+                self.fail(f"the check ended unexpectedly while {self._stage}")
             return False
         self._known = Service.model_validate_json(told)
         if self._stage == TESTING:
@@ -78,21 +78,21 @@ class Rehearsal:
         return bool(self._stage)
 
     def give_up(self) -> None:
-        """Note that its time is up."""
+        """Record that the check reached its time limit."""
         if self._stage == TESTING:
             self._known.tests = verdict("unfinished", self._order.folder / "output")
         self.fail(f"it took longer than {self._limit:g} s while {self._stage}")
 
     def fail(self, reason: str) -> None:
-        """Note why it cannot be told how the service stands."""
+        """Record why the service could not be checked."""
         state = State.FAILING if self._stage == TESTING else State.UNKNOWN
         self._known.state, self._known.reason = state, reason
 
     def end(self) -> Service:
-        """End its processes, remove its files, and return what it found, fit to be shown."""
+        """End the processes, remove the files, and return the results without secrets."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self._process.pid and self._process.is_alive():
-                with suppress(ProcessLookupError):  # it has not become the leader of a group yet
+                with suppress(ProcessLookupError):  # it does not lead a process group yet
                     os.killpg(self._process.pid, number)
                 with suppress(ProcessLookupError):
                     os.kill(self._process.pid, number)
@@ -108,9 +108,9 @@ class Rehearsal:
 def check(
     entries: Sequence[Entry], plan: Plan, jobs: int, starts: Callable[[Entry], None]
 ) -> Generator[Service, None, None]:
-    """Rehearse the update of each service, `jobs` at a time, and yield each as it is done.
+    """Check the services, `jobs` at a time, and yield each result.
 
-    However the generator is left, no process and no temporary file stays behind.
+    Closing the generator ends all processes and removes all temporary files.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(["fleet.rehearsal"])
@@ -135,7 +135,7 @@ def check(
 
 
 def start(order: Order, context: ForkServerContext) -> Rehearsal:
-    """Start the rehearsal of one service in a folder of its own."""
+    """Start the check of one service in its own folder."""
     order.folder.mkdir()
     told, tells = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(tells, order))
@@ -145,7 +145,7 @@ def start(order: Order, context: ForkServerContext) -> Rehearsal:
 
 
 def wait(running: Sequence[Rehearsal]) -> list[Rehearsal]:
-    """Wait until something happens, and return the rehearsals that are over."""
+    """Wait for a report or a time limit, and return the checks that have ended."""
     patience = max(0.0, min(one.left for one in running))
     heard = connection.wait([one.told for one in running], timeout=patience)
     over = [one for one in running if one.told in heard and not one.listen()]
@@ -157,9 +157,9 @@ def wait(running: Sequence[Rehearsal]) -> list[Rehearsal]:
 
 
 def work(tells: Connection, order: Order) -> None:
-    """Rehearse one service in this process, telling each stage as it begins, and none at the end.
+    """Check one service in this process, and report each stage at its start.
 
-    The process leads a group, so that all it starts ends with it, and keeps to one folder.
+    The process leads a process group, so that its children can be ended with it.
     """
     os.setsid()
     (order.folder / "tmp").mkdir()
@@ -181,7 +181,7 @@ def work(tells: Connection, order: Order) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """End what a rehearsal left behind, after it had time to end by itself."""
+    """End the remaining processes of a check after a grace period."""
     left = [one for one in psutil.process_iter() if mark(one) == str(folder)]
     _, staying = psutil.wait_procs(left, timeout=GRACE)
     for one in staying:
@@ -191,7 +191,7 @@ def sweep(folder: Path) -> None:
 
 
 def mark(process: psutil.Process) -> str:
-    """Return which rehearsal a process belongs to, or nothing."""
+    """Return the folder of the check that started a process, or an empty string."""
     try:
         return process.environ().get(MARK, "")
     except (psutil.Error, OSError):

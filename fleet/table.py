@@ -32,22 +32,22 @@ STYLES = {
 
 
 class Watcher:
-    """Shows what is under way: a bar on a terminal, a line for each service elsewhere."""
+    """Shows the progress: a bar in a terminal, otherwise one line per finished service."""
 
     def __init__(self, console: Console, total: int, progress: Progress) -> None:
-        """Show work on so many services."""
+        """Show the progress of `total` services."""
         self._console, self._total, self._progress = console, total, progress
         self._task = progress.add_task("", total=total)
         self._running: list[str] = []
         self._done = 0
 
     def starts(self, entry: Entry) -> None:
-        """Show that a service is looked at."""
+        """Show that the check of a service starts."""
         self._running.append(entry.name)
         self._show()
 
     def ends(self, service: Service) -> None:
-        """Show that a service is done."""
+        """Show that the check of a service has ended."""
         self._running.remove(service.name)
         self._done += 1
         self._show()
@@ -62,7 +62,7 @@ class Watcher:
 
 @contextmanager
 def watched(total: int) -> Iterator[Watcher]:
-    """Show on standard error how the work goes."""
+    """Show the progress on standard error."""
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     words = TextColumn("{task.description}")
@@ -73,7 +73,7 @@ def watched(total: int) -> Iterator[Watcher]:
 
 
 def show(report: Report, console: Console | None = None) -> None:
-    """Print the table, what lies behind its words, and the sum."""
+    """Print the table and the summary."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
@@ -90,7 +90,7 @@ def show(report: Report, console: Console | None = None) -> None:
 
 
 def cells_of(service: Service) -> list[str]:
-    """Say of a service what stands in each column."""
+    """Return the cells of a service's row."""
     release = service.release
     if service.behind:
         release = f"{release} -> {service.target}"
@@ -107,12 +107,12 @@ def cells_of(service: Service) -> list[str]:
 
 
 def features(service: Service) -> list[str]:
-    """List the questions that were answered with yes."""
+    """Return the questions with the answer yes."""
     return [name for name, answer in service.answers.items() if answer is True]
 
 
 def notes(service: Service) -> list[str]:
-    """Say what a reader has to know beside the state."""
+    """Return remarks about a service."""
     found = [service.reason] if service.reason else []
     if service.conflicts:
         found.append(f"conflicts in {', '.join(service.conflicts)}")
@@ -121,7 +121,7 @@ def notes(service: Service) -> list[str]:
     if service.tests and service.tests.outcome != "passed":
         found.append(service.tests.summary)
     if service.uncommitted:
-        found.append("uncommitted changes are left out")
+        found.append("uncommitted changes were ignored")
     return found
 
 
@@ -129,5 +129,5 @@ def summary(report: Report) -> str:
     """Count the services by state."""
     total = len(report.services)
     counts = ", ".join(f"{number} {state}" for state, number in report.counts.items())
-    said = f"{total} service{'' if total == 1 else 's'}: {counts or 'none'}."
-    return said if report.complete else f"{said} Interrupted: the others are not known."
+    counted = f"{total} service{'' if total == 1 else 's'}: {counts or 'none'}."
+    return counted if report.complete else f"{counted} Interrupted: other services are missing."

@@ -1,4 +1,4 @@
-"""The template's history, fetched once for all services that come from it."""
+"""The template's history, cloned once for all its services."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ AFTER_A_RELEASE = re.compile(r"(?P<release>.+)-(?P<commits>\d+)-g[0-9a-f]+")
 
 
 class TemplateError(Exception):
-    """A template that cannot be fetched, or lacks what is asked of it."""
+    """A template that cannot be fetched, or that does not have a requested release."""
 
 
 @total_ordering
 @dataclass(frozen=True)
 class Position:
-    """Where a commit stands in the order of releases: at one, or some commits after it."""
+    """The position of a commit: a release, or a number of commits after it."""
 
     release: Version
     commits: int = 0
 
     def __lt__(self, other: Position) -> bool:
-        """Say whether it comes before another one."""
+        """Return whether this position is before another."""
         return (self.release, self.commits) < (other.release, other.commits)
 
 
@@ -45,7 +45,7 @@ class Template:
     folder: Path
 
     def commit(self, name: str) -> str | None:
-        """Return the commit that a tag, branch, description or hash names, or None."""
+        """Return the commit of a tag, branch, description or hash; None if there is none."""
         wanted = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         try:
             return git(*wanted, cwd=self.folder).strip()
@@ -53,13 +53,13 @@ class Template:
             return None
 
     def releases(self) -> list[str]:
-        """List the tags that are versions, and no pre-releases, the newest last."""
+        """Return the tags of releases without pre-releases, newest last."""
         found = {tag: version(tag) for tag in git("tag", "--list", cwd=self.folder).split()}
         known = {tag: one for tag, one in found.items() if one and not one.is_prerelease}
         return sorted(known, key=lambda tag: known[tag])
 
     def position(self, commit: str) -> Position:
-        """Tell where a commit stands; without a release before it, before all of them."""
+        """Return a commit's position. A commit before the first release is before all releases."""
         wanted = ("describe", "--tags", "--match", "*[0-9]*", "--always", commit)
         described = git(*wanted, cwd=self.folder).strip()
         if after := AFTER_A_RELEASE.fullmatch(described):
@@ -67,13 +67,13 @@ class Template:
         return Position(version(described) or Version("0"))
 
     def between(self, old: str, new: str) -> list[str]:
-        """List the releases that lead from one commit to another, the newest last."""
+        """Return the releases between two commits, newest last."""
         start, end = self.position(old), self.position(new)
         return [one for one in self.releases() if start < Position(Version(one)) <= end]
 
 
 def version(tag: str) -> Version | None:
-    """Read a tag as a version, or return None."""
+    """Parse a tag as a version; None if it is not one."""
     try:
         return Version(tag)
     except InvalidVersion:
@@ -81,10 +81,10 @@ def version(tag: str) -> Version | None:
 
 
 def fetch(source: str, folder: Path, limit: float) -> Template:
-    """Return a clone of the template in `folder`; of several processes, one makes it.
+    """Return a clone of the template in `folder`. Only one of several processes creates it.
 
     Raises:
-        TemplateError: it cannot be fetched, in `limit` seconds or at all; for each who asks.
+        TemplateError: cloning failed or took longer than `limit` seconds, in any of the processes.
     """
     name = sha256(source.encode()).hexdigest()[:16]
     clone, failure = folder / f"{name}.git", folder / f"{name}.failure"
@@ -92,7 +92,7 @@ def fetch(source: str, folder: Path, limit: float) -> Template:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not clone.exists() and not failure.exists():
             begun = folder / f"{name}.begun"
-            shutil.rmtree(begun, ignore_errors=True)  # of a process that was ended
+            shutil.rmtree(begun, ignore_errors=True)  # left by a killed process
             try:
                 options = ("--bare", "--no-hardlinks", "--quiet", "--")
                 git("clone", *options, expand(source), begun, limit=limit)

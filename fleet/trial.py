@@ -1,4 +1,4 @@
-"""A service's own tests, run in its clone."""
+"""Run a service's own tests in its clone."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON")
-"""How variables begin that are about this run and not about the service's."""
+"""Prefixes of variables that configure this process, not the service's tests."""
 
 OURS_TOO = {"UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_RUN_RECURSION_DEPTH", "VIRTUAL_ENV"}
 
 SHOWN = 60
-"""How many lines of a run that did not pass are kept."""
+"""Number of lines to keep of a test run that did not pass."""
 
 
 def try_out(copy: Path, output: Path, workers: int) -> Trial:
-    """Install a service and run its tests on some processes, writing all they print to a file."""
+    """Install a service and run its tests in parallel; write their output to a file."""
     variables = {
         name: value
         for name, value in os.environ.items()
@@ -51,7 +51,7 @@ def try_out(copy: Path, output: Path, workers: int) -> Trial:
 
 
 def verdict(outcome: Literal["passed", "failed", "unfinished"], output: Path) -> Trial:
-    """Sum a run up by its last line, and keep the end of one that did not pass."""
+    """Return the result of a run: its last line, and its last lines if it did not pass."""
     try:
         lines = output.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
     except FileNotFoundError:

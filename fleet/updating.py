@@ -1,4 +1,4 @@
-"""The update of one service, run in its clone as its developer would run it."""
+"""Update one service in its clone, as its developer would."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 SCRIPT = "development/template.py"
 CODE = (SCRIPT, "development/updating")
-"""A service's own updater."""
+"""The files of a service's own updater."""
 
 DONE, CONFLICTS = 0, 2
 LISTED = re.compile(r"^In conflict:\n((?:  .+\n?)+)", re.MULTILINE)
 PLACE = re.compile(r":\d+$| \([^()]*\)$")
 SHOWN = 6
-"""How many lines of a failed update are kept: the last ones say why."""
+"""Number of last lines to keep of a failed update's output."""
 
 
 class UpdateError(Exception):
-    """An update that did not go through."""
+    """A failed update."""
 
 
 def point(answers: Path, template: Template) -> None:
-    """Record the clone of the template as the source of a service, and change nothing else.
+    """Write the path of the template's clone into the answers file, and change nothing else.
 
-    An update compares the file with its render: a value in another place or form would conflict.
+    An update merges this file with its render, so other changes would conflict.
     """
     text = answers.read_text(encoding="utf-8")
     node = yaml.compose(text)
@@ -50,10 +50,10 @@ def point(answers: Path, template: Template) -> None:
 
 
 def is_original(copy: Path, template: Template, release: str) -> bool:
-    """Say whether a service's updater is what its release shipped.
+    """Return whether a service's updater is unchanged since its release.
 
-    Then it runs, as whatever it does is what will happen, also if a later release does it better.
-    One that the service edited is the service's code, which a rehearsal does not run.
+    An unchanged updater can run, and shows what the update will do. An edited updater is the
+    service's own code, which a check does not run.
     """
     blobs = ("ls-tree", "-r")
     below = [f"template/{path}" for path in CODE]
@@ -74,11 +74,11 @@ def update(
         copy: the service's folder in the clone.
         answers: the name of its answers file.
         release: the tag or commit to update to.
-        original: whether to run the service's own updater, and not copier alone.
-        variables: the environment, with whatever git is configured to do by its owner.
+        original: whether to run the service's own updater instead of copier alone.
+        variables: the environment, with the user's git configuration.
 
     Raises:
-        UpdateError: it did not go through; the message says why.
+        UpdateError: the update failed; the message gives the reason.
     """
     plain = ("-m", "copier", "update", "--trust", "--defaults", "--quiet", f"--vcs-ref={release}")
     own = (SCRIPT, "update", f"--to={release}")
@@ -106,7 +106,7 @@ def update(
 
 
 def named(printed: str) -> list[str]:
-    """List the files that an updater says are in conflict, without the places in them."""
+    """Return the files in conflict from an updater's output, without line numbers."""
     listed = LISTED.search(printed)
     lines = listed[1].splitlines() if listed else []
     return sorted({PLACE.sub("", line.strip()) for line in lines})

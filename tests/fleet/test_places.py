@@ -142,11 +142,11 @@ def test_bad_entries_are_shown_with_their_reason(evolved: Workshop) -> None:
     assert outcome.status == 1
     assert reasons.pop("orders") == ""
     for name, words in {
-        "missing": "no such folder",
+        "missing": "the folder does not exist",
         "plain": "not a git repository",
         "foreign": "no .copier-answers.yml",
         "broken": "is not YAML: expected the node content, but found '<stream end>', in line 1",
-        "undated": "does not say from which release",
+        "undated": "does not name a template and a release",
         "moved": "/nowhere/template, cannot be fetched",
         "unknown": "has no v0.9.9",
     }.items():

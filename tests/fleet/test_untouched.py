@@ -43,7 +43,7 @@ def test_neither_the_working_tree_nor_the_repository_changes(evolved: Workshop) 
     for old, new in zip(before, after, strict=True):
         assert set(old.items()) ^ set(new.items()) == set()
     assert [outcome.services[name]["uncommitted"] for name in ("orders", "stock")] == [True, False]
-    assert "uncommitted changes are left out" in outcome.printed
+    assert "uncommitted changes were ignored" in outcome.printed
 
 
 def test_the_code_of_a_repository_does_not_run(evolved: Workshop) -> None:
