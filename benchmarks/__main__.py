@@ -1,6 +1,6 @@
-"""Runs every benchmark, or those named, prints one table, and writes docs/benchmarks.md.
+"""Run all benchmarks, or the named ones, print a table, and write docs/benchmarks.md.
 
-Run it with `uv run nox -s benchmarks`, on a machine with nothing else to do.
+Run it with `uv run nox -s benchmarks`, on an idle machine.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ INTRODUCTION = """\
 # Benchmarks
 
 Written by `uv run nox -s benchmarks` on {day}, on {machine}. A ratio is made of
-two figures of one round, side by side; medians are shown, with the smallest and the largest. Read
-the ratios: all else depends on the machine. The [scripts](../benchmarks/README.md) say more.
+two figures measured side by side in one round. The table shows medians, smallest and largest figures. Compare
+ratios, because other figures depend on the machine. See the [scripts](../benchmarks/README.md).
 
 ![Each figure with a goal, its rounds as dots](benchmarks.svg)
 
@@ -33,7 +33,7 @@ the ratios: all else depends on the machine. The [scripts](../benchmarks/README.
 
 
 def main() -> int:
-    """Run the scripts, and return 1 if one of them broke off; a missed goal is a result."""
+    """Run the scripts, and return 1 if one of them failed. A missed goal is not a failure."""
     names = sys.argv[1:] or sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
     with TemporaryDirectory(prefix="benchmarks-") as folder:
         file = Path(folder) / "results"
@@ -48,12 +48,12 @@ def main() -> int:
         PAGE.write_text(INTRODUCTION.format(day=day, machine=machine) + table + "\n")
         draw([one for one in results if one.holds is not None], PLOTS)
     for name in broken:
-        print(f"{name} broke off: its figures are missing", file=sys.stderr)
+        print(f"{name} failed: its figures are missing", file=sys.stderr)
     return 1 if broken else 0
 
 
 def completes(name: str, results: Path) -> bool:
-    """Run a script, and say whether it came to its end with a verdict on its goals."""
+    """Run a script, and return whether it finished and reported its goals."""
     before = results.stat().st_size if results.exists() else 0
     command = [sys.executable, "-m", f"benchmarks.{name}"]
     environment = {**os.environ, RESULTS: str(results)}
@@ -62,8 +62,8 @@ def completes(name: str, results: Path) -> bool:
 
 
 def rows(results: list[Result]) -> list[str]:
-    """Make the table: ratios and bounds first, then the figures behind them."""
-    shown = ["| what | figure | compared with | goal | |", "|---|---|---|---|---|"]
+    """Return the rows of the table: first the figures with goals, then the others."""
+    shown = ["| measurement | figure | compared with | goal | |", "|---|---|---|---|---|"]
     for one in sorted(results, key=lambda one: one.holds is None):
         verdict = "" if one.holds is None else "met" if one.holds else "**missed**"
         shown.append(f"| {one.name} | {one.middle} | {one.against} | {one.goal} | {verdict} |")

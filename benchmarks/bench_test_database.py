@@ -240,7 +240,7 @@ def measure_waits(service: BenchedService) -> list[Figure]:
     migrated = bare["migrate"] + bare["connect"] + bare["drop_migrated"]
     return [
         Figure(
-            "wait of tests that are back to back",
+            "wait for a database without pause between tests",
             fast / bare["create"],
             1.2,
             "times",
@@ -315,7 +315,13 @@ def measure_memory(service: BenchedService) -> list[Figure]:
             "MiB",
             f"processes and memory file system; they took {took:.1f} s",
         ),
-        Figure("left after them", left, 0, "things", f"but a cache of {cache / MIB:.1f} MiB"),
+        Figure(
+            "processes and files left after them",
+            left,
+            0,
+            "",
+            f"except a cache of {cache / MIB:.1f} MiB",
+        ),
     ]
 
 
