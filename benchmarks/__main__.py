@@ -24,8 +24,8 @@ INTRODUCTION = """\
 # Benchmarks
 
 Written by `uv run nox -s benchmarks` on {day}, on {machine}. A ratio is made of
-two figures measured side by side in one round. The table shows medians, smallest and largest figures. Compare
-ratios, because other figures depend on the machine. See the [scripts](../benchmarks/README.md).
+two figures measured side by side in one round. The table shows medians, smallest and largest
+figures. Compare ratios, because other figures depend on the machine. See the [scripts](../benchmarks/README.md).
 
 ![Each figure with a goal, its rounds as dots](benchmarks.svg)
 
