@@ -23,11 +23,12 @@ class Helper:
     module: str
     function: str
     strings: int
+    """How many strings it needs beside the client."""
 
-    @property
-    def call(self) -> str:
-        """A call that returns the id of a new one."""
-        arguments = ", ".join(["client", *['f"REF-{number}"'] * self.strings])
+    def call(self, field: Field) -> str:
+        """Return a call that gives the id of a new one, for a field that refers to it."""
+        text = field.human.replace(" ", "-").upper()
+        arguments = ", ".join(["client", *[f'f"{text}-{{number}}"'] * self.strings])
         return f'(await create_{self.target}({arguments}))["id"]'
 
 

@@ -1,0 +1,263 @@
+"""`make domain` and `make domain-remove`: names, fields, edits, and changes that are all or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from development.scaffolding import documents, source
+from development.scaffolding.create import create
+from development.scaffolding.fields import parse
+from development.scaffolding.names import check_free, names_of, plural_of
+from development.scaffolding.remove import remove
+from development.scaffolding.workspace import ScaffoldError, Workspace, workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SERVICE = Path(__file__).parents[2]
+INVOICE = names_of("invoice")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(name="small")
+def _small(tmp_path: Path) -> Path:
+    """A folder with two files."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "old.txt").write_text("old")
+    (folder / "kept.txt").write_text("kept")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "plural"),
+    [
+        *[("invoice", "invoices"), ("category", "categories"), ("day", "days"), ("box", "boxes")],
+        *[("address", "addresses"), ("branch", "branches"), ("person", "people")],
+        *[("order_line", "order_lines"), ("cost_analysis", "cost_analyses"), ("bus", "buses")],
+    ],
+)
+def test_a_name_has_its_usual_plural(name: str, plural: str) -> None:
+    """Of several words the last one changes."""
+    assert plural_of(name) == plural
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("Invoice", "name=invoice"),
+        ("orderLine", "name=order_line"),
+        ("order-line", "name=order_line"),
+        ("", "name=invoice"),
+        ("$(touch x)", "name=touch_x"),
+        ("../product", "name=product"),
+        ("class", "keyword"),
+        ("match", "keyword"),
+        ("list", "built-in"),
+        ("json", "standard library"),
+        ("fastapi", "package"),
+        ("orders", "plural"),
+        ("tests", "plural"),
+        ("session", "its own modules"),
+        ("invoices", "plural=invoiceses"),
+        ("a" * 31, "at most 30"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(name: str, advice: str) -> None:
+    """The message says what to write instead."""
+    with pytest.raises(ScaffoldError, match=r".") as refusal:
+        names_of(name)
+    assert advice in str(refusal.value)
+
+
+def test_a_plural_can_be_given() -> None:
+    """It is refused if it is the name itself."""
+    assert names_of("sheep", "sheep_flock").plural == "sheep_flock"
+    with pytest.raises(ScaffoldError, match="must differ"):
+        names_of("sheep", "sheep")
+
+
+@pytest.mark.parametrize(("name", "plural"), [("product", ""), ("products_list", "products")])
+def test_a_name_that_is_taken_is_refused(name: str, plural: str) -> None:
+    """A domain's name, its plural and its routes are its own."""
+    with pytest.raises(ScaffoldError, match=r"already|another"):
+        check_free(names_of(name, plural), SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "advice"),
+    [
+        ("number", "name:kind"),
+        ("number:strr", "The kinds are str"),
+        ("number:str:unique:unique", "name:kind"),
+        ("a:str a:int", "given twice"),
+        ("id:uuid", "every domain has it"),
+        ("class:str", "invoice_class"),
+        ("model_name:str", "invoice_model_name"),
+        ("date:date", "invoice_date"),
+        ("invoice:str", "invoice_invoice"),
+        ("metadata:str", "invoice_metadata"),
+        ("Number:str", "lower-case"),
+        ("status:enum", "enum(first,second)"),
+        ("status:enum(open)", "two different values"),
+        ("status:enum(open,open)", "two different values"),
+        ("status:enum(Open,paid)", "'Open'"),
+        ("paid:bool:unique", "cannot be unique"),
+        ("parent:ref(invoice)", "itself"),
+        ("", "at least one field"),
+    ],
+)
+def test_a_field_that_cannot_be_is_refused(fields: str, advice: str) -> None:
+    """The message says what to write instead."""
+    with pytest.raises(ScaffoldError) as refusal:
+        parse(fields, INVOICE, {"metadata"})
+    assert advice in str(refusal.value)
+
+
+def test_fields_are_read() -> None:
+    """Values of an enum may have spaces around them."""
+    fields = parse("number:str:unique  status:enum(in-progress, done)? product:ref(product)", INVOICE)
+    number, status, product = fields
+    assert (number.name, number.is_unique, number.is_optional) == ("number", True, False)
+    assert (status.values, status.is_optional) == (("in-progress", "done"), True)
+    assert status.members == {"IN_PROGRESS": "in-progress", "DONE": "done"}
+    assert product.name == "product_id"
+
+
+LISTED = '''"""Routers."""
+
+from fastapi import APIRouter
+
+from . import product  # the example
+
+ROUTERS: list[APIRouter] = [
+    product.router,  # first
+]
+'''
+
+
+def test_a_list_is_edited_where_it_stands() -> None:
+    """Comments and everything else stay, and removing undoes adding."""
+    added = source.add_to_list(LISTED, "ROUTERS", "invoice.router", "routers/__init__.py")
+    assert "    product.router,  # first\n" in added
+    assert "invoice.router" in added
+    assert source.remove_from_list(added, "ROUTERS", {"invoice"}).split() == LISTED.split()
+
+
+def test_what_is_no_list_is_left_alone() -> None:
+    """The message names the file and what to write."""
+    with pytest.raises(ScaffoldError, match=r"x\.py has no ROUTERS = \[\.\.\.\]"):
+        source.add_to_list("ROUTERS = make()\n", "ROUTERS", "invoice.router", "x.py")
+
+
+def test_definitions_go_with_what_they_use() -> None:
+    """A function goes with an import that it uses, and so does the alias that uses the function."""
+    text = (
+        "from .a import Product\nfrom .b import Other, Thing as Item\n\n"
+        "def product_service() -> Product: ...\n\nProducts = [product_service]\n\n"
+        "def other() -> Other: ...\n"
+    )
+    kept, gone = source.without_names(text, {"Product", "Item"})
+    assert gone == {"product_service", "Products"}
+    assert "from .b import Other\n" in kept
+    assert "Product" not in kept
+
+
+def test_pages_forget_the_example(small: Path) -> None:
+    """Commands that call it go; lines that nobody foresaw are named."""
+    text = "Try it, or from a shell:\n\n```\ncurl http://x/api/v1/products\n```\n\nA product is sold.\n"
+    (small / "README.md").write_text(text)
+    with workspace(small) as copy:
+        documents.remove(copy, names_of("product"))
+        assert copy.read("README.md") == "Try it.\n\nA product is sold.\n"
+        assert documents.mentions(copy, names_of("product")) == ["README.md:3: A product is sold."]
+
+
+def test_changes_are_carried_over(small: Path) -> None:
+    """New, changed and deleted files arrive, and empty folders go."""
+    (small / "folder").mkdir()
+    (small / "folder/gone.txt").write_text("gone")
+    with workspace(small) as copy:
+        copy.write("old.txt", "changed")
+        copy.write("deep/new.txt", "new")
+        copy.delete("folder/gone.txt")
+        assert contents(small)["old.txt"] == b"old"
+        assert copy.carry_over() == ["deep/new.txt", "folder/gone.txt", "old.txt"]
+    assert contents(small) == {"old.txt": b"changed", "kept.txt": b"kept", "deep/new.txt": b"new"}
+    assert not (small / "folder").exists()
+
+
+def test_a_change_that_fails_half_way_is_undone(small: Path) -> None:
+    """One of the files cannot be written."""
+    before = contents(small)
+    with workspace(small) as copy:
+        copy.write("kept.txt", "changed")
+        copy.write("taken/new.txt", "new")
+        (small / "taken").write_text("a file where a folder is wanted")
+        with pytest.raises(OSError, match="taken"):
+            copy.carry_over()
+    assert contents(small) == {**before, "taken": b"a file where a folder is wanted"}
+
+
+def test_what_changed_meanwhile_is_not_overwritten(small: Path) -> None:
+    """The message says to run the command again."""
+    with workspace(small) as copy:
+        copy.write("old.txt", "ours")
+        (small / "old.txt").write_text("theirs")
+        with pytest.raises(ScaffoldError, match=r"old\.txt was changed meanwhile"):
+            copy.carry_over()
+    assert (small / "old.txt").read_text() == "theirs"
+
+
+def fail(_: Workspace) -> None:
+    """Find something wrong."""
+    raise ScaffoldError("`ruff check` failed")
+
+
+def interrupt(_: Workspace) -> None:
+    """Press Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda: create(SERVICE, "invoice", "name:str", ""), lambda: remove(SERVICE, "product")]
+)
+@pytest.mark.parametrize(
+    ("problem", "error"), [(fail, ScaffoldError), (interrupt, KeyboardInterrupt)]
+)
+def test_nothing_is_written_before_all_is_checked(
+    change: Callable[[], str],
+    problem: Callable[[Workspace], None],
+    error: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A check that fails, and Ctrl-C in the middle, leave every file as it was."""
+    paths = ("orders", "tests", "migrations", "README.md")
+    before = {path: contents_of(SERVICE / path) for path in paths}
+    monkeypatch.setattr(Workspace, "check_style", problem)
+    with pytest.raises(error):
+        change()
+    assert {path: contents_of(SERVICE / path) for path in paths} == before
+
+
+def contents_of(path: Path) -> dict[str, bytes]:
+    """Return the texts of a file or folder."""
+    if path.is_file():
+        return {path.name: path.read_bytes()}
+    return {name: data for name, data in contents(path).items() if "__pycache__" not in name}
+
+
+def test_an_unknown_domain_cannot_be_removed() -> None:
+    """The message names those that there are."""
+    with pytest.raises(ScaffoldError, match=r"no domain 'invoice'.*product"):
+        remove(SERVICE, "invoice")
