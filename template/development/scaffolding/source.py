@@ -1,6 +1,6 @@
 """Edits of the service's own Python files that keep everything else as its developers wrote it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 import libcst as cst
 from libcst import matchers as m
@@ -27,11 +27,8 @@ def add_to_list(source: str, name: str, element: str, file: str) -> str:
     Raises:
         ScaffoldError: the module has no such list.
     """
-
-    def change(elements: Sequence[cst.BaseElement]) -> list[cst.BaseElement]:
-        return [*elements, cst.Element(cst.parse_expression(element))]
-
-    changed, found = _change_list(source, name, change)
+    new = cst.Element(cst.parse_expression(element))
+    changed, found = _change_list(source, name, lambda value: _appended(value, new))
     if not found:
         raise ScaffoldError(
             f"{file} has no {name} = [...] to which {element} could be added: "
@@ -43,18 +40,66 @@ def add_to_list(source: str, name: str, element: str, file: str) -> str:
 def remove_from_list(source: str, name: str, gone: Collection[str]) -> str:
     """Remove the elements that are, or begin with, a name that is gone: `product.router`."""
 
-    def change(elements: Sequence[cst.BaseElement]) -> list[cst.BaseElement]:
-        kept = [one for one in elements if _first_name(one.value) not in gone]
-        if kept and len(kept) < len(elements) and elements[-1] not in kept:
-            kept[-1] = kept[-1].with_changes(comma=elements[-1].comma)
-        return kept
+    def without(value: cst.List | cst.Tuple) -> cst.List | cst.Tuple:
+        kept = [one for one in value.elements if _first_name(one.value) not in gone]
+        if value.elements and kept and kept[-1] is not value.elements[-1]:
+            value = _with_end(value, kept[-1].comma)
+            kept[-1] = kept[-1].with_changes(comma=value.elements[-1].comma)
+        elif not kept:
+            value = value.with_changes(**_brackets(value, cst.SimpleWhitespace("")))
+        return value.with_changes(elements=kept)
 
-    return _change_list(source, name, change)[0]
+    return _change_list(source, name, without)[0]
+
+
+def _appended(value: cst.List | cst.Tuple, new: cst.Element) -> cst.List | cst.Tuple:
+    """Append an element, on its own line if the last one has one."""
+    if not value.elements:
+        return value.with_changes(elements=[new])
+    last, end = value.elements[-1], _end(value)
+    if isinstance(end, cst.ParenthesizedWhitespace):
+        start = value.lbracket if isinstance(value, cst.List) else value.lpar[0]
+        indent = getattr(start.whitespace_after, "last_line", end.last_line)
+        last = last.with_changes(
+            comma=cst.Comma(whitespace_after=end.with_changes(last_line=indent))
+        )
+        new = new.with_changes(comma=cst.Comma())
+        value = value.with_changes(
+            **_brackets(value, end.with_changes(first_line=cst.TrailingWhitespace()))
+        )
+    return value.with_changes(elements=[*value.elements[:-1], last, new])
+
+
+def _with_end(
+    value: cst.List | cst.Tuple, comma: cst.Comma | cst.MaybeSentinel
+) -> cst.List | cst.Tuple:
+    """Let a comment after what becomes the last element stay behind it."""
+    end, after = _end(value), getattr(comma, "whitespace_after", None)
+    if isinstance(end, cst.ParenthesizedWhitespace) and isinstance(after, type(end)):
+        return value.with_changes(**_brackets(value, end.with_changes(first_line=after.first_line)))
+    return value
+
+
+def _end(value: cst.List | cst.Tuple) -> cst.BaseParenthesizableWhitespace:
+    """Return the space before the closing bracket."""
+    if isinstance(value, cst.List):
+        return value.rbracket.whitespace_before
+    return value.rpar[-1].whitespace_before if value.rpar else cst.SimpleWhitespace("")
+
+
+def _brackets(
+    value: cst.List | cst.Tuple, end: cst.BaseParenthesizableWhitespace
+) -> dict[str, object]:
+    """Return the change that puts this space before the closing bracket."""
+    if isinstance(value, cst.List):
+        return {"rbracket": value.rbracket.with_changes(whitespace_before=end)}
+    closing = [one.with_changes(whitespace_before=end) for one in value.rpar[-1:]]
+    return {"rpar": [*value.rpar[:-1], *closing]}
 
 
 def has_list(source: str, name: str) -> bool:
     """Say whether a module gives this name to a list or tuple."""
-    return _change_list(source, name, list)[1]
+    return _change_list(source, name, lambda value: value)[1]
 
 
 def names_imported_from(source: str, is_gone: Callable[[str, str], bool]) -> set[str]:
@@ -120,17 +165,16 @@ def _first_name(node: cst.CSTNode) -> str:
 def _change_list(
     source: str,
     name: str,
-    change: Callable[[Sequence[cst.BaseElement]], list[cst.BaseElement]],
+    change: Callable[[cst.List | cst.Tuple], cst.List | cst.Tuple],
 ) -> tuple[str, bool]:
-    """Change the elements of each list called `name` at the top of a module; say if one is."""
+    """Change each list called `name` at the top of a module; say if one is."""
     module, found = cst.parse_module(source), False
     body: list[cst.SimpleStatementLine | cst.BaseCompoundStatement] = []
     for node in module.body:
         value = _value_of(node, name)
         if isinstance(node, cst.SimpleStatementLine) and isinstance(value, Sized):
             found = True
-            changed = value.with_changes(elements=change(value.elements))
-            body.append(node.with_changes(body=[node.body[0].with_changes(value=changed)]))
+            body.append(node.with_changes(body=[node.body[0].with_changes(value=change(value))]))
         else:
             body.append(node)
     return module.with_changes(body=body).code, found
