@@ -25,7 +25,8 @@ INTRODUCTION = """\
 
 Written by `uv run nox -s benchmarks` on {day}, on {machine}. A ratio is made of
 two figures measured side by side in one round. The table shows medians, smallest and largest
-figures. Compare ratios, because other figures depend on the machine. See the [scripts](../benchmarks/README.md).
+figures. Compare ratios, because other figures depend on the machine. The
+[scripts](../benchmarks/README.md) give details.
 
 ![Each figure with a goal, its rounds as dots](benchmarks.svg)
 
