@@ -1,1 +1,1 @@
-"""What a developer's machine runs around the service; no part of it goes into the image."""
+"""Development servers and tools. The image does not contain them."""

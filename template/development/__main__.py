@@ -1,10 +1,10 @@
-"""Runs something with all that the service needs beside it.
+"""Run a command together with the servers that the service needs.
 
     python -m development --serve [--debug]   the service itself
     python -m development COMMAND...          any command of a developer's
 
-Exit code: the command's own; of `--serve`, 0 when it was stopped by Ctrl-C or SIGTERM; 1 when
-something it needs cannot be had; 128 and the signal's number when it was stopped while starting.
+Exit code: that of the command. With `--serve`, 0 after Ctrl-C or SIGTERM. 1 if
+a server cannot start, and 128 plus the signal's number if it was stopped while starting.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from development.serve import serve
 
 
 def main() -> int:
-    """Do what the command line says."""
+    """Run the command."""
     options = parse()
     logging.basicConfig(format="%(message)s")
     try:
@@ -36,12 +36,12 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     usage = "python -m development (--serve [--debug] | COMMAND...)"
-    parser = argparse.ArgumentParser(usage=usage, description="Run with all that is needed beside.")
+    parser = argparse.ArgumentParser(usage=usage, description="Run with the needed servers.")
     parser.add_argument("--serve", action="store_true", help="run the service itself")
-    parser.add_argument("--debug", action="store_true", help="with reload and debug logs")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="or any command")
+    parser.add_argument("--debug", action="store_true", help="enable reload and debug logs")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="any command")
     options = parser.parse_args()
     if options.serve == bool(options.command) or (options.debug and not options.serve):
         parser.error("say either --serve or a command")

@@ -1,4 +1,4 @@
-"""What a service needs beside it, as the runner sees it."""
+"""The servers that a service needs, as the runner uses them."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 
 class BackingError(Exception):
-    """Something the service needs cannot be had; the message says what to do."""
+    """A server that the service needs is unavailable. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Backing:
-    """One thing that is started beside the service, unless a variable says where a better one is.
+    """A server that is started for the service, unless a variable contains another one's address.
 
     Attributes:
         name: what a person calls it.

@@ -1,4 +1,4 @@
-"""Becomes a command that does not outlive its parent: `child.py PARENT COMMAND...`."""
+"""Execute a command that ends with its parent: `child.py PARENT COMMAND...`."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""Brings up what the service needs, runs a command beside it, and takes everything down again."""
+"""Start the needed servers, run a command, and stop everything again."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ GRACE = 0.3
 
 
 class Stopped(BaseException):
-    """Somebody asked for the end: Ctrl-C, SIGTERM, or the terminal was closed."""
+    """The user requested a stop: Ctrl-C, SIGTERM, or a closed terminal."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -28,7 +28,7 @@ class Stopped(BaseException):
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise Stopped in the block when somebody asks for the end."""
+    """Raise Stopped in the block when the user requests a stop."""
 
     def stop(signum: int, _frame: FrameType | None) -> None:
         raise Stopped(signum)
@@ -43,9 +43,9 @@ def stoppable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def backed(backings: Sequence[Backing], prefix: str, *, serving: bool) -> Iterator[dict[str, str]]:
-    """Give the environment of a child that finds everything it needs.
+    """Start the needed servers, and provide an environment with their addresses.
 
-    What a variable names already, in the environment or in the file `.env`, is not started.
+    A server whose variable is set, in the environment or in `.env`, is not started.
     """
     environment = dict(os.environ)
     given = {**read_dotenv(), **environment}
@@ -77,7 +77,7 @@ def read_dotenv() -> dict[str, str | None]:
 
 
 class Child:
-    """A command that ends with us, however we end."""
+    """A command that ends with this process, even if this process is killed."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -86,11 +86,11 @@ class Child:
         self.was_stopped = False
 
     def has_ended(self) -> bool:
-        """Say whether it runs no more."""
+        """Return whether it has ended."""
         return self._process.poll() is not None
 
     def wait(self, *, pass_interrupts: bool) -> int:
-        """Return its exit code; a signal that stopped it counts 128 and its number, as in a shell.
+        """Return its exit code, or 128 plus the number of the signal that ended it.
 
         Ctrl-C in a terminal goes to it directly. `pass_interrupts` is for a child that should also
         end when only we are interrupted; without it the child alone decides what Ctrl-C means.
@@ -105,7 +105,7 @@ class Child:
                 return code if code >= 0 else 128 - code
 
     def end(self) -> None:
-        """Make it end, by force if it does not in time."""
+        """Stop it, and kill it after a time limit."""
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE * 10)
@@ -116,7 +116,7 @@ class Child:
         if signum != signal.SIGINT:
             self._process.send_signal(signum)
         elif pass_interrupts:
-            # A second SIGINT would cut its requests short, so it gets time to show that it had one.
+            # A second SIGINT would abort its requests, so first check whether it received one.
             with contextlib.suppress(subprocess.TimeoutExpired, Stopped):
                 self._process.wait(GRACE)
             if not self.has_ended():

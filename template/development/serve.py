@@ -1,4 +1,4 @@
-"""Serves on a developer's machine, and says how to use it once it answers."""
+"""Run the service on a developer's machine, and print its address when it is ready."""
 
 import http.client
 import sys
@@ -15,7 +15,7 @@ PATIENCE = 120.0
 
 
 def serve(environment: Mapping[str, str], *, debug: bool) -> int:
-    """Run the service until it is stopped, and return its exit code; a wished stop is a success.
+    """Run the service until it is stopped, and return its exit code. A requested stop is a success.
 
     Raises:
         InvalidSettingsError: the environment's settings are missing or wrong.
@@ -36,7 +36,7 @@ def serve(environment: Mapping[str, str], *, debug: bool) -> int:
 
 
 def wait_until_it_answers(child: Child, host: str, port: int) -> bool:
-    """Say whether the service answers; False when it ended first or listens on an unknown port."""
+    """Wait until the service answers. Return False if it ended, or if its port is unknown."""
     deadline = time.monotonic() + PATIENCE
     while port and not child.has_ended() and time.monotonic() < deadline:
         if answers(host, port):
@@ -46,7 +46,7 @@ def wait_until_it_answers(child: Child, host: str, port: int) -> bool:
 
 
 def answers(host: str, port: int) -> bool:
-    """Say whether an HTTP server answers there."""
+    """Return whether an HTTP server answers at the address."""
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request("HEAD", "/openapi.json")
@@ -59,7 +59,7 @@ def answers(host: str, port: int) -> bool:
 
 
 def banner(host: str, port: int) -> str:
-    """Return what a developer wants to know first."""
+    """Return the text to print when the service is ready."""
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     lines = [
         f"{PACKAGE} is up.",

@@ -21,7 +21,7 @@ DEFAULT_FIELDS = "name:str"
 
 
 def main() -> int:
-    """Do what the command line says."""
+    """Run the command."""
     options = parse()
     try:
         with stoppable():
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description="Add a domain, or remove one.")
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("create", help="add a domain")

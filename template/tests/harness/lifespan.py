@@ -1,4 +1,4 @@
-"""Runs an application's lifespan as a server does."""
+"""Run an application's lifespan as a server does."""
 
 import asyncio
 import contextlib
@@ -9,10 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 @contextlib.asynccontextmanager
 async def running(app: ASGIApp) -> AsyncIterator[ASGIApp]:
-    """Start the application, give it as it has to be called while it runs, and stop it.
+    """Start the application, provide it with its lifespan's state, and stop it.
 
-    The whole lifespan runs in one task: a fixture's two halves run in different ones, which task
-    groups and cancel scopes in a lifespan do not survive.
+    The whole lifespan runs in one task. pytest may run the two halves of a fixture in different
+    tasks, which breaks task groups and cancel scopes in a lifespan.
     """
     lifespan = _Lifespan(app)
     await lifespan.start()
@@ -31,7 +31,7 @@ class _Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Return when the application is up; raise what kept it from starting."""
+        """Wait for the application's start, and raise its error if it fails."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
         self._task = asyncio.create_task(
             self._run(scope, self._to_app.get, self._answered.put), name="lifespan"
@@ -39,13 +39,13 @@ class _Lifespan:
         await self._exchange("startup")
 
     async def stop(self) -> None:
-        """Return when the application has stopped; raise what went wrong on the way."""
+        """Wait for the application's stop, and raise its error if it fails."""
         await self._exchange("shutdown")
         if self._task:
             await self._task
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application as a server does, with the state that its lifespan made."""
+        """Call the application as a server does, with the state of its lifespan."""
         await self._app({**scope, "state": dict(self._state)}, receive, send)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer for development and tests: it gives tokens to whoever asks.
+"""An OpenID Connect issuer for development and tests, which issues any requested token.
 
 It speaks real HTTP on the loopback interface, from a thread of this process; its keys are made anew
 each time.
@@ -30,7 +30,7 @@ GENERATORS: dict[str, Callable[[], Any]] = {
 
 
 class SigningKey:
-    """A private key, and the public part of it as issuers show it."""
+    """A private key and its published public key."""
 
     def __init__(self, algorithm: str = "ES256") -> None:
         self.algorithm = algorithm
@@ -45,12 +45,12 @@ class SigningKey:
         return {**public, "kid": self.id, "alg": self.algorithm, "use": "sig"}
 
     def sign(self, claims: dict[str, Any]) -> str:
-        """Return a token that makes these claims."""
+        """Return a token with these claims."""
         return jwt.encode(claims, self.private, self.algorithm, {"kid": self.id})
 
 
 class Issuer:
-    """What signs tokens, and what it says of itself over HTTP.
+    """An issuer: it signs tokens, and publishes its metadata and keys over HTTP.
 
     Attributes:
         keys: what it shows; the first one signs.
@@ -67,11 +67,11 @@ class Issuer:
         self._audience = audience
 
     def rotate(self, algorithm: str = "ES256") -> None:
-        """Sign with a new key from now on, and show no old one."""
+        """Replace the key with a new one."""
         self.keys = [SigningKey(algorithm)]
 
     def claims(self, scope: str = "", **others: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON is
-        """Return the claims of a good token and these others; those that are None are left out."""
+        """Return the claims of a valid token, changed by `others`. A claim of None is removed."""
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -85,11 +85,11 @@ class Issuer:
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, scope: str = "", **claims: Any) -> str:  # noqa: ANN401 - as JSON is
-        """Return a good token with these scopes, separated by spaces, and with these claims."""
+        """Return a valid token with these scopes, separated by spaces, and these claims."""
         return self.keys[0].sign(self.claims(scope, **claims))
 
     def documents(self) -> dict[str, Any]:
-        """Return what it says of itself, by path."""
+        """Return the published documents by path."""
         discovery = {
             "issuer": self.url,
             "jwks_uri": f"{self.url}/keys",
@@ -102,7 +102,7 @@ class Issuer:
 
     @contextmanager
     def serving(self, port: int = 0) -> Iterator[None]:
-        """Answer over HTTP in the block, on any free port or on this one."""
+        """Serve HTTP in the block, on the given port or on a free one."""
         server = Server(("127.0.0.1", port), self._handler())
         self.url = self.url or f"http://127.0.0.1:{server.server_port}"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -143,22 +143,22 @@ class Issuer:
                 self.wfile.write(content)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-                """Keep quiet: what is asked of it is of no interest."""
+                """Do not log requests."""
 
         return Handler
 
 
 class Server(ThreadingHTTPServer):
-    """An HTTP server whose clients may hang up."""
+    """An HTTP server that tolerates disconnecting clients."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as inherited
-        """Tell of every error, but for a client that waits no more."""
+        """Report errors, except a disconnected client."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 def granted(form: dict[str, list[str]]) -> dict[str, Any]:
-    """Return the claims that a form asks for: any scope, roles, subject and audience."""
+    """Return the claims that a token request asks for: scope, roles, subject and audience."""
     wished = {
         "scope": " ".join(form.get("scope", [])),
         "roles": " ".join(form.get("role", [])).split() or None,

@@ -51,7 +51,7 @@ def check(bootstrap_servers: str) -> None:
     """See whether anything listens at one of the addresses.
 
     Raises:
-        BackingError: nothing does.
+        BackingError: the issuer does not answer.
     """
     for server in bootstrap_servers.split(","):
         host, _, port = server.strip().rpartition(":")

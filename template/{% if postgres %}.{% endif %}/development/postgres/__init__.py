@@ -4,7 +4,7 @@
         print(server.url)
 
 Several processes may use one folder: the first starts the server, the others join it, and it
-stops when the last one leaves, however it leaves. `python -m development.postgres` runs just the
+stops when the last one exits, for whatever reason. `python -m development.postgres` runs only the
 server.
 """
 

@@ -1,4 +1,4 @@
-"""Runs just the embedded PostgreSQL: `python -m development.postgres [PORT] [--folder FOLDER]`."""
+"""Run the embedded PostgreSQL: `python -m development.postgres [PORT] [--folder FOLDER]`."""
 
 import argparse
 import signal
@@ -12,17 +12,17 @@ ENDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def main() -> int:
-    """Serve until Ctrl-C; several may run at once, they share the server."""
+    """Serve until Ctrl-C. Several processes can share the server."""
     parser = argparse.ArgumentParser(description="Run just the embedded PostgreSQL.")
-    parser.add_argument("port", nargs="?", type=int, help="to listen on; if left out, any free one")
-    parser.add_argument("--folder", type=Path, help="of the data; that of the service if left out")
+    parser.add_argument("port", nargs="?", type=int, help="the port; default: a free one")
+    parser.add_argument("--folder", type=Path, help="the data folder; default: the service's")
     options = parser.parse_args()
-    # Waited for instead of handled: no signal can come at a bad moment.
+    # Wait for signals instead of handling them, so that none interrupts other code.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
     try:
         with development_server(options.port, options.folder) as server:
             print(f"PostgreSQL 18 listens on {server.url}")
-            print("Ctrl-C stops it, or leaves it to those who still use it.", flush=True)
+            print("Ctrl-C stops it, unless another process still uses it.", flush=True)
             signal.sigwait(ENDS)
     except PostgresError as error:
         print(error, file=sys.stderr)

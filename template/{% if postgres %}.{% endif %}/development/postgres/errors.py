@@ -1,10 +1,10 @@
-"""Why the embedded server cannot be used, and what to do."""
+"""Errors of the embedded server, with advice."""
 
 from pathlib import Path
 
 LOG_LINES = 6
 
-# What PostgreSQL or the system says, and what helps.
+# Messages of PostgreSQL or the system, each with advice.
 ADVICE = {
     "No space left on device": "Free some space where {folder} lies",
     "Check free disk space": "Free some space where {folder} lies",
@@ -22,13 +22,13 @@ OTHER_ADVICE = "If the data in {folder} can be lost, remove that folder and try 
 
 
 class PostgresError(Exception):
-    """The embedded server cannot be used; the message says why and what to do."""
+    """The embedded server cannot be used. The message says why and what to do."""
 
 
 def explain(folder: Path, error: str, log: str = "") -> PostgresError:
-    """Word one error: what failed, what to do, and the end of what the server said.
+    """Create an error with the reason, advice, and the end of the server's log.
 
-    `log` stands for the server's log, which is gone with the folder of an ephemeral server.
+    `log` is the server's log, if the folder of an ephemeral server is already removed.
     """
     tail = log or log_tail(folder)
     advice = next((text for sign, text in ADVICE.items() if sign in error + tail), OTHER_ADVICE)

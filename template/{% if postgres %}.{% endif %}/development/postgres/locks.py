@@ -1,4 +1,4 @@
-"""File locks that the kernel gives back however their holder ends."""
+"""File locks, which the kernel releases when their process ends for any reason."""
 
 import contextlib
 import errno
@@ -13,9 +13,9 @@ POLL = 0.01
 
 
 def lock(path: Path, *, shared: bool = False, timeout: float = 0.0) -> TextIO | None:
-    """Return the open, locked file, or None when another holds it for `timeout` seconds.
+    """Return the open, locked file, or None if another process keeps it for `timeout` seconds.
 
-    A lock on a file that was removed meanwhile protects nothing, so it is given up and taken anew.
+    A lock on a removed file protects nothing, so it is released and taken again.
     """
     deadline = time.monotonic() + timeout
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -40,7 +40,7 @@ def lock(path: Path, *, shared: bool = False, timeout: float = 0.0) -> TextIO | 
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether another process holds the file."""
+    """Return whether another process has locked the file."""
     if not path.exists():
         return False
     try:
@@ -54,7 +54,7 @@ def is_locked(path: Path) -> bool:
 
 
 def has_other_users(path: Path) -> bool:
-    """Say whether anyone holds the file shared; a supervisor that took it for itself is no user."""
+    """Return whether any user has a shared lock; the supervisor's exclusive lock does not count."""
     with contextlib.suppress(FileNotFoundError):
         alone = lock(path)
         if alone:
@@ -69,7 +69,7 @@ def has_other_users(path: Path) -> bool:
 
 @contextlib.contextmanager
 def locked(path: Path, timeout: float) -> Iterator[None]:
-    """Hold the file, or raise TimeoutError."""
+    """Lock the file, or raise TimeoutError."""
     file = lock(path, timeout=timeout)
     if file is None:
         message = f"{path} was held by another process for {timeout:.0f} seconds"

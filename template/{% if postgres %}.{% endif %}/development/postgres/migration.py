@@ -1,6 +1,6 @@
-"""Writes a revision from what changed in the models: `python -m development.postgres.migration`.
+"""Write a revision for changed models: `python -m development.postgres.migration`.
 
-What the tests' fixture `schema_exceptions` names is left as it is.
+Objects in the tests' fixture `schema_exceptions` are ignored.
 """
 
 import json
@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def schema_exceptions() -> list[str] | None:
-    """Return the value of the fixture, or None after showing why there is none."""
+    """Return the fixture's value, or print why there is none and return None."""
     with TemporaryDirectory() as folder:
         file = Path(folder, "exceptions.json")
         command = [sys.executable, "-m", "pytest", "-q", str(FIXTURE)]

@@ -1,4 +1,4 @@
-"""The embedded server as its users see it: start or join, use, leave."""
+"""The interface of the embedded server: start or join it, use it, leave it."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ TIMEOUT = 90.0
 ATTEMPTS = 3
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
-# Supervisors that serve others when we leave; kept here so that Python does not warn about them.
+# Supervisors that outlive us. Without these references, Python would warn about them.
 _outlived: list[subprocess.Popen[str] | None] = []
 
 
@@ -86,7 +86,7 @@ class EmbeddedPostgres:
                     self._start()
                     break
                 except FileNotFoundError:
-                    # An ephemeral server that was just stopping took the folder along.
+                    # An ephemeral server that was just stopping has removed the folder.
                     self.stop()
                     if attempt == ATTEMPTS - 1:
                         raise
@@ -118,7 +118,7 @@ class EmbeddedPostgres:
     def _start(self) -> None:
         self._make_folder()
         with locked(self.folder / "lock", TIMEOUT):
-            # Waits while a server whose last user has just left is stopping.
+            # Wait while a server without users is stopping.
             self._users = lock(self.folder / "users", shared=True, timeout=TIMEOUT)
             self._port = self._join() or self._join_foreign() or self._launch()
 
@@ -137,14 +137,14 @@ class EmbeddedPostgres:
         while is_locked(self.folder / "alive"):
             with contextlib.suppress(FileNotFoundError):
                 return int(json.loads((self.folder / "server.json").read_text())["port"])
-            # No note any more: it's about to end by itself.
+            # The note is gone: the server is about to stop.
             lock_file = lock(self.folder / "alive", timeout=TIMEOUT)
             if lock_file:
                 lock_file.close()
         return None
 
     def _join_foreign(self) -> int | None:
-        """Join a server that someone started by hand; forget the note that a killed one left.
+        """Join a server that was started manually, or remove the note of a killed server.
 
         A copy of a folder in use has the note of a server that runs on the original.
         """
@@ -155,7 +155,7 @@ class EmbeddedPostgres:
             return None
         is_ours = len(lines) > 1 and Path(lines[1]) == self.folder / "data"
         if not is_ours or not system.is_postgres(int(lines[0])):
-            # The server refuses to start while the note names a living process of any kind.
+            # The server refuses to start while the note names any running process.
             note.unlink()
             return None
         with contextlib.suppress(OSError, IndexError):
@@ -168,7 +168,7 @@ class EmbeddedPostgres:
         )
 
     def _launch(self) -> int:
-        """Start a server of our own under a supervisor."""
+        """Start our own server with a supervisor."""
         error = log = ""
         for _ in range(1 if self._wished_port else ATTEMPTS):
             answer = self._ask_supervisor(self._choose_port())
@@ -176,7 +176,7 @@ class EmbeddedPostgres:
                 (self.folder / "port").write_text(str(answer["port"]))
                 return int(answer["port"])
             error, log = str(answer["error"]), str(answer.get("log", ""))
-            # Between our look and the server's bind another program may take the port: look again.
+            # Another program may have taken the port since we checked it: try another port.
             if "could not bind" not in log:
                 break
         raise explain(self.folder, error, log)
@@ -197,7 +197,7 @@ class EmbeddedPostgres:
             "ephemeral": self._ephemeral,
         }
         with log.open("ab") as errors:
-            # In a session of its own: Ctrl-C in the terminal is for us, and we leave in order.
+            # In its own session: Ctrl-C in the terminal reaches only us, and we stop in order.
             supervisor = self._supervisor = subprocess.Popen(
                 [sys.executable, "-I", "-S", SUPERVISOR],
                 stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The process between an embedded PostgreSQL and its users; `server.py` starts it as a script.
+"""The supervisor of an embedded PostgreSQL; `server.py` starts it as a script.
 
 It makes the data, starts the server, says in one line of JSON how that went, and then waits. Every
 user holds a shared lock on the file `users`; the kernel gives it back however a user ends, so when
@@ -31,16 +31,16 @@ LOG_LINES = 6
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "dynamic_shared_memory_type": "mmap",  # nothing of it outside its folder
+    "dynamic_shared_memory_type": "mmap",  # no files outside its folder
 }
 
 
 class SupervisorError(Exception):
-    """The server cannot run; the message is for the user."""
+    """The server cannot run. The message is for the user."""
 
 
 class Stop(BaseException):
-    """Somebody asked for the end, or the server ended by itself."""
+    """A signal requested the stop, or the server has ended."""
 
 
 def become(name: str | None) -> Callable[[], None]:
@@ -54,14 +54,14 @@ def become(name: str | None) -> Callable[[], None]:
             os.setuid(account.pw_uid)
         os.umask(0o077)
         if sys.platform == "linux":
-            # After setuid, which clears it: a supervisor that is killed takes the server along.
+            # After setuid, which resets it: if the supervisor is killed, the server ends too.
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
 
     return prepare
 
 
 class Supervisor:
-    """One server on one folder, from initdb to its last user."""
+    """A server with its data folder, from initdb until its last user leaves."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.folder = Path(spec["folder"])
@@ -73,7 +73,7 @@ class Supervisor:
         self.server: subprocess.Popen[bytes] | None = None
 
     def run(self, program: str, *arguments: str) -> None:
-        """Run a PostgreSQL program to its end, with its output in the log."""
+        """Run a PostgreSQL program, and write its output to the log."""
         with self.log.open("ab") as log:
             done = subprocess.run(
                 [self.programs / program, *arguments],
@@ -88,7 +88,7 @@ class Supervisor:
             raise SupervisorError(f"{program} failed with exit code {done.returncode}")
 
     def make_data(self) -> None:
-        """Create the data folder whole or not at all."""
+        """Create the data folder completely, or not at all."""
         version = self.data / "PG_VERSION"
         if version.exists():
             self.refuse_other_version(version.read_text().strip())
@@ -98,19 +98,19 @@ class Supervisor:
             arguments = ["-D", str(new), "-U", "postgres", f"--pwfile={password}"]
             arguments += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]
             arguments += ["--no-instructions", "--locale=C", "--locale-provider=builtin"]
-            # One iteration: the password is random, so nobody guesses it, and connecting is cheap.
+            # One iteration is enough for a random password, and makes connecting cheap.
             arguments += ["--builtin-locale=C.UTF-8", "-c", "scram_iterations=1"]
             self.run("initdb", *arguments, *self.spec["initdb"])
             new.rename(self.data)
 
     def adopt_data(self) -> None:
-        """Give the data to the server's account: a copy made by root belongs to root."""
+        """Change the owner of the data to the server's account: root's copies belong to root."""
         account = pwd.getpwnam(self.account) if self.account else None
         if account and self.data.stat().st_uid != account.pw_uid:
             self.give_all(self.data)
 
     def refuse_other_version(self, found: str) -> None:
-        """Raise unless the data was written by the major version that we have."""
+        """Raise SupervisorError if another major version wrote the data."""
         wanted = str(self.spec["version"])
         if found != wanted:
             raise SupervisorError(
@@ -120,7 +120,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def owned(self, path: Path) -> Iterator[Path]:
-        """Give an empty folder of the server's account; remove what is left of it after."""
+        """Provide an empty folder for the server's account, and remove it afterwards."""
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(mode=0o700)
         self.give(path)
@@ -131,7 +131,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def password_file(self) -> Iterator[Path]:
-        """Give a copy of the password that initdb can read."""
+        """Provide a copy of the password that initdb can read."""
         path = self.folder / "password.new"
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
@@ -143,19 +143,19 @@ class Supervisor:
             path.unlink(missing_ok=True)
 
     def give(self, path: Path) -> None:
-        """Make the path the server's account's."""
+        """Change the owner of a path to the server's account."""
         if self.account:
             account = pwd.getpwnam(self.account)
             os.chown(path, account.pw_uid, account.pw_gid)
 
     def give_all(self, path: Path) -> None:
-        """Make a folder and all that is in it the server's account's."""
+        """Change the owner of a folder and its contents to the server's account."""
         for folder, _, files in os.walk(path):
             for name in ("", *files):
                 self.give(Path(folder, name))
 
     def start(self) -> None:
-        """Start the server and return when it takes connections."""
+        """Start the server and return when it accepts connections."""
         command = [str(self.programs / "postgres"), "-D", str(self.data)]
         for name, value in (SETTINGS | self.spec["settings"] | {"port": self.spec["port"]}).items():
             command += ["-c", f"{name}={value}"]
@@ -177,7 +177,7 @@ class Supervisor:
             time.sleep(POLL)
 
     def is_ready(self, pid: int) -> bool:
-        """Say whether the server says that it takes connections."""
+        """Return whether the server reports that it accepts connections."""
         try:
             lines = (self.data / "postmaster.pid").read_text().split("\n")
         except OSError:
@@ -190,7 +190,7 @@ class Supervisor:
         return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
 
     def announce(self) -> dict[str, Any]:
-        """Write where the server listens for those who join later."""
+        """Write the server's address for users who join later."""
         state = {"port": self.spec["port"], "supervisor": os.getpid()}
         new = self.folder / "server.json.new"
         new.write_text(json.dumps(state))
@@ -198,7 +198,7 @@ class Supervisor:
         return state
 
     def serve(self) -> None:
-        """Let the server run until its last user leaves, it ends by itself, or we are told to."""
+        """Wait until the last user leaves, the server ends, or a signal arrives."""
         server = self.server
 
         def child_ended(_signum: int, _frame: FrameType | None) -> None:
@@ -213,9 +213,9 @@ class Supervisor:
             self.stop()
 
     def stop(self) -> None:
-        """End the server: in order, or at once when its data goes too; by force if it hangs.
+        """Stop the server in order, or at once if its data is removed too; kill it if it hangs.
 
-        An ephemeral server's data stays if there is a file `keep`; a path in it says where to.
+        An ephemeral server's data is kept if the file `keep` exists. It may contain the new path.
         """
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(name, signal.SIG_IGN if name != signal.SIGCHLD else signal.SIG_DFL)
@@ -233,13 +233,13 @@ class Supervisor:
         if place:
             self.move(Path(place))
         if place or throw_away:
-            # In one step, as others see it: the next user may be about to make the folder anew.
+            # Atomic for other processes: the next user may be about to create the folder again.
             gone = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.gone")
             self.folder.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
 
     def move(self, place: Path) -> None:
-        """Move what makes the server to another folder, over what is there."""
+        """Move the server's data to another folder, and replace the data there."""
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         for name in ("data", "password", "port"):
@@ -248,12 +248,12 @@ class Supervisor:
 
 
 def on_signal(_signum: int, _frame: FrameType | None) -> NoReturn:
-    """Turn a signal into an orderly end."""
+    """Turn a signal into an exception for an orderly stop."""
     raise Stop
 
 
 def main() -> int:
-    """Run one server as standard input says; how it went goes to standard output."""
+    """Run a server with the options on standard input; write the result to standard output."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a mask is inherited
     supervisor = Supervisor(json.loads(sys.stdin.readline()))
     with (supervisor.folder / "alive").open("w") as alive:

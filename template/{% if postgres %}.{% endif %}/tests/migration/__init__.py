@@ -1,1 +1,1 @@
-"""What is asked of every migration, those of this service included; nothing needs adding here."""
+"""Tests of all migrations, including the service's own. You do not have to add any."""

@@ -1,4 +1,4 @@
-"""Runs a test once for each revision."""
+"""Run a test once for each revision."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.harness.postgres import revisions, service
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every test that asks for `revision` all of them, oldest first."""
+    """Run each test with the parameter `revision` for all revisions, oldest first."""
     if "revision" in metafunc.fixturenames:
         scripts = revisions.revisions(service.alembic_config())
         metafunc.parametrize("revision", [script.revision for script in scripts])

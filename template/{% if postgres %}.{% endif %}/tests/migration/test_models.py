@@ -1,4 +1,4 @@
-"""The models describe the database that the migrations make."""
+"""The models and the migrations describe the same database."""
 
 from tests.harness.postgres import models, service
 from tests.harness.postgres.databases import Databases
@@ -7,7 +7,7 @@ from tests.harness.postgres.databases import Databases
 async def test_models_and_migrations_agree(
     databases: Databases, migrated_postgres_template: str, schema_exceptions: list[str]
 ) -> None:
-    """Each table, column, default, index, constraint, type and comment is the same in both."""
+    """Tables, columns, defaults, indexes, constraints, types and comments are equal in both."""
     drift = await models.drift(
         databases, migrated_postgres_template, service.metadata, schema_exceptions
     )

@@ -1,4 +1,4 @@
-"""Tokens for tests, of an issuer of their own."""
+"""Tokens for tests, from the tests' own issuer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# A run of tests that ask for no application does not import it.
+# Imported only by tests that need the issuer.
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def issuer() -> Iterator[Issuer]:
-    """An issuer that the service trusts; it says who it is over HTTP, as the real one does."""
+    """An issuer that the service trusts. It publishes its keys over HTTP, like a real one."""
     from development.authentication import AUDIENCE, Issuer  # noqa: PLC0415
 
     issuer = Issuer(AUDIENCE)
@@ -33,5 +33,5 @@ def authentication_settings(issuer: Issuer) -> dict[str, object]:
 
 @pytest.fixture
 def token(issuer: Issuer) -> Callable[..., str]:
-    """Makes good tokens: `token("products:write", sub="ada", roles=["admin"])`."""
+    """Creates valid tokens: `token("products:write", sub="ada", roles=["admin"])`."""
     return issuer.token

@@ -1,4 +1,4 @@
-"""Databases for tests: a test that asks for one gets one of its own.
+"""Databases for tests. Each test gets its own database.
 
 `databases` finds or starts the server, `template` makes the migrated database that `clones` copies
 ahead of time, `catalogue` tells two schemas apart, and `stairs`, `models`, `offline`, `squawk` and

@@ -1,4 +1,4 @@
-"""A loop in a thread of its own, for work that goes on while tests run."""
+"""An event loop in its own thread, for work that runs in parallel with tests."""
 
 import asyncio
 import concurrent.futures
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Background:
-    """Runs coroutines beside the tests, whose own loops come and go with each test."""
+    """Runs coroutines outside the event loops of tests, which exist for one test only."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -24,15 +24,15 @@ class Background:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do the work there while the caller's loop goes on."""
+        """Run a coroutine in the thread without blocking the caller's loop."""
         return await asyncio.wrap_future(self.submit(work))
 
     def call(self, function: Callable[[Argument], None], argument: Argument) -> None:
-        """Call a function there, soon."""
+        """Schedule a function call in the thread."""
         self._loop.call_soon_threadsafe(function, argument)
 
     def close(self) -> None:
-        """End the thread; what is still running there is cancelled."""
+        """Cancel running coroutines and end the thread."""
         self.submit(_cancel_others()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

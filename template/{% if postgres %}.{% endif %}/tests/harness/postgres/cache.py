@@ -1,4 +1,4 @@
-"""Keeps data folders of embedded servers between runs, migrated and packed, a few at a time."""
+"""Cache the data folders of embedded servers, migrated and packed, between runs."""
 
 import contextlib
 import os
@@ -9,20 +9,20 @@ from development.postgres.system import account_for
 from tests.harness.postgres.pack import BrokenPackError, pack, unpack
 
 KEPT = 3
-"""Entries to keep, of about 4 MB each: branches that one goes back and forth between."""
+"""Number of entries to keep, of about 4 MB each. Each branch may need its own."""
 
 SUFFIX = ".packed"
 
 
 def restore(cache: Path, name: str, folder: Path) -> bool:
-    """Unpack an entry into a server's folder; say whether there was a good one.
+    """Unpack an entry into a server's folder, and return whether there was a valid one.
 
-    A broken entry, which its checksum tells, is removed.
+    An entry with a wrong checksum is removed.
     """
     entry = cache / f"{name}{SUFFIX}"
     new = folder / "unpacked"
     try:
-        # Not yet at its place: a process that is killed half-way leaves nothing that looks whole.
+        # Written under another name first: a killed process leaves no incomplete entry.
         unpack(entry.read_bytes(), new)
     except FileNotFoundError:
         return False
@@ -38,7 +38,7 @@ def restore(cache: Path, name: str, folder: Path) -> bool:
 
 
 def store(cache: Path, name: str, folder: Path) -> None:
-    """Pack the data of a stopped server, and forget the entries that were not used for longest."""
+    """Pack the data of a stopped server, and remove the least recently used entries."""
     cache.mkdir(parents=True, exist_ok=True)
     staged = folder / "packing"
     staged.mkdir(mode=0o700)
@@ -58,7 +58,7 @@ def store(cache: Path, name: str, folder: Path) -> None:
 
 
 def discard(cache: Path, name: str) -> None:
-    """Forget an entry."""
+    """Remove an entry."""
     (cache / f"{name}{SUFFIX}").unlink(missing_ok=True)
 
 
@@ -77,7 +77,7 @@ def _runs(pid: str) -> bool:
 
 
 def _give_to_server(data: Path) -> None:
-    """Give the unpacked files to the account that the server will run as."""
+    """Change the owner of the unpacked files to the server's account."""
     name = account_for(data)
     if name:
         account = pwd.getpwnam(name)

@@ -1,4 +1,4 @@
-"""What is in a database, as PostgreSQL's catalogue tells it, and how two differ."""
+"""Read the objects of a database from PostgreSQL's catalogue, and compare two databases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import asyncpg
 
 QUERIES = Path(__file__).with_name("catalogue.sql")
 
-# The schema `internal` holds tables of the template's features, with a history of their own.
+# The schema `internal` contains tables of the template's features, with their own migrations.
 OWN = "nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'internal')"
 FREE = (
     "NOT EXISTS (SELECT FROM pg_depend d "
@@ -18,15 +18,15 @@ FREE = (
 OWNER = "(SELECT datdba FROM pg_database WHERE datname = current_database())"
 
 Catalogue = Mapping[tuple[str, str], str]
-"""From the kind and the name of each thing to its definition."""
+"""The definition of each object, by its kind and name."""
 
 BOOKKEEPING = "alembic_version"
 
 
 async def read(connection: asyncpg.Connection) -> Catalogue:
-    """Return what neither PostgreSQL, an extension, Alembic nor a feature made."""
+    """Return all objects except those of PostgreSQL, extensions, Alembic and features."""
     found: dict[tuple[str, str], str] = {}
-    # Names come out with their schema, whatever the role's search path is.
+    # With an empty search path, all names include their schema.
     async with connection.transaction(readonly=True):
         await connection.execute("SET LOCAL search_path = pg_catalog")
         for kind, query in _queries():
@@ -38,7 +38,7 @@ async def read(connection: asyncpg.Connection) -> Catalogue:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not the same in two databases; None where there is no such thing."""
+    """An object that differs between two databases. A missing side is None."""
 
     kind: str
     name: str
@@ -47,7 +47,7 @@ class Difference:
 
 
 def compare(before: Catalogue, after: Catalogue) -> list[Difference]:
-    """Return what differs; a table that came or went stands for all its parts."""
+    """Return the differences. A new or missing table is listed without its parts."""
     return [
         Difference(*key, before.get(key), after.get(key))
         for key in sorted({*before, *after})
@@ -56,7 +56,7 @@ def compare(before: Catalogue, after: Catalogue) -> list[Difference]:
 
 
 def differences(before: Catalogue, after: Catalogue) -> list[str]:
-    """Name what `after` leaves over, loses and changes, compared with `before`."""
+    """Describe the objects that `after` adds, misses and changes, compared with `before`."""
     lines = []
     for item in compare(before, after):
         if item.before is None:
@@ -79,7 +79,7 @@ def _queries() -> list[tuple[str, str]]:
 
 
 def _goes_with_owner(key: tuple[str, str], before: Catalogue, after: Catalogue) -> bool:
-    """Say whether a part of a table came or went with it: the table is named, not each part."""
+    """Return whether an object belongs to a table that is new or missing itself."""
     kind, name = key
     if (key in before) == (key in after):
         return False

@@ -1,4 +1,4 @@
-"""Copies of databases, made ahead while tests run and dropped behind their backs."""
+"""Clones of databases, created ahead and dropped in the background."""
 
 import asyncio
 import contextlib
@@ -12,21 +12,20 @@ from tests.harness.postgres import statements
 from tests.harness.postgres.failures import HarnessError
 
 LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-"""What there is to know when a server is gone: then its databases are of no concern."""
+"""Errors that mean the server has gone away. Its databases need no cleanup then."""
 
 READY_AT_MOST = 4
-"""Copies of one database that wait for a test; each takes about 8 MB."""
+"""Limit of unused clones of one database. Each takes about 8 MB."""
 
 BACKLOG_AT_MOST = 24
-"""Databases that wait for their end before a test has to wait for them, too."""
+"""Limit of databases that wait to be dropped. Beyond it, tests wait."""
 
 
 class Clones:
-    """Gives databases of one process; all of them are gone when it's closed.
+    """Creates and drops the databases of one process.
 
-    Lives in one loop. Has two connections, because a copy takes about 8 ms and a drop about 4: one
-    makes what will be needed while the other clears what is no longer. How many copies are kept
-    ready follows demand: one more whenever a test had to wait.
+    It runs in one event loop. One connection creates clones (8 ms each) while another drops
+    databases (4 ms each). The number of clones kept ready grows whenever a test had to wait.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Clones:
         self._tasks = [asyncio.create_task(self._make()), asyncio.create_task(self._clear())]
 
     async def take(self, source: str) -> str:
-        """Return the name of a new copy of `source`; from now on some are kept ready."""
+        """Return the name of a new clone of `source`, and keep clones ready from now on."""
         while len(self._leaving) > BACKLOG_AT_MOST:
             self._gone.clear()
             await self._gone.wait()
@@ -69,27 +68,27 @@ class Clones:
         return await future
 
     async def copy(self, source: str) -> str:
-        """Return the name of a new copy of `source`, which is made now."""
+        """Create a clone of `source` now and return its name."""
         async with self._creating:
             return await self._create(source)
 
     def give_back(self, name: str) -> None:
-        """Drop a database some time soon."""
+        """Drop a database in the background."""
         self._leaving.append(name)
         self._left.set()
 
     def forget(self, name: str) -> None:
-        """Let a database stay."""
+        """Keep a database."""
         self._made.discard(name)
 
     async def keep(self, name: str, new_name: str) -> None:
-        """Let a database stay, under another name."""
+        """Keep a database under another name."""
         self.forget(name)
         async with self._dropping:
             await statements.rename(self._dropper, name, new_name)
 
     async def close(self) -> None:
-        """Drop every database that was made and not kept."""
+        """Drop all databases except those to keep."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -113,13 +112,13 @@ class Clones:
             try:
                 async with self._creating:
                     name = await self._create(source)
-            except Exception as error:  # noqa: BLE001 - those who wait must hear of any
+            except Exception as error:  # noqa: BLE001 - waiting tests must receive any error
                 self._refuse(source, HarnessError(f"{source} cannot be copied: {error}"))
             else:
                 self._hand_over(source, name)
 
     def _next_source(self) -> str | None:
-        """Return what to copy next: first what a test waits for, then what will be wanted."""
+        """Return the next database to clone: first for waiting tests, then ahead of demand."""
         waited_for = (source for source, futures in self._waiting.items() if futures)
         wanted = (name for name, number in self._wanted.items() if len(self._ready[name]) < number)
         return next(waited_for, None) or next(wanted, None)
@@ -134,7 +133,7 @@ class Clones:
         self._ready[source].append(name)
 
     def _refuse(self, source: str, error: Exception) -> None:
-        """Tell those who wait; and stop making copies ahead, as the next one will fail as well."""
+        """Pass an error to waiting tests, and stop cloning ahead."""
         self._wanted[source] = 0
         while self._waiting[source]:
             future = self._waiting[source].popleft()

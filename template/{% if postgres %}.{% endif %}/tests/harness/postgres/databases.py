@@ -18,19 +18,19 @@ from tests.harness.postgres.failures import HarnessError, MigrationError
 from tests.harness.postgres.naming import EMPTY, dsn, kept_name, new_key, with_database
 
 CHOOSABLE = 15
-"""The first version of PostgreSQL that lets one choose how a database is copied."""
+"""The first version of PostgreSQL with a choice of the cloning strategy."""
 
 
 @dataclass(frozen=True)
 class Database:
-    """A database of a test's own."""
+    """A test's own database."""
 
     name: str
     url: str
 
 
 class Databases:
-    """Opens the server when a database is first asked for, and gives databases on it."""
+    """Opens the server when the first database is needed, and provides databases on it."""
 
     def __init__(self, root: Path, run_id: str, sources: Sequence[Path]) -> None:
         run.sweep()
@@ -53,24 +53,24 @@ class Databases:
         """Return the name of the migrated template.
 
         Raises:
-            HarnessError: there is none, because of the server or because of a migration.
+            HarnessError: the server is unavailable, or a migration failed.
         """
         return await self._background.run(self._template())
 
     async def take(self, source: str = EMPTY) -> Database:
-        """Return a database of the caller's own, a copy of `source`; some are kept ready."""
+        """Return a clone of `source` for the caller, and keep clones ready."""
         return await self._background.run(self._take(source, ahead=True))
 
     async def copy(self, source: str) -> Database:
-        """Return a copy of `source` that is made now; none are kept ready."""
+        """Create a clone of `source` now, without keeping clones ready."""
         return await self._background.run(self._take(source, ahead=False))
 
     def give_back(self, database: Database) -> None:
-        """Drop a database behind the caller's back."""
+        """Drop a database in the background."""
         self._background.call(self._opened().give_back, database.name)
 
     async def keep(self, database: Database) -> None:
-        """Let a database outlive the run, as `kept` has said."""
+        """Keep a database after the run, under the name that `kept` returned."""
         if self._embedded:
             self._opened().forget(database.name)
             (self.folder / "keep").write_text(str(self._kept_folder))
@@ -78,14 +78,14 @@ class Databases:
             await self._background.run(self._opened().keep(database.name, kept_name(database.name)))
 
     def kept(self, database: Database) -> str:
-        """Say where a database will be found after the run."""
+        """Return the URL that a kept database will have after the run."""
         if not self._embedded:
             return with_database(database.url, kept_name(database.name))
         folder = self._kept_folder.relative_to(self._root)
         return f"{database.url} (after `python -m development.postgres --folder {folder}`)"
 
     def close(self) -> None:
-        """Drop what is left, and leave the server, which stops if nobody else uses it."""
+        """Drop all databases and leave the server, which stops after its last user."""
         try:
             self._background.submit(self._close()).result()
         finally:
@@ -139,7 +139,7 @@ class Databases:
             connection = await self._add_connection()
             await shared.check(connection)
             await shared.sweep(connection)
-            # A template belongs to its role: another one may copy it, but not use its tables.
+            # The template belongs to its role. Other roles may clone it, but not use its tables.
             role = await connection.fetchval("SELECT current_user")
             self._digest = self._digest_for(f"{connection.get_server_version().major} {role}")
         else:
@@ -175,9 +175,9 @@ class Databases:
 
 
 async def _copy_options(connection: asyncpg.Connection) -> str:
-    """Return how databases are best copied on this server.
+    """Return the fastest cloning strategy of this server.
 
-    Copying files beats logging every page, except where the checkpoint that it needs waits for a
+    Copying files is faster than logging every page, unless its checkpoint waits for a
     disk.
     """
     choosable = connection.get_server_version().major >= CHOOSABLE

@@ -1,4 +1,4 @@
-"""Writes a revision from what changed in the models since the last one.
+"""Write a revision for the changes of the models.
 
 `make domain` runs this file alone, because tests have a database with all migrations applied.
 """
@@ -14,7 +14,7 @@ URL = "DATABASE_URL"
 
 
 def test_write_revision(migrated_postgres: str, schema_exceptions: list[str]) -> None:
-    """Compare the models with the migrations, but for what the fixture excepts."""
+    """Compare the models with the migrations, except objects that the fixture lists."""
     options = [f"-x=except={pattern}" for pattern in schema_exceptions]
     message = f"--message={os.environ['REVISION_MESSAGE']}"
     done = subprocess.run(  # noqa: S603 - our own tool, from our own environment

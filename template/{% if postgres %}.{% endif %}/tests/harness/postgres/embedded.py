@@ -1,4 +1,4 @@
-"""The embedded server of a run: one for all its processes, started by whichever comes first."""
+"""The embedded server of a test run. The first process starts it, and the others join."""
 
 import contextlib
 import shutil
@@ -14,45 +14,45 @@ TIMEOUT = 300.0
 ATTEMPTS = 10
 
 SETTINGS = {
-    # Data that nobody needs after a crash.
+    # The data need not survive a crash.
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    # Nothing that wakes up by itself, or connects to a template while it's being copied.
+    # No background processes, which could connect to the template while it is cloned.
     "autovacuum": "off",
     "checkpoint_timeout": "1h",
     "log_checkpoints": "off",
     "bgwriter_lru_maxpages": "0",
     "max_logical_replication_workers": "0",
-    # Small tables: plans need no compiler, no helpers, and little memory.
+    # The tables are small: plans need no JIT, no parallel workers, and little memory.
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "io_method": "sync",
     "shared_buffers": "32MB",
     "max_wal_size": "64MB",
     "min_wal_size": "2MB",
-    # Room for the pools of many tests at once.
+    # Enough connections for the pools of many parallel tests.
     "max_connections": "500",
 }
 INITDB = ("--wal-segsize=1", "--no-data-checksums")
 
 Build = Callable[[str], Awaitable[None]]
-"""Makes the migrated template on the server with this URL, or raises MigrationError."""
+"""Creates the migrated template on the server with this URL, or raises MigrationError."""
 
 
 async def start(folder: Path, cached: Path, digest: str, build: Build) -> EmbeddedPostgres:
-    """Join the run's server, or start it with the migrated template in it.
+    """Join the run's server, or start it with the migrated template.
 
-    Where the template cannot be made, `failures.noted` says why.
+    If the template cannot be created, `failures.noted` returns the reason.
 
     Raises:
         HarnessError: the server cannot be started.
     """
     server = EmbeddedPostgres(folder, settings=SETTINGS, initdb=INITDB, ephemeral=True)
     for _ in range(ATTEMPTS):
-        folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - this loop has a thread of its own
+        folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - this loop has its own thread
         try:
             with locked(folder / "prepare", TIMEOUT):
                 if is_locked(folder / "alive"):
@@ -60,7 +60,7 @@ async def start(folder: Path, cached: Path, digest: str, build: Build) -> Embedd
                 else:
                     await _prepare(server, cached, digest, build)
         except FileNotFoundError:
-            continue  # the server's last user has just left, and took the folder along
+            continue  # the server's last user has just left and removed the folder
         except (PostgresError, TimeoutError) as error:
             raise HarnessError(str(error)) from error
         return server
@@ -68,7 +68,7 @@ async def start(folder: Path, cached: Path, digest: str, build: Build) -> Embedd
 
 
 async def _prepare(server: EmbeddedPostgres, cached: Path, digest: str, build: Build) -> None:
-    """Start the server with the template in it, or with a note why there is none."""
+    """Start the server with the template, or record why there is none."""
     if cache.restore(cached, digest, server.folder):
         with contextlib.suppress(PostgresError):
             server.start()
@@ -81,7 +81,7 @@ async def _prepare(server: EmbeddedPostgres, cached: Path, digest: str, build: B
     except MigrationError as error:
         failures.note(server.folder, error)
         return
-    # Packed at rest: a copy of the files of a running server would be torn.
+    # Pack the files of the stopped server: those of a running one would be inconsistent.
     (server.folder / "keep").touch()
     server.stop()
     (server.folder / "keep").unlink()

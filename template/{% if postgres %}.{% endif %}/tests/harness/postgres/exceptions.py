@@ -1,4 +1,4 @@
-"""Hands the fixture `schema_exceptions` to `make migration`, which runs this file alone."""
+"""Pass the fixture `schema_exceptions` to `make migration`, which runs only this file."""
 
 import json
 import os

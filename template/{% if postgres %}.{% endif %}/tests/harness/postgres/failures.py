@@ -1,4 +1,4 @@
-"""Failures that many tests share: reported in full once in a run, in one line after that."""
+"""Failures of many tests at once: reported in full once per run, then in one line."""
 
 import contextlib
 import hashlib
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 class HarnessError(Exception):
-    """The harness cannot give what was asked for; the message says why and what to do.
+    """The harness cannot provide a database. The message says why and what to do.
 
-    Every test that needs the same thing fails with it: the first in full, the others with `short`.
+    All tests that need it fail: the first with the full message, the others with `short`.
     """
 
     short = "no test database can be had: the first such failure of this run says why"
@@ -26,20 +26,20 @@ class MigrationError(HarnessError):
 
 
 def migration_error(error: Exception) -> MigrationError:
-    """Word the failure of a migration: its revision, its line, its SQL and the reason."""
+    """Describe the failure of a migration: its revision, line, SQL and reason."""
     what = str(getattr(error, "what", "a migration"))
     message = str(error) if hasattr(error, "what") else f"{type(error).__name__}: {error}"
     return MigrationError(message, what)
 
 
 def note(folder: Path, error: MigrationError) -> None:
-    """Leave word for the other processes of the run."""
+    """Record a failure for the other processes of the run."""
     content = {"message": str(error), "what": error.what}
     (folder / "failed.json").write_text(json.dumps(content))
 
 
 def noted(folder: Path) -> MigrationError | None:
-    """Return why the run can have no migrated database, if a process has found out."""
+    """Return why the run has no migrated database, if a process has recorded it."""
     try:
         content = json.loads((folder / "failed.json").read_text())
     except FileNotFoundError:
@@ -48,8 +48,8 @@ def noted(folder: Path) -> MigrationError | None:
 
 
 def claim(folder: Path, error: HarnessError) -> bool:
-    """Say whether this process is the first of the run to report the error."""
-    folder.mkdir(exist_ok=True)  # a server that could not start may have taken it along
+    """Return whether this process is the first of the run to report the error."""
+    folder.mkdir(exist_ok=True)  # a server that failed to start may have removed it
     name = "reported-" + hashlib.sha256(error.short.encode()).hexdigest()[:16]
     with contextlib.suppress(FileExistsError):
         os.close(os.open(folder / name, os.O_CREAT | os.O_EXCL))

@@ -1,4 +1,4 @@
-"""The fixtures by which tests get databases. Override one by its name in `tests/conftest.py`."""
+"""Fixtures that provide databases. To change one, override it in `tests/conftest.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.harness.postgres.hooks import DATABASES, LENT, run_id, should_keep
 from tests.harness.postgres.naming import EMPTY
 
-# A run of unit tests alone imports nothing of databases: it starts in half the time.
+# Unit tests alone import no database code, which halves their start.
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def migration_sources() -> list[Path]:
-    """The files that decide what the migrations make; if they change, the template is made anew.
+    """The files that the migrated template depends on. If one changes, it is created again.
 
-    Found are the files below `migrations/` and the service's modules that revisions import.
+    The default is the files in `migrations/` and the service's modules that revisions import.
     Override this to add others, such as a file of data that a revision reads.
     """
     from tests.harness.postgres import history, project  # noqa: PLC0415
@@ -59,14 +59,14 @@ async def migrated_postgres_template(databases: Databases) -> str:
 async def migrated_postgres(
     databases: Databases, migrated_postgres_template: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[str]:
-    """The URL of a database of the test's own, with all migrations applied."""
+    """The URL of the test's own database, with all migrations applied."""
     async with lent(databases, migrated_postgres_template, request.node) as url:
         yield url
 
 
 @pytest.fixture
 async def postgres(databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """The URL of an empty database of the test's own."""
+    """The URL of the test's own empty database."""
     async with lent(databases, EMPTY, request.node) as url:
         yield url
 
@@ -87,7 +87,7 @@ async def database_settings(migrated_postgres: str) -> dict[str, object]:
 
 @contextlib.asynccontextmanager
 async def lent(databases: Databases, source: str, item: pytest.Item) -> AsyncIterator[str]:
-    """Give the URL of a copy of `source` for as long as a test runs."""
+    """Provide the URL of a clone of `source` during a test."""
     database = await databases.take(source)
     item.stash.setdefault(LENT, []).append(database)
     try:
@@ -111,7 +111,7 @@ def stairway(databases: Databases) -> Stairway:
 async def data_migration(
     stairway: Stairway,
 ) -> AsyncIterator[Callable[[str], Awaitable[DataMigration]]]:
-    """A function that gives a database just below a revision: see DataMigration."""
+    """A function that returns a database directly before a revision: see DataMigration."""
     from tests.harness.postgres.rows import DataMigration  # noqa: PLC0415
 
     async with contextlib.AsyncExitStack() as stack:
@@ -126,7 +126,7 @@ async def data_migration(
 
 @pytest.fixture(scope="session")
 def schema_exceptions() -> list[str]:
-    """What only the migrations make, or only the models, on purpose: `kind schema.table.part`.
+    """Objects that only migrations or only models create on purpose: `kind schema.table.part`.
 
     `*` stands for any text, as in `index public.events.*`.
     """
@@ -141,7 +141,7 @@ def unindexed_lists() -> list[str]:
 
 @pytest.fixture(scope="session")
 def linter_exclusions() -> list[str]:
-    """Rules of squawk that no revision has to follow: those of taste, and those held elsewhere."""
+    """Rules of squawk that are off: matters of style, and rules that other tests check."""
     from tests.harness.postgres.squawk import EXCLUSIONS  # noqa: PLC0415
 
     return list(EXCLUSIONS)

@@ -1,4 +1,4 @@
-"""The migration history as files, and all that it depends on."""
+"""The files of the migrations, and the files that they depend on."""
 
 import ast
 import hashlib
@@ -20,7 +20,7 @@ RUNNER = (
 
 
 def sources(root: Path, package: str) -> list[Path]:
-    """Return the files that decide what the migrations make.
+    """Return the files that the result of the migrations depends on.
 
     Those are the files below `migrations/`, the histories of features, and the modules of the
     service that its revisions import, directly or not. Of what `env.py` imports only the part that
@@ -37,7 +37,7 @@ def sources(root: Path, package: str) -> list[Path]:
 
 
 def digest(files: Iterable[Path], root: Path, *others: str) -> str:
-    """Return a name for the content of the files, the tools that apply them, and `others`."""
+    """Return a digest of the files, of the versions of the migration tools, and of `others`."""
     parts = [FORMAT, *others]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in DISTRIBUTIONS]
     content = hashlib.sha256("\n".join(parts).encode())
@@ -62,12 +62,12 @@ def _imported(files: Iterable[Path], root: Path, package: str) -> set[Path]:
 
 
 def _names(file: Path, root: Path) -> Iterator[str]:
-    """Give the names of all modules that a file may import."""
+    """Return the names of all modules that a file may import."""
     here = file.relative_to(root).parts[:-1]
     try:
         tree = ast.parse(file.read_bytes())
     except SyntaxError:
-        return  # running it will say so
+        return  # running the file will report the error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

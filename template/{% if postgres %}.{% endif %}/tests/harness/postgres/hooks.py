@@ -1,4 +1,4 @@
-"""What pytest itself has to know of databases: an option, and how failures are reported."""
+"""pytest hooks: an option to keep databases, and shorter reports of repeated failures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness.postgres.failures import HarnessError, claim
 
-if TYPE_CHECKING:  # a run of unit tests alone imports nothing of databases
+if TYPE_CHECKING:  # unit tests alone import no database code
     from collections.abc import Generator
 
     from tests.harness.postgres.databases import Database, Databases
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Shorten failures that were told before, and say where a failed test's database is."""
+    """Shorten repeated failures, and report the database of a failed test."""
     report = yield
     if not report.failed:
         return report
@@ -50,7 +50,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401 - not pytest's public API
-    """List the databases that were kept."""
+    """List the kept databases."""
     reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
     kept = [
         (report.nodeid, where)
@@ -65,11 +65,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401 - no
 
 
 def run_id(config: pytest.Config) -> str:
-    """Return what all processes of this run, and no others, have in common."""
+    """Return the id that all processes of this run share."""
     worker: dict[str, str] = getattr(config, "workerinput", {})
     return worker.get("testrunuid") or uuid.uuid4().hex
 
 
 def should_keep(item: pytest.Item) -> bool:
-    """Say whether the test's database is to outlive it."""
+    """Return whether to keep the test's database."""
     return bool(item.config.getoption(KEEP_OPTION)) and item.stash.get(FAILED, False)

@@ -1,4 +1,4 @@
-"""Compares what the models describe with what the migrations make, by making both."""
+"""Compare the models with the migrations by creating both databases."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -13,7 +13,7 @@ from tests.harness.postgres.databases import Database, Databases
 from tests.harness.postgres.naming import EMPTY
 
 KINDS = {"table", "column", "index", "constraint", "sequence", "type", "comment on"}
-"""What models can describe. The rest, such as functions and grants, is the migrations' alone."""
+"""The kinds of objects that models can define. Others, such as functions, need a migration."""
 
 FUNCTIONS = """
 SELECT pg_get_functiondef(oid) FROM pg_proc
@@ -27,7 +27,7 @@ ORDER BY oid
 async def drift(
     databases: Databases, template: str, metadata: MetaData, exceptions: Sequence[str]
 ) -> list[str]:
-    """Return a line for each thing that the models and the migrations see differently."""
+    """Return one line for each difference between the models and the migrations."""
     migrated, modelled = await databases.copy(template), await databases.copy(EMPTY)
     try:
         await _make(modelled, metadata, like=migrated)
@@ -44,7 +44,7 @@ async def drift(
 
 
 async def _make(database: Database, metadata: MetaData, *, like: Database) -> None:
-    """Make all that the models describe, on the extensions and functions of the migrations."""
+    """Create all objects of the models, with the extensions and functions of the migrations."""
     await _copy_ground(like, database)
     engine = service.create_engine(database.url)
     try:
@@ -57,7 +57,7 @@ async def _make(database: Database, metadata: MetaData, *, like: Database) -> No
 
 
 async def _copy_ground(source: Database, target: Database) -> None:
-    """Make the extensions and functions that models may use in defaults, checks and indexes."""
+    """Create the extensions and functions that defaults, checks and indexes may use."""
     old, new = await asyncpg.connect(source.url), await asyncpg.connect(target.url)
     try:
         for record in await old.fetch("SELECT extname FROM pg_extension"):
@@ -67,7 +67,7 @@ async def _copy_ground(source: Database, target: Database) -> None:
             try:
                 await new.execute(record["pg_get_functiondef"])
             except asyncpg.PostgresError:
-                continue  # it needs a table, which no model's default can
+                continue  # it needs a table, so no default of a model can use it
     finally:
         await old.close()
         await new.close()

@@ -1,14 +1,14 @@
-"""Names of the databases that the harness makes, by which it knows its own from all others."""
+"""Names of the harness's databases, which distinguish them from all others."""
 
 import re
 import secrets
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 EMPTY = "template1"
-"""What an empty database is a copy of."""
+"""The template of an empty database."""
 
 OWNED = "^pytest_[0-9a-f]{12}_[a-z0-9]+$"
-"""A database of one process, which shows that it lives by a connection named `pytest_<key>`."""
+"""A process's database. While the process runs, it has a connection named `pytest_<key>`."""
 
 URL = re.compile(r"(postgres|postgresql|postgresql\+asyncpg)://")
 DATABASE_NAMES = ("dbname", "database")
@@ -16,7 +16,7 @@ DATABASE_NAMES = ("dbname", "database")
 
 
 def new_key() -> str:
-    """Return a name for a process, which no other has."""
+    """Return a unique name for a process."""
     return f"pytest_{secrets.token_hex(6)}"
 
 
@@ -26,7 +26,7 @@ def template_name(digest: str) -> str:
 
 
 def kept_name(name: str) -> str:
-    """Return the name under which a database stays after the run."""
+    """Return the name of a kept database."""
     return name.replace("pytest_", "pytest_kept_", 1)
 
 
@@ -39,5 +39,5 @@ def with_database(url: str, database: str) -> str:
 
 
 def dsn(url: str) -> str:
-    """Return the URL in the spelling that every library reads; the service takes others as well."""
+    """Return the URL in the format that all libraries accept. The service accepts others too."""
     return f"postgresql://{url.partition('://')[2]}" if URL.match(url) else url

@@ -1,7 +1,7 @@
-"""Packs a folder into one file of bytes, and unpacks it: small, fast, and checked.
+"""Pack a folder into bytes with a checksum, and unpack it.
 
-A PostgreSQL data folder holds several copies of the same catalogue, one in each database. Every
-content is kept once, which makes the packed folder four times smaller, and quicker to unpack.
+A PostgreSQL data folder contains the same catalogue once in each database. Equal
+files are stored once, which makes the packed folder four times smaller, and faster to unpack.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ DIGEST = 32
 
 
 class BrokenPackError(Exception):
-    """The bytes are not what was packed."""
+    """The packed data is damaged."""
 
 
 def pack(folder: Path) -> bytes:
-    """Return everything in a folder, which must not change meanwhile."""
+    """Pack a folder, which must not change meanwhile."""
     folders: list[str] = []
     files: list[tuple[str, int, int]] = []
     known: dict[bytes, int] = {}
@@ -41,10 +41,10 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(packed: bytes, folder: Path) -> None:
-    """Write what was packed into a new folder, for the owner's eyes only.
+    """Unpack into a new folder that only its owner can read.
 
     Raises:
-        BrokenPackError: the bytes are not what `pack` returned; nothing is written then.
+        BrokenPackError: the data is damaged. Nothing is written.
     """
     if len(packed) <= DIGEST or hashlib.sha256(packed[DIGEST:]).digest() != packed[:DIGEST]:
         raise BrokenPackError

@@ -1,11 +1,11 @@
-"""The revisions, and which of them need which."""
+"""The revisions and their dependencies."""
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
 
 def revisions(config: Config) -> list[Script]:
-    """Return all revisions, parents before children, always in the same order."""
+    """Return all revisions in a fixed order, parents before children."""
     needed = parents(config)
     depths: dict[str, int] = {}
     scripts = [*ScriptDirectory.from_config(config).walk_revisions()][::-1]

@@ -1,4 +1,4 @@
-"""Rows before a migration, rows after it, and the way back."""
+"""Tests of data migrations: rows before a revision, after it, and after its downgrade."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from tests.harness.postgres.databases import Database
 
 
 class DataMigration:
-    """A database just below a revision, with an open connection.
+    """A database directly before a revision, with an open connection.
 
     async def test_names_are_split(data_migration: Callable[[str], Awaitable[DataMigration]]):
         migration = await data_migration("3f2a9c01b7de")
@@ -35,12 +35,12 @@ class DataMigration:
 
     @classmethod
     async def below(cls, revision: str, stairway: stairs.Stairway) -> "DataMigration":
-        """Return one whose database has all that the revision needs and nothing else."""
+        """Return a database with exactly the revisions that this one depends on."""
         database = await stairway.below(revision)
         return cls(revision, stairway, database, await asyncpg.connect(database.url))
 
     async def execute(self, statement: str, *arguments: object) -> None:
-        """Run a statement, such as one that makes the rows to begin with."""
+        """Run a statement, for example to insert rows before the upgrade."""
         await self.connection.execute(statement, *arguments)
 
     async def rows(self, query: str, *arguments: object) -> Sequence[tuple[Any, ...]]:
@@ -59,10 +59,10 @@ class DataMigration:
         await self._forget_types()
 
     async def close(self) -> None:
-        """Give the database back."""
+        """Return the database for other tests."""
         await self.connection.close()
         self._stairway.discard(self._database)
 
     async def _forget_types(self) -> None:
-        # What asyncpg remembers of tables and types is out of date now.
+        # asyncpg's cached tables and types are outdated now.
         await self.connection.reload_schema_state()

@@ -1,4 +1,4 @@
-"""What the processes of one test run share: a folder, and the marks and locks in it."""
+"""The folder that the processes of a test run share, with its locks."""
 
 import contextlib
 import os
@@ -13,17 +13,17 @@ from development.postgres.locks import is_locked, lock
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, not a file with a guessable name
 PREFIX = f"pytest-postgres-{os.getuid()}-"
 ROOM = 512 * 1024 * 1024
-"""Bytes that must be free in memory for a run to use it."""
+"""Free bytes that a run needs to keep its data in memory."""
 
 TIMEOUT = 10.0
 YOUNG = 10.0
-"""Seconds in which a folder may be without locks, because its maker has not come to them yet."""
+"""Seconds during which a new folder may have no locks yet."""
 
 
 def run_folder(run_id: str) -> Path:
-    """Return where the run with this id keeps its data: in memory if there is room, else on disk.
+    """Return the folder of a run: in memory if there is enough space, otherwise on disk.
 
-    Every process of a run must come to the same answer, so what exists already decides.
+    All processes of a run must use the same folder, so an existing folder decides.
     """
     places = _places()
     folders = [place / f"{PREFIX}{run_id}" for place in places]
@@ -34,7 +34,7 @@ def run_folder(run_id: str) -> Path:
 
 
 def sweep() -> None:
-    """Remove the folders of this account's runs that are dead."""
+    """Remove the folders of this account's dead runs."""
     for place in _places():
         for folder in place.glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError):
@@ -43,14 +43,14 @@ def sweep() -> None:
 
 
 class Membership:
-    """Holds a run's folder for this process; the last one to leave takes the folder along."""
+    """Locks a run's folder for this process. The last process removes the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = self._join()
 
     def leave(self) -> None:
-        """Let go of the folder, and remove it if nobody else holds it."""
+        """Release the folder, and remove it if no other process uses it."""
         if self._lock:
             self._lock.close()
         with contextlib.suppress(FileNotFoundError):
@@ -63,13 +63,13 @@ class Membership:
     def _join(self) -> TextIO | None:
         while True:
             self.folder.mkdir(exist_ok=True)
-            # Whoever is just leaving may take the folder along.
+            # A process that is just leaving may remove the folder.
             with contextlib.suppress(FileNotFoundError):
                 return lock(self.folder / "members", shared=True, timeout=TIMEOUT)
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder, at once as far as others can see: they may be about to make it anew."""
+    """Remove a folder atomically for other processes, which may be about to create it again."""
     gone = folder.with_name(f"{folder.name}.{os.getpid()}.gone")
     folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

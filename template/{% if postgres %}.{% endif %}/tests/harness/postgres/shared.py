@@ -1,4 +1,4 @@
-"""A server of the developer's own, named by TEST_DATABASE_URL, which may serve others too."""
+"""The developer's own server in TEST_DATABASE_URL, which others may use too."""
 
 import contextlib
 
@@ -21,7 +21,7 @@ AND NOT EXISTS (
 
 
 async def connect(url: str, key: str) -> asyncpg.Connection:
-    """Return a connection by which others see that this process lives.
+    """Return a connection that shows to other runs that this process is alive.
 
     Raises:
         HarnessError: the server cannot be reached.
@@ -36,10 +36,10 @@ async def connect(url: str, key: str) -> asyncpg.Connection:
 
 
 async def check(connection: asyncpg.Connection) -> None:
-    """See whether the server and the role will do.
+    """Check that the server and the role can be used.
 
     Raises:
-        HarnessError: they will not.
+        HarnessError: they cannot be used.
     """
     version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
     if version < OLDEST:
@@ -59,11 +59,11 @@ async def check(connection: asyncpg.Connection) -> None:
 
 
 async def sweep(connection: asyncpg.Connection) -> None:
-    """Drop the databases that dead processes of test runs left, and no other.
+    """Drop the databases of dead test processes, and no others.
 
-    Each process shows in `pg_stat_activity` from before its first database until after its last.
+    A live process is in `pg_stat_activity` as long as it has databases.
     """
     for record in await connection.fetch(DEAD, OWNED):
-        # Another run may be sweeping, too; and what cannot be dropped now is left to the next run.
+        # Another run may do the same. The next run drops what cannot be dropped now.
         with contextlib.suppress(asyncpg.PostgresError):
             await statements.drop(connection, record["datname"])

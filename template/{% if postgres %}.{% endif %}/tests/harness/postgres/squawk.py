@@ -1,4 +1,4 @@
-"""Lints the SQL of a revision for what stops production: long locks and breaking changes."""
+"""Check the SQL of a revision for long locks and breaking changes."""
 
 import json
 import subprocess
@@ -11,12 +11,12 @@ from alembic.script import Script
 from tests.harness.postgres import offline
 
 ACCEPTED = "squawk_accepted"
-"""The name in a revision's file of a mapping from a rule to why it may be broken there."""
+"""The name of a mapping in a revision's file: from a rule to the reason for an exception."""
 
 OLDEST = "14"
 
 EXCLUSIONS = (
-    # Matters of taste, which stop nothing.
+    # Matters of style, which do not block production.
     "ban-char-field",
     "prefer-bigint-over-int",
     "prefer-bigint-over-smallint",
@@ -33,7 +33,7 @@ EXCLUSIONS = (
 
 
 def faults(script: Script, exclusions: Iterable[str]) -> list[str]:
-    """Return a line or more for each thing that would stop production, but for what is accepted."""
+    """Return the findings of squawk, without those that the revision accepts."""
     accepted = _accepted(script)
     found = _lint(offline.revision(script), exclusions)
     unused = sorted(accepted.keys() - {item["rule_name"] for item in found})

@@ -1,4 +1,4 @@
-"""Databases at any revision, and the way up and down one step."""
+"""Databases at any revision, for tests of one upgrade and downgrade."""
 
 from collections import OrderedDict
 
@@ -12,14 +12,14 @@ from tests.harness.postgres.failures import MigrationError, migration_error
 from tests.harness.postgres.naming import EMPTY
 
 LANDINGS_AT_MOST = 6
-"""Databases that stay at the revisions where earlier tests ended, to go on from there."""
+"""Limit of databases to keep at the revisions of earlier tests, as starting points."""
 
 IRREVERSIBLE = "irreversible"
-"""The name in a revision's file that says why it cannot be undone."""
+"""The name of a text in a revision's file: why it cannot be undone."""
 
 
 class Stairway:
-    """Gives databases at any revision, without starting from nothing each time."""
+    """Provides databases at any revision, reusing those of earlier tests."""
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
@@ -40,7 +40,7 @@ class Stairway:
         return found
 
     async def below(self, revision: str) -> Database:
-        """Return a database in which all that the revision needs is applied, and nothing else.
+        """Return a database with exactly the revisions that this one depends on.
 
         Raises:
             HarnessError: there is no server, or an earlier migration fails.
@@ -54,7 +54,7 @@ class Stairway:
         return database
 
     def _highest_landing(self, wanted: set[str]) -> Database | None:
-        """Return the database that is furthest on the way and has nothing that is not wanted."""
+        """Return the most advanced database that has only needed revisions."""
         applied = {name: {name, *self.ancestors(name)} for name in self._landings}
         fitting = [name for name, those in applied.items() if those <= wanted]
         if not fitting:
@@ -62,7 +62,7 @@ class Stairway:
         return self._landings[max(fitting, key=lambda name: len(applied[name]))]
 
     def leave(self, revision: str, database: Database) -> None:
-        """Take back a database that is at the revision, for tests of later ones to start from."""
+        """Take back a database at the revision, as a starting point for later revisions."""
         if known := self._landings.pop(revision, None):
             self._databases.give_back(known)
         self._landings[revision] = database
@@ -71,14 +71,14 @@ class Stairway:
             self._databases.give_back(oldest)
 
     def discard(self, database: Database) -> None:
-        """Take back a database that nothing more is to be done with."""
+        """Take back a database that is not needed any more."""
         self._databases.give_back(database)
 
     async def check(self, revision: str) -> None:
-        """Go up, down and up again, and compare what there is before and after.
+        """Upgrade, downgrade and upgrade again, and compare the schemas.
 
         Raises:
-            AssertionError: going down does not restore what was, or going up again fails.
+            AssertionError: the downgrade does not restore the schema, or the second upgrade fails.
             HarnessError: an earlier migration fails.
         """
         database = await self.below(revision)
@@ -106,7 +106,7 @@ class Stairway:
 
 
 async def read(database: Database) -> catalogue.Catalogue:
-    """Return what is in a database."""
+    """Return the objects of a database."""
     connection = await asyncpg.connect(database.url)
     try:
         return await catalogue.read(connection)
@@ -118,7 +118,7 @@ async def climb(config: Config, revision: str) -> None:
     """Upgrade to a revision.
 
     Raises:
-        MigrationError: a migration on the way fails.
+        MigrationError: a migration fails.
     """
     try:
         await service.upgrade(config, revision)

@@ -1,4 +1,4 @@
-"""The few statements that make, mark and drop databases."""
+"""Statements that create, rename and drop databases."""
 
 import asyncio
 import time
@@ -6,16 +6,16 @@ import time
 import asyncpg
 
 PATIENCE = 30.0
-"""Seconds to wait until nobody else uses the database that is to be copied."""
+"""Seconds to wait until no other session uses the database to clone."""
 
 CLOSING = 0.25
-"""Seconds in which the sessions of a database that is to go may end by themselves."""
+"""Seconds to wait for the end of sessions before a database is dropped."""
 
 POLL = 0.01
 
 
 async def create(connection: asyncpg.Connection, name: str, options: str) -> None:
-    """Create a database, trying again while another session is in the way of its copying."""
+    """Create a database, and retry while another session prevents the cloning."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -29,7 +29,7 @@ async def create(connection: asyncpg.Connection, name: str, options: str) -> Non
 
 
 async def drop(connection: asyncpg.Connection, name: str) -> None:
-    """Drop a database, template or not, with the sessions that are still in it."""
+    """Drop a database, even a template, and end its sessions."""
     await _until_unused(connection, name)
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -39,7 +39,7 @@ async def drop(connection: asyncpg.Connection, name: str) -> None:
 
 
 async def rename(connection: asyncpg.Connection, name: str, new_name: str) -> None:
-    """Rename a database, ending the sessions that are still in it."""
+    """Rename a database, and end its sessions."""
     await connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
     )
@@ -48,7 +48,7 @@ async def rename(connection: asyncpg.Connection, name: str, new_name: str) -> No
 
 
 async def _until_unused(connection: asyncpg.Connection, name: str) -> None:
-    """Give the last sessions time to end: PostgreSQL itself looks every 100 ms only."""
+    """Wait for the last sessions to end. PostgreSQL itself checks only every 100 ms."""
     deadline = time.monotonic() + CLOSING
     count = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
     while time.monotonic() < deadline:

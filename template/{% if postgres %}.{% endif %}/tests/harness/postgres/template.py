@@ -1,4 +1,4 @@
-"""The migrated database that every test's database is a copy of."""
+"""The migrated database that is cloned for each test."""
 
 import asyncpg
 
@@ -7,11 +7,11 @@ from tests.harness.postgres.failures import migration_error
 from tests.harness.postgres.naming import template_name, with_database
 
 LOCK = 0x70797465737400
-"""Key of the advisory lock that the maker of a template holds ("pytest" in ASCII)."""
+"""Key of the advisory lock for creating the template ("pytest" in ASCII)."""
 
 KEPT = 5
 DAYS = 7
-"""A server keeps this many templates of anybody's, and those of the last days."""
+"""Number of templates to keep on a server, besides those used in the last days."""
 
 OLD = """
 SELECT datname FROM (
@@ -25,9 +25,9 @@ WHERE place > $1 AND used < to_char(now() - $2 * interval '1 day', 'YYYY-MM-DD')
 
 
 async def ensure(connection: asyncpg.Connection, url: str, digest: str, key: str) -> str:
-    """Return the name of the template, which is made if the server has none yet.
+    """Return the name of the template, and create it if the server does not have it.
 
-    Only a whole one ever has the name: it gets it when it's done.
+    It gets its name when it is complete.
 
     Raises:
         MigrationError: a migration failed.
@@ -53,7 +53,7 @@ async def migrate(url: str) -> None:
         MigrationError: one of them failed.
     """
     try:
-        # Not at the top: where the template exists already, this is never needed.
+        # Imported only when the template must be created.
         from tests.harness.postgres import service  # noqa: PLC0415
 
         await service.upgrade(service.alembic_config(url), "heads")
@@ -71,12 +71,12 @@ async def _make(connection: asyncpg.Connection, url: str, name: str, temporary: 
     try:
         await migrate(with_database(url, temporary))
         await _warm(with_database(url, temporary))
-        # Nobody can change it from now on, nor be in the way of its copying.
+        # Nobody can change it from now on, or block its cloning.
         await connection.execute(f'ALTER DATABASE "{temporary}" ALLOW_CONNECTIONS false')
         await connection.execute(f'ALTER DATABASE "{temporary}" IS_TEMPLATE true')
         await connection.execute(f'ALTER DATABASE "{temporary}" RENAME TO "{name}"')
     except asyncpg.DuplicateDatabaseError:
-        # Made meanwhile by a run that keeps its locks in another database of the server.
+        # Another run, with its locks in another database, has created it meanwhile.
         await statements.drop(connection, temporary)
     except BaseException:
         await statements.drop(connection, temporary)
@@ -84,7 +84,7 @@ async def _make(connection: asyncpg.Connection, url: str, name: str, temporary: 
 
 
 async def _warm(url: str) -> None:
-    """Let PostgreSQL write the file by which sessions start faster; every copy has it, too."""
+    """Make PostgreSQL write its relation cache, so that sessions of all clones start faster."""
     connection = await asyncpg.connect(url)
     await connection.close()
 
