@@ -26,6 +26,8 @@ PARTS = {
     "mypy_overrides.toml",
     "ownership_rows.md",
     "per_file_ignores.toml",
+    "testing.md",
+    "testing_fixtures.md",
 }
 """Parts of shared files that a feature's folder may hold."""
 

@@ -53,11 +53,9 @@ class Application(FastAPI):
             schemas["Problem"] = problem
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
-{% if authentication %}
             refusals = {str(status): PROBLEM_RESPONSE for status in (401, 403)}
             operations = [one for path in schema["paths"].values() for one in path.values()]
             for operation in operations:
                 if "security" in operation:
                     operation["responses"] = refusals | operation["responses"]
-{% endif %}
         return self.openapi_schema or {}
