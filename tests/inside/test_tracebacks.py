@@ -117,6 +117,6 @@ def test_an_exception_without_a_text_is_named() -> None:
     def fail() -> None:
         raise SilentError
 
-    assert text(fail).endswith("SilentError: (its text cannot be made)")
+    assert text(fail).endswith("SilentError: (its text is not available)")
     error = ValueError("a\udc80")
     assert format_traceback((ValueError, error, None)) == "ValueError: a\udc80"

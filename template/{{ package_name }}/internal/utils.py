@@ -1,4 +1,4 @@
-"""Small things that every layer may use."""
+"""Small helpers for all layers."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -7,10 +7,10 @@ from uuid_utils.compat import uuid7
 
 
 def new_id() -> UUID:
-    """Return a UUID version 7 (RFC 9562): unique, and sorted by the time it was made."""
+    """Return a UUID version 7 (RFC 9562), which sorts by its creation time."""
     return uuid7()
 
 
 def utc_now() -> datetime:
-    """Return the present moment, aware of being UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

@@ -51,7 +51,7 @@ def check(bootstrap_servers: str) -> None:
     """See whether anything listens at one of the addresses.
 
     Raises:
-        BackingError: the issuer does not answer.
+        BackingError: no broker answers.
     """
     for server in bootstrap_servers.split(","):
         host, _, port = server.strip().rpartition(":")

@@ -1,1 +1,1 @@
-"""The bases that every domain builds on."""
+"""Base classes of all domains."""

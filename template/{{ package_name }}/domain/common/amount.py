@@ -1,4 +1,4 @@
-"""Amounts of money in what clients send."""
+"""Amounts of money in requests."""
 
 import math
 import re
@@ -13,15 +13,15 @@ WRITTEN: Final = r"[0-9]{1,10}(\.[0-9]{1,2})?"
 
 
 def _read_amount(value: object) -> Decimal:
-    """Return whole cents; a float may miss them by its last bits, as 115 * 0.01 does."""
+    """Return whole cents. A float may differ in its last bits, such as 115 * 0.01."""
     if isinstance(value, Decimal):
         value = f"{value:f}"
     if isinstance(value, str) and re.fullmatch(WRITTEN, value):
         return Decimal(value).quantize(CENT)
     if isinstance(value, bool):
-        value = None  # Python counts it among the numbers
+        value = None  # a bool is a number in Python
     if isinstance(value, int | float) and 0 <= value <= MAX_AMOUNT:
-        cents = abs(Decimal(value).quantize(CENT))  # -0.0 is a number, too
+        cents = abs(Decimal(value).quantize(CENT))  # abs() removes the sign of -0.0
         if math.isclose(value, cents, rel_tol=4e-16):
             return cents
     raise ValueError(f"an amount is 0 to {MAX_AMOUNT} with two decimal places, such as 12.50")
@@ -40,4 +40,4 @@ Amount = Annotated[
         mode="validation",
     ),
 ]
-"""0 to 9999999999.99, in cents: a number, or a string, which keeps the digits as written."""
+"""An amount from 0 to 9999999999.99: a number, or a string with exact digits."""

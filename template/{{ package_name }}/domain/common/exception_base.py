@@ -1,29 +1,29 @@
-"""The errors of a domain: they know no HTTP, and word what is wrong and what to do."""
+"""Base classes of domain errors. Their messages say what is wrong and what to do."""
 
 import re
 
 
 class DomainError(Exception):
-    """Base of everything that a domain refuses to do.
+    """Base class of domain errors.
 
-    The class's name gives the type that clients tell errors apart by: `SkuTakenError` is
-    `urn:problem-type:sku-taken`.
+    Clients distinguish errors by their type, which follows from the class's name: `SkuTakenError`
+    is `urn:problem-type:sku-taken`.
     """
 
     @property
     def problem_type(self) -> str:
-        """The URN that names this kind of error, the same for ever."""
+        """The permanent URN of this type of error."""
         words = re.findall(r"[A-Z][a-z0-9]*", type(self).__name__.removesuffix("Error"))
         return "urn:problem-type:" + "-".join(words).lower()
 
 
 class NotFoundError(DomainError):
-    """What was asked for does not exist."""
+    """The requested object does not exist."""
 
 
 class ConflictError(DomainError):
-    """What was asked for cannot be done in the present state; in another one it could."""
+    """The request conflicts with the current state."""
 
 
 class InvalidError(DomainError):
-    """What was asked for makes no sense in any state."""
+    """The request is invalid in any state."""

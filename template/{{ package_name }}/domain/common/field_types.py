@@ -1,4 +1,4 @@
-"""Types of fields in what clients send, with the limits that every store keeps."""
+"""Types of request fields, with limits that all storage supports."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,14 +27,14 @@ LongText = Annotated[
 """One to 10,000 characters, none of them NUL; space around them is removed."""
 
 Integer = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
-"""A whole number of 32 bits."""
+"""An integer of 32 bits."""
 
 Number = Annotated[
     Decimal,
     Field(max_digits=20, decimal_places=6),
     AfterValidator(lambda number: number.quantize(MILLIONTH)),
 ]
-"""A number with at most 14 digits before the decimal point and six after it, kept exactly."""
+"""A decimal number with at most 14 digits before the point and six after it, stored exactly."""
 
 Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A moment with its offset from UTC; the offset itself is not kept."""
+"""A timestamp with an offset from UTC. The offset is not stored."""

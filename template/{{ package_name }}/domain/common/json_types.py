@@ -1,4 +1,4 @@
-"""Which types of JSON a field takes, where Pydantic would convert others."""
+"""The JSON types that a field accepts. Pydantic alone would convert others."""
 
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -19,7 +19,7 @@ WORDS: Final[dict[type, tuple[str, tuple[type, ...]]]] = {
 
 
 def check_json_type(value: object, annotation: Any) -> None:  # noqa: ANN401 - any type form
-    """Let a value pass that JSON Schema allows for this annotation, and all of other types.
+    """Check that JSON Schema allows the type of a value for an annotation.
 
     Raises:
         ValueError: Pydantic would read it (`true` and `"1"` as the number 1), and clients would
@@ -36,7 +36,7 @@ def check_json_type(value: object, annotation: Any) -> None:  # noqa: ANN401 - a
 
 
 def _kinds(annotation: Any) -> list[Any]:  # noqa: ANN401 - any type form
-    """Return the members of a union, without what annotates them."""
+    """Return the members of a union, without their annotations."""
     if get_origin(annotation) is Annotated:
         return _kinds(get_args(annotation)[0])
     if get_origin(annotation) in {Union, UnionType}:

@@ -1,4 +1,4 @@
-"""Repositories keep the models of a domain."""
+"""The base class of repositories."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ Model = TypeVar("Model")
 
 @dataclass(frozen=True)
 class ModelPage(Generic[Model]):
-    """Models in the order of their keys, and the key after which the next page starts, if any."""
+    """Models in the order of their keys, and the key before the next page, if there is one."""
 
     items: Sequence[Model]
     next_after: UUID | None
 
 
 class StaleModelError(Exception):
-    """The model has changed since it was read: read it again, and repeat the change."""
+    """The model was changed after it was read. Read it again, and repeat the change."""
 
 
 class RepositoryBase(Generic[Model]):
-    """Keeps models. It never commits: the code that opened the transaction does."""
+    """Stores models. It never commits: the code that opened the transaction does."""
 
     lists: ClassVar[ListSchema | None] = None
     """How the models can be listed."""

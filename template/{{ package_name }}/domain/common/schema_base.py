@@ -1,4 +1,4 @@
-"""The bases of what clients send and see."""
+"""Base classes of request and response schemas."""
 
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -22,9 +22,9 @@ def strip(text: str) -> str:
     """Return a text without the space around it.
 
     Raises:
-        ValueError: nothing is left, or not every store can keep it.
+        ValueError: the text is empty, or contains NUL.
     """
-    # Some stores cannot keep this one character, and it ends strings in other languages.
+    # Some storage does not support this character, and it ends strings in C.
     if "\0" in text:
         raise ValueError("the character NUL is not allowed")
     if not (stripped := text.strip()):
@@ -42,13 +42,13 @@ Text = Annotated[
 
 
 class ReadSchema(BaseModel):
-    """What a client sees of a model, read from its attributes."""
+    """A response schema, filled from a model's attributes."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
 class WriteSchema(BaseModel):
-    """What a client sends; an unknown field is refused."""
+    """A request schema. Unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,7 +60,7 @@ class WriteSchema(BaseModel):
 
 
 class UpdateSchema(WriteSchema):
-    """What a client sends to change parts of a model: a field left out stays as it is."""
+    """A request schema for a partial update. Omitted fields do not change."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 2})  # version, and a change
 

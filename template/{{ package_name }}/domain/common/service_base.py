@@ -1,4 +1,4 @@
-"""The base of every service."""
+"""The base class of services."""
 
 from typing import Generic, TypeVar
 
@@ -6,7 +6,7 @@ Repository = TypeVar("Repository")
 
 
 class ServiceBase(Generic[Repository]):
-    """Does what the domain is for, on one repository. It knows neither HTTP nor commits."""
+    """The operations of a domain, on one repository. Independent of HTTP and transactions."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository

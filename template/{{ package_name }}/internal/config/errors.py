@@ -1,4 +1,4 @@
-"""What is wrong with the settings."""
+"""Errors of invalid settings."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,26 +16,26 @@ CONTAINERS = {
     "model_attributes_type": '{"name": "value"}',
     "dataclass_type": '{"name": "value"}',
 }
-"""How the value of a variable is written, by the type of pydantic's error."""
+"""Examples of JSON values, by the type of pydantic's error."""
 
 
 class InvalidSettingsError(Exception):
-    """Says of every bad variable, a line each, what is wrong with it."""
+    """Reports all invalid variables, one per line, each with the reason."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         indented = [f"  {' '.join(line.split())}" for line in lines]
-        super().__init__("\n".join(["These settings keep the service from starting:", *indented]))
+        super().__init__("\n".join(["The service cannot start with these settings:", *indented]))
 
 
 def describe(error: ValidationError, prefix: str, delimiter: str | None) -> list[str]:
-    """Return a line for each bad setting, with the variable's name.
+    """Return a line for each invalid setting, with the variable's name.
 
-    An error of several settings together has no location: its message begins with a name.
+    An error about several settings has no location. Its message starts with a name.
 
     Args:
-        error: what pydantic refused.
-        prefix: what the names of variables begin with.
-        delimiter: what stands between the name of a setting and that of a nested one.
+        error: pydantic's error.
+        prefix: the prefix of variables.
+        delimiter: the separator between a setting and a nested one.
     """
     return [_line(item, prefix, delimiter) for item in error.errors()]
 

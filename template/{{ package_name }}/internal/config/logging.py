@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines where machines read, aligned and coloured in a terminal."""
+"""Structured logs: JSON lines in production, aligned and coloured text in a terminal."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ QUIET_LOGGERS = ("uvicorn.error",)
 
 
 def configure_logging(settings: SettingsBase) -> None:
-    """Send every log record of this process, the libraries' too, to standard output."""
+    """Send all log records of this process, including those of libraries, to standard output."""
     level = logging.DEBUG if settings.debug else _LEVELS[settings.log_level]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -66,7 +66,7 @@ def _route_standard_library(
 
 
 class _Handler(logging.Handler):
-    """Writes the records of libraries where the service's own go."""
+    """Writes the log records of libraries in the same way as the service's own."""
 
     def __init__(self, output: LogOutput) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class _Handler(logging.Handler):
 
 
 class _Chain:
-    """Runs processors one after another: no value and no error in one of them fails the caller."""
+    """Runs processors in order. Their errors never reach the caller."""
 
     def __init__(self, processors: Sequence[Processor]) -> None:
         self._processors = processors
@@ -99,14 +99,14 @@ class _Chain:
 
 
 def _rescued(values: EventDict, level: str, error: Exception) -> str:
-    """Return a line of JSON with what can be shown of a record that could not be logged."""
+    """Return a line of JSON with the printable values of a record that could not be logged."""
     shown = {str(name): _shown(value) for name, value in values.items() if name != "_record"}
     problem = f"{type(error).__name__} while logging this"
     return json.dumps({"level": level.lower(), **shown, "logging_error": problem})
 
 
 def _shown(value: object) -> object:
-    """Return a value as it is if JSON has it, else its text."""
+    """Return a JSON value unchanged, and any other value as text."""
     with contextlib.suppress(Exception):
         json.dumps(value, allow_nan=False)
         return value

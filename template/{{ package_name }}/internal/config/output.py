@@ -1,4 +1,4 @@
-"""Standard output as the log uses it: writing never fails, and never waits for long."""
+"""Standard output for logs: writing never raises an error, and never blocks for long."""
 
 import contextlib
 import json
@@ -8,17 +8,17 @@ from threading import RLock
 from typing import TextIO
 
 CHUNK = 4096
-"""Bytes that a pipe takes at once when it takes any (PIPE_BUF on Linux)."""
+"""Number of bytes that a pipe accepts atomically (PIPE_BUF on Linux)."""
 
 PATIENCE = 0.1
 """Seconds to wait for a slow reader; afterwards lines are dropped until it reads again."""
 
 
 class LogOutput:
-    """Writes lines to a stream, or drops those that the stream does not take.
+    """Writes lines to a stream, and drops lines that the stream does not accept.
 
-    A reader that is gone, a reader that has stopped to read, or a full disk must not stop the
-    service. How many lines were dropped is logged once the stream takes lines again.
+    A reader that has exited or stopped reading, or a full disk, must not stop the
+    service. The number of dropped lines is logged when the stream accepts lines again.
 
     Args:
         stream: usually `sys.stdout`, which is None when it was closed before the start.
@@ -28,12 +28,12 @@ class LogOutput:
         self._stream = stream
         self._descriptor: int | None = None
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
-        # One thread may come here twice: a signal's handler may log too.
+        # Reentrant, because a signal handler in the same thread may log too.
         self._lock = RLock()
         self._dropped = 0
         self._is_line_open = False
         with contextlib.suppress(AttributeError, OSError, ValueError):
-            # A descriptor of our own: a closed one may soon be that of a connection.
+            # Our own descriptor: the number of a closed one may be reused for a connection.
             self._descriptor = os.dup(stream.fileno())  # type: ignore[union-attr]  # None is suppressed
 
     def write(self, line: str) -> None:
@@ -46,7 +46,7 @@ class LogOutput:
                 self._dropped += 1
 
     debug = info = warning = warn = error = critical = fatal = msg = log = write
-    """The methods that structlog calls on the logger that it wraps."""
+    """The methods that structlog calls on a wrapped logger."""
 
     def _notice(self) -> str:
         return json.dumps(
@@ -60,7 +60,7 @@ class LogOutput:
             start = "\n" if self._is_line_open else ""
             data = f"{start}{line}\n".encode(self._encoding, "backslashreplace")
             return self._put_bytes(self._descriptor, memoryview(data), patience)
-        except Exception:  # noqa: BLE001 - whatever the stream's trouble is, the service goes on
+        except Exception:  # noqa: BLE001 - no error of the stream may stop the service
             return False
 
     def _put_text(self, line: str) -> bool:

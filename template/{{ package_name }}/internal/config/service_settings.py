@@ -1,4 +1,4 @@
-"""The settings of the service itself, and which values are refused."""
+"""The settings of the service itself, with their checks."""
 
 from secrets import token_hex
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ def _random_secret() -> SecretStr:
 
 
 class ServiceSettings(BaseModel):
-    """What every service has, whatever its features are."""
+    """The settings of every service, independent of its features."""
 
     environment: Literal["development", "test", "production"] = "development"
     service_name: str = "service"
@@ -40,7 +40,7 @@ class ServiceSettings(BaseModel):
     def _lower_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    # Not types of the fields: the service's own class declares these again.
+    # Not in the types of the fields, because the service's own class declares these again.
     @field_validator("service_name", "service_version")
     @classmethod
     def _one_line(cls, value: str) -> str:

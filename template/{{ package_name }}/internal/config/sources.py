@@ -1,4 +1,4 @@
-"""Where settings are read from."""
+"""The sources of settings."""
 
 import os
 from pathlib import Path
@@ -19,10 +19,10 @@ from .errors import InvalidSettingsError, describe
 
 
 class LenientEnvSource(EnvSettingsSource):
-    """Passes on a value that should be JSON and is not: validation refuses it by its name."""
+    """Passes on a value that is not valid JSON, so that validation reports it by name."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 - as inherited
-        """Return what the JSON says, or the text as it is."""
+        """Return the decoded JSON, or the text unchanged."""
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
@@ -34,19 +34,19 @@ class DotenvSource(LenientEnvSource, DotEnvSettingsSource):
 
 
 class PrefixedEnvSource(LenientEnvSource):
-    """Reads variables with the service's prefix, but for those that Kubernetes sets."""
+    """Reads variables with the service's prefix, except those that Kubernetes sets."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the variable's value, and no value for the address of a Service."""
+        """Return the variable's value, or no value if it is the address of a Kubernetes Service."""
         value, key, is_complex = super().get_field_value(field, field_name)
-        # Each pod gets <SERVICE>_PORT=tcp://... for every Service about, which has the name of a
-        # setting when the Service is called as the package.
+        # Kubernetes sets <SERVICE>_PORT=tcp://... in each pod for every Service. It is the name of a
+        # setting if the Service has the package's name.
         is_link = isinstance(value, str) and value.startswith("tcp://")
         return (None, key, False) if is_link else (value, key, is_complex)
 
 
 class Unprefixed:
-    """Marks a setting that platforms pass under its bare name, such as `PORT`."""
+    """Marks a setting that platforms set without a prefix, such as `PORT`."""
 
 
 UNPREFIXED: Final = Unprefixed()
@@ -59,7 +59,7 @@ class UnprefixedEnvSource(LenientEnvSource):
         super().__init__(settings_cls, env_prefix="")
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the variable's value for a marked field, and no value for any other."""
+        """Return the variable's value for a marked field, and no value for other fields."""
         if _is_unprefixed(field):
             return super().get_field_value(field, field_name)
         return None, field_name, False
@@ -71,7 +71,7 @@ class UnprefixedEnvSource(LenientEnvSource):
         value: Any,  # noqa: ANN401 - as inherited
         value_is_complex: bool,  # noqa: FBT001 - as inherited
     ) -> Any:  # noqa: ANN401 - as inherited
-        """Return the value of a marked field; for others no bare nested name is read either."""
+        """Return the value of a marked field. Other fields are not read, even if nested."""
         if _is_unprefixed(field):
             return super().prepare_field_value(field_name, field, value, value_is_complex)
         return None
@@ -82,7 +82,7 @@ def _is_unprefixed(field: FieldInfo) -> bool:
 
 
 class EnvironmentSettings(BaseSettings):
-    """Read from variables with the service's prefix, then from bare names, then from `.env`."""
+    """Read variables with the service's prefix, then without it, then the file `.env`."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -96,7 +96,7 @@ class EnvironmentSettings(BaseSettings):
         """Return the settings of this process.
 
         Raises:
-            InvalidSettingsError: with a line for each bad variable, all of them at once.
+            InvalidSettingsError: some variables are invalid. The message lists all of them.
         """
         prefix = cls.model_config.get("env_prefix", "")
         try:
@@ -119,7 +119,7 @@ class EnvironmentSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the bare names between the prefixed ones and the file `.env`."""
+        """Read names without a prefix after those with it, and before the file `.env`."""
         del env_settings
         prefixed, bare = PrefixedEnvSource(settings_cls), UnprefixedEnvSource(settings_cls)
         if isinstance(dotenv_settings, DotEnvSettingsSource):
@@ -132,7 +132,7 @@ class EnvironmentSettings(BaseSettings):
 
 
 def _describe_file(files: Any, error: OSError | UnicodeDecodeError) -> list[str]:  # noqa: ANN401 - a path or several
-    """Return a line that says which file of settings cannot be read, and which variable in it."""
+    """Return an error message with the unreadable file and the line in it."""
     if isinstance(error, OSError):
         return [f"{error.filename}: {error.strerror}"]
     for file in [files] if isinstance(files, str | os.PathLike) else files or ():

@@ -1,4 +1,4 @@
-"""Tracebacks as the log shows them: plain text of limited size, without local variables."""
+"""Format tracebacks for the log: plain text of limited size, without local variables."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -8,10 +8,10 @@ from types import FrameType, TracebackType
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 FIRST_FRAMES, LAST_FRAMES = 10, 30
-"""Frames shown of each exception: an endless recursion has thousands."""
+"""Limit of frames per exception. An endless recursion has thousands."""
 
 OUTERMOST, INNERMOST = 4, 2
-"""Exceptions shown of a chain: a loop that tries again may chain thousands."""
+"""Limit of exceptions in a chain. A loop with retries may chain thousands."""
 
 GROUP_WIDTH, GROUP_DEPTH = 5, 3
 MESSAGE_SIZE = 4_000
@@ -22,9 +22,9 @@ CONTEXT = "During handling of the above exception, another exception occurred:"
 
 
 def format_traceback(exc_info: ExcInfo) -> str:
-    """Return an exception as Python prints it, with its causes; what is too much is left out.
+    """Return an exception as Python prints it, with its causes, but shortened.
 
-    No optional package changes the result, and local variables, which may be secret, are not in it.
+    Optional packages do not change the result, and it contains no local variables (secrets).
     """
     return _cut("\n".join(_lines(exc_info[1], exc_info[2])), TRACEBACK_SIZE)
 
@@ -47,7 +47,7 @@ def _lines(
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
-    """Give an exception, the one that it came from, and so on; each with the words after it."""
+    """Yield an exception and its causes, each with the sentence that follows it."""
     seen: set[int] = set()
     joint = ""
     link: BaseException | None = error
@@ -92,7 +92,7 @@ def _description(error: BaseException) -> str:
     try:
         text = "\n".join([str(error), *map(str, getattr(error, "__notes__", ()))])
     except Exception:  # noqa: BLE001 - an exception whose own text raises
-        text = "(its text cannot be made)"
+        text = "(its text is not available)"
     return f"{name}: {_cut(text, MESSAGE_SIZE)}" if text else name
 
 

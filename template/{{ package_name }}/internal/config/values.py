@@ -1,4 +1,4 @@
-"""Types of settings that several features use; a refusal says what to write instead."""
+"""Types of settings that several features use. Their errors say what to write instead."""
 
 import re
 from typing import Annotated, Final
@@ -12,21 +12,21 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def split_names(value: object) -> object:
-    """Return the names in a text with commas between them; any other value as it is."""
+    """Split a text at commas. Return any other value unchanged."""
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_names)]
-"""Several names, written with commas between them."""
+"""Names separated by commas."""
 
 
 def one_line(value: str) -> str:
     """Return a text without line breaks, other control characters, and spaces around it.
 
     Raises:
-        ValueError: with the text to write.
+        ValueError: the text contains some. The message says what to write.
     """
     wanted = CONTROL.sub("", value).strip()
     if wanted != value:
@@ -35,7 +35,7 @@ def one_line(value: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(one_line)]
-"""A text on one line; a line break at its end often comes with a value that is read from a file."""
+"""A text on one line. Values read from a file often have a line break at their end."""
 
 
 def some(value: str) -> str:
@@ -54,10 +54,10 @@ Name = Annotated[Line, AfterValidator(some)]
 
 
 def origin(value: str) -> str:
-    """Return an origin spelled as browsers send it (RFC 6454), or `*`.
+    """Return an origin as browsers send it (RFC 6454), or `*`.
 
     Raises:
-        ValueError: no browser sends it; the message has what to write if that can be known.
+        ValueError: browsers do not send it. The message says what to write, if possible.
     """
     if value in {"*", "null"}:
         return value
@@ -85,4 +85,4 @@ def _spell(url: SplitResult) -> str:
 Origins = Annotated[
     tuple[Annotated[str, AfterValidator(origin)], ...], NoDecode, BeforeValidator(split_names)
 ]
-"""Several origins, written with commas between them."""
+"""Origins separated by commas."""

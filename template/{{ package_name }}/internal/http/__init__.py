@@ -1,1 +1,1 @@
-"""How the service speaks HTTP: envelopes, problems, pages, middleware, the server."""
+"""HTTP: envelopes, problems, lists, middleware, and the server."""

@@ -1,4 +1,4 @@
-"""Pages of other origins: who may call the service, and what the others are told."""
+"""Cross-origin requests (CORS): allow the configured origins, and refuse others."""
 
 from http import HTTPStatus
 
@@ -12,10 +12,10 @@ from .problems import ProblemKind, problem_response
 
 
 class CrossOriginMiddleware(CORSMiddleware):
-    """Starlette's middleware, whose refusals are problems as every other error is."""
+    """Starlette's middleware, with problem documents as refusals."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Return the answer to a browser that asks whether it may send a request."""
+        """Return the response to a preflight request of a browser."""
         response = super().preflight_response(request_headers)
         if response.status_code < HTTPStatus.BAD_REQUEST:
             return response
@@ -23,7 +23,7 @@ class CrossOriginMiddleware(CORSMiddleware):
 
 
 class _Refusal(Response):
-    """Becomes a problem when it is sent: only then is it known what was asked for."""
+    """A response that becomes a problem when it is sent, because it needs the request's path."""
 
     def __init__(self, refused: Response) -> None:
         super().__init__(status_code=refused.status_code)

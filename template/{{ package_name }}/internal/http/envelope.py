@@ -1,4 +1,4 @@
-"""The shape of every successful answer."""
+"""The format of successful responses."""
 
 from typing import Generic, TypeVar
 
@@ -8,19 +8,19 @@ Data = TypeVar("Data")
 
 
 class Envelope(BaseModel, Generic[Data]):
-    """One thing, under `data`."""
+    """An object in `data`."""
 
     data: Data
 
 
 class PageInfo(BaseModel):
-    """Where the next page starts; `null` on the last one."""
+    """The cursor of the next page; `null` on the last page."""
 
     next_cursor: str | None
 
 
 class PageEnvelope(BaseModel, Generic[Data]):
-    """A page of things under `data`, and the way to the next one under `page`."""
+    """A page of objects in `data`, and the cursor of the next page in `page`."""
 
     data: list[Data]
     page: PageInfo

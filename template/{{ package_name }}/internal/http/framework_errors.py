@@ -17,7 +17,7 @@ from .routing import Routes
 
 WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
 STATUSES = range(200, 600)
-"""What a response can end with; other numbers do not exist in HTTP."""
+"""The valid statuses of a response."""
 
 JSON: Final = TypeAdapter[Any](Any)
 logger = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
 
 
 def _problem(scope: Scope, kind: ProblemKind, detail: object) -> Response:
-    """Return a problem with a detail that FastAPI allows to be any JSON, not only text."""
+    """Return a problem whose detail may be any JSON, as FastAPI allows."""
     if isinstance(detail, str):
         is_default = detail == responses.get(kind.status)
         return problem_response(scope, kind, detail=None if is_default else detail)
@@ -58,9 +58,9 @@ def _problem(scope: Scope, kind: ProblemKind, detail: object) -> Response:
 
 
 def _with_other_slash(scope: Scope) -> str | None:
-    """Return the path with or without a slash at its end, if that is where a route is.
+    """Return the path with or without its final slash, if a route has that path.
 
-    It is no whole URL: behind a proxy the service does not know its own scheme and host.
+    It is not a complete URL: behind a proxy, the service does not know its scheme and host.
     """
     path: str = scope["path"]
     routes = Routes(scope["app"])
@@ -85,20 +85,20 @@ async def _answer_validation_error(request: Request, error: Exception) -> Respon
         for item in errors
     ]
     kind = ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY)
-    detail = "The request does not have the right form: `errors` says where."
+    detail = "The request is invalid: see `errors`."
     return problem_response(request.scope, kind, detail=detail, errors=fields)
 
 
 def _is_unread(error: dict[str, Any]) -> bool:
-    """Say whether a part of the body was not looked at, rather than refused for its value."""
+    """Return whether the body was not parsed at all, because of its media type."""
     kind: str = error["type"]
     return error["loc"][0] == "body" and (kind == "missing" or kind.endswith("_type"))
 
 
 def _other_media_type(request: Request) -> Response:
-    # FastAPI leaves a body that does not claim to be JSON as bytes.
+    # FastAPI leaves a body without a JSON media type as bytes.
     sent = request.headers.get("content-type")
     came = f"as {sent!r}" if sent else "without a Content-Type"
     kind = ProblemKind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    detail = f"The body came {came}: send it as application/json."
+    detail = f"The body was sent {came}: send it as application/json."
     return problem_response(request.scope, kind, detail=detail)

@@ -1,4 +1,4 @@
-"""Keyset pagination: a cursor holds the key of the last item seen."""
+"""Keyset pagination: a cursor contains the key of the last item."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode

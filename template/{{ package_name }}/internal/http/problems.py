@@ -1,4 +1,4 @@
-"""Every error is answered as a problem (RFC 9457), from one place."""
+"""Convert every error to a problem document (RFC 9457)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """What is wrong with one part of the request."""
+    """An error in one part of the request."""
 
     location: str = Field(examples=["body.price"])
     message: str
@@ -22,7 +22,7 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error as clients see it (RFC 9457)."""
+    """An error response (RFC 9457)."""
 
     type: str = Field(examples=["about:blank"])
     title: str
@@ -36,9 +36,9 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """How an exception is answered: its status, and for how long clients should hold back.
+    """The response to an exception: its status, and after how many seconds to retry.
 
-    `detail` replaces the exception's own words where these must not be shown.
+    `detail` replaces the exception's message, if clients must not see it.
     """
 
     status: int
@@ -54,7 +54,7 @@ UNHANDLED = ProblemKind(
 
 
 def problem_for(scope: Scope, error: Exception) -> Response | None:
-    """Return the answer to `error`, or None where nobody has said how to answer it."""
+    """Return the response to an error, or None if no feature defines one."""
     kinds: Mapping[type[Exception], ProblemKind] = scope["app"].problems
     for cls in type(error).__mro__:
         if kind := kinds.get(cls):
@@ -72,13 +72,13 @@ def problem_response(
     errors: Sequence[FieldError] | None = None,
     **more: object,
 ) -> Response:
-    """Return a response that carries a problem of this kind.
+    """Return a response with a problem of this kind.
 
     Args:
         scope: of the request.
-        kind: the status, headers and default words.
-        detail: what is wrong, in words.
-        type_: the URN that clients tell errors apart by.
+        kind: the status, headers and default detail.
+        detail: what is wrong, for people.
+        type_: the URN by which clients distinguish errors.
         errors: what is wrong with each part of the request.
         **more: further members of the problem, as plain JSON.
     """
@@ -97,13 +97,13 @@ def problem_response(
     headers = dict(kind.headers)
     if kind.retry_after is not None:
         headers["Retry-After"] = str(kind.retry_after)
-    # Escaped to ASCII: a path or message may hold a lone surrogate, which UTF-8 has no bytes for.
+    # Escaped to ASCII, because a path or message may contain a lone surrogate, invalid in UTF-8.
     content = json.dumps(body, ensure_ascii=True)
     return Response(content, int(kind.status), headers, media_type=MEDIA_TYPE)
 
 
 def _words(status: int) -> tuple[str, str]:
-    """Return the title and a description of a status, also of one that has no name."""
+    """Return the title and the description of a status, even of an unnamed one."""
     try:
         named = HTTPStatus(status)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers whose body is made while it is sent."""
+"""Streamed responses."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -8,10 +8,10 @@ from starlette.types import Receive, Scope, Send
 
 
 class StreamedResponse(StreamingResponse):
-    """Sends what a generator yields, and closes the generator at the end, whatever the end is.
+    """A response that streams a generator, and always closes the generator at the end.
 
-    A client that hangs up thus ends the generator's `async with` blocks at once. An error before
-    the first piece is answered as any other error; one after it can only break the connection.
+    If the client disconnects, the generator's `async with` blocks end at once. An error before
+    the first chunk is a normal error response. A later error closes the connection.
     """
 
     def __init__(

@@ -74,7 +74,7 @@ def _is_choice(kind: Any) -> bool:  # noqa: ANN401 - any type form
 
 
 def _kinds(annotation: Any) -> list[Any]:  # noqa: ANN401 - any type form
-    """Return the members of a union, without what annotates them."""
+    """Return the members of a union, without their annotations."""
     if get_origin(annotation) is Annotated:
         return _kinds(get_args(annotation)[0])
     if get_origin(annotation) in {Union, UnionType}:

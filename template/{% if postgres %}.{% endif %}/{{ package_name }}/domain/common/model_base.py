@@ -1,4 +1,4 @@
-"""The base of every ORM model."""
+"""Base classes of ORM models."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -16,18 +16,18 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
-"""Every constraint has a name that a migration can drop it by."""
+"""Names for all constraints, so that migrations can drop them by name."""
 
 
 class BaseOrmModel(DeclarativeBase):
-    """Base of all tables of the service; enums are kept by their values."""
+    """Base class of all ORM models. Enums are stored by their values."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True)}
 
 
 class EntityModel(BaseOrmModel):
-    """Base of tables whose rows have an id, times, and a version against lost updates."""
+    """Base class of models with an id, timestamps, and a version for optimistic locking."""
 
     __abstract__ = True
 

@@ -1,4 +1,4 @@
-"""Keeps models in PostgreSQL."""
+"""Repositories in PostgreSQL."""
 
 from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
@@ -18,7 +18,7 @@ Entity = TypeVar("Entity", bound=EntityModel)
 
 
 class SqlRepositoryBase(RepositoryBase[Entity], Generic[Entity]):
-    """Keeps models of one table, on the session of whoever opened the transaction."""
+    """Stores models in one table, with the session of the caller's transaction."""
 
     model: ClassVar[type[Any]]
 
@@ -54,16 +54,16 @@ class SqlRepositoryBase(RepositoryBase[Entity], Generic[Entity]):
         return ModelPage(items, items[-1].id if len(found) > limit else None)
 
     async def add(self, model: Entity) -> Entity:
-        """Keep a new model, and return it as it is kept."""
+        """Store a new model, and return the stored model."""
         self._session.add(model)
         await self._flush()
         return model
 
     async def update(self, model: Entity, changes: dict[str, Any]) -> Entity:
-        """Change attributes of a kept model, which gets its next version if they differ.
+        """Change attributes of a stored model. Its version increases if they differ.
 
         Raises:
-            StaleModelError: somebody else has changed or deleted it since it was read.
+            StaleModelError: another request changed or deleted it after it was read.
         """
         for name, value in changes.items():
             setattr(model, name, value)
@@ -71,7 +71,7 @@ class SqlRepositoryBase(RepositoryBase[Entity], Generic[Entity]):
         return model
 
     async def delete(self, key: UUID) -> Entity | None:
-        """Forget the model with this key; return it as it was, if there was one."""
+        """Delete the model with this key, and return it if it existed."""
         forget = delete(self.model).where(self.model.id == key).returning(self.model)
         with database_errors():
             deleted = await self._session.scalars(
@@ -87,7 +87,7 @@ class SqlRepositoryBase(RepositoryBase[Entity], Generic[Entity]):
             raise StaleModelError from None
 
 
-# SQLAlchemy finds a query that is kept in its cache at once, and one made anew part by part.
+# SQLAlchemy finds a stored query in its cache faster than a newly built one.
 @lru_cache
 def _by_key(model: type[Any]) -> Select[tuple[Any]]:
     query = select(model).where(model.id == bindparam("key"))

@@ -1,4 +1,4 @@
-"""What `make migration` compares, and what it adds to the revisions that it writes."""
+"""The comparison of `make migration`, and its additions to written revisions."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, MetaData, inspect
 from . import server_defaults
 
 EXCEPTION: Final = "except"
-"""Name of Alembic's option `-x` that names something to leave as it is, such as `index a.b.c`."""
+"""The name of Alembic's option `-x` for objects to ignore, such as `index a.b.c`."""
 
 KINDS: Final = {
     "table": "table",
@@ -30,9 +30,9 @@ LITERAL: Final = re.compile(r"'((?:[^']|'')*)'::")
 
 
 def options(metadata: MetaData, connection: Connection | None) -> dict[str, Any]:
-    """Return how Alembic compares the database with the models.
+    """Return the options for Alembic's comparison of the database with the models.
 
-    Only the schemas of the models are compared, and nothing that an exception names.
+    It compares only the schemas of the models, without objects in the exceptions.
     """
     arguments = (item.partition("=") for item in context.get_x_argument())
     exceptions = [pattern for name, _, pattern in arguments if name == EXCEPTION]
@@ -69,7 +69,7 @@ def options(metadata: MetaData, connection: Connection | None) -> dict[str, Any]
 
 
 def _additions(connection: Connection | None) -> Callable[..., None]:
-    """Return a function that completes a revision before it is written."""
+    """Return a function that adds operations to a revision before it is written."""
 
     def add(_: object, __: object, directives: Sequence[ops.MigrationScript]) -> None:
         if connection is None:
@@ -85,7 +85,7 @@ def _additions(connection: Connection | None) -> Callable[..., None]:
 
 
 def _add_schemas(up: ops.UpgradeOps, down: ops.DowngradeOps, existing: set[str]) -> None:
-    """Make the schemas of new tables, and drop them in the downgrade."""
+    """Create the schemas of new tables, and drop them in the downgrade."""
     new = {op.schema for op in up.ops if isinstance(op, ops.CreateTableOp) and op.schema}
     for schema in sorted(new - existing):
         up.ops.insert(0, ops.ExecuteSQLOp(f"CREATE SCHEMA {quote(schema)}"))
@@ -95,7 +95,7 @@ def _add_schemas(up: ops.UpgradeOps, down: ops.DowngradeOps, existing: set[str])
 def _place_new_values(up: ops.UpgradeOps) -> None:
     """Add values to an enum in the order of the model.
 
-    The operation of alembic-postgresql-enum 1.11 adds each after the value that it belongs before.
+    The operation of alembic-postgresql-enum 1.11 adds each value in the wrong position.
     """
     for position, op in reversed([*enumerate(up.ops)]):
         if isinstance(op, AddEnumValuesOp):
@@ -114,7 +114,7 @@ def _new_values(op: AddEnumValuesOp) -> list[str]:
 
 
 def _replace_removed_values(down: ops.DowngradeOps) -> None:
-    """Let a downgrade give rows another value than those that it takes out of an enum."""
+    """Replace enum values in rows before a downgrade removes them from the type."""
     for position, op in reversed([*enumerate(down.ops)]):
         if isinstance(op, SyncEnumValuesOp):
             down.ops[position:position] = [ops.ExecuteSQLOp(sql) for sql in _replacements(op)]
@@ -137,10 +137,10 @@ def _replacements(op: SyncEnumValuesOp) -> list[str]:
 
 
 def quote(name: str) -> str:
-    """Return a name as SQL writes it, whatever is in it."""
+    """Return a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:
-    """Return a text as SQL writes it, for `op.execute`, which takes `:name` for a parameter."""
+    """Return a quoted SQL string for `op.execute`, which reads `:name` as a parameter."""
     return "'" + value.replace("'", "''").replace(":", "\\:") + "'"

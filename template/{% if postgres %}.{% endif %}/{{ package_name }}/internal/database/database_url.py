@@ -1,4 +1,4 @@
-"""Reads a database's URL as libpq does: each parameter works, or is refused by its name."""
+"""Parse a database URL like libpq. Unsupported parameters are refused by name."""
 
 import ssl
 from pathlib import Path
@@ -13,7 +13,7 @@ DRIVERS: Final = {
     *("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version", "krbsrvname", "gsslib"),
 }
-"""Parameters that asyncpg takes as they are."""
+"""Parameters that asyncpg accepts unchanged."""
 
 FILES: Final = frozenset({"sslcert", "sslkey", "sslrootcert", "sslcrl"})
 
@@ -24,7 +24,7 @@ VALUES: Final = {
         *("any", "primary", "standby", "read-write", "read-only", "prefer-standby"),
     ),
 }
-"""Parameters that asyncpg takes, and the values that it knows."""
+"""Parameters that asyncpg accepts, with their allowed values."""
 
 ONLY: Final = {
     "channel_binding": ("prefer", "disable"),
@@ -38,7 +38,7 @@ ONLY: Final = {
     "sslcompression": ("0",),
     "sslsni": ("1",),
 }
-"""Parameters of libpq that asyncpg does not know, and the values that change nothing."""
+"""Parameters that asyncpg does not know, with values that have no effect."""
 
 KEEPALIVES: Final = {
     "keepalives_idle": "tcp_keepalives_idle",
@@ -60,10 +60,10 @@ RUN_TIME: Final = {
 
 
 def check_url(url: str) -> None:
-    """Refuse a URL that could never work.
+    """Check a URL before it is used.
 
     Raises:
-        ValueError: a part of it is wrong; the message names that part and what to write.
+        ValueError: a part is invalid. The message names the part and says what to write.
     """
     try:
         parts = urlsplit(url)
@@ -80,11 +80,11 @@ def check_url(url: str) -> None:
 
 
 def connect_arguments(url: str, *, timeout: float) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return what `asyncpg.connect` takes for a URL, and what to set on the connection.
+    """Return the arguments of `asyncpg.connect` for a URL, and the connection's settings.
 
     Args:
         url: the database.
-        timeout: seconds until the server is given up, where the URL does not say.
+        timeout: seconds to wait for the server, unless the URL contains a timeout.
 
     Raises:
         ValueError: as `check_url`.
@@ -102,7 +102,7 @@ def connect_arguments(url: str, *, timeout: float) -> tuple[dict[str, Any], dict
     if fallback:
         parameters.setdefault("application_name", fallback)
     if "," in parts.netloc or "," in parameters.get("host", ""):
-        # Of several hosts the service needs the one that takes writes.
+        # With several hosts, the service needs the one that accepts writes.
         parameters.setdefault("target_session_attrs", "primary")
     arguments: dict[str, Any] = {"timeout": seconds or timeout}
     if parameters.get("sslrootcert") == "system":

@@ -30,7 +30,7 @@ class DatabaseError(Exception):
 
 
 class UniqueViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
-    """Another row has this key."""
+    """Another row has the same key."""
 
 
 class ForeignKeyViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
@@ -42,7 +42,7 @@ class CheckViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
 
 
 class NotNullViolation(DatabaseError):  # noqa: N818 - PostgreSQL's own name
-    """A column that needs a value got none."""
+    """A column without a default received no value."""
 
 
 class UnstorableValue(DatabaseError):  # noqa: N818 - names what happened
@@ -66,7 +66,7 @@ class ReadOnlyServer(DatabaseUnavailable):
 
 
 UNSTORABLE = (OverflowError, UnicodeEncodeError)
-"""Why asyncpg refuses a value of the right type."""
+"""asyncpg's reason to refuse a value of the correct type."""
 
 KINDS: dict[type[Exception], type[DatabaseError] | None] = {
     # The tables do not allow the value or the row.
@@ -116,11 +116,11 @@ KINDS: dict[type[Exception], type[DatabaseError] | None] = {
     asyncpg.TooManyArgumentsError: None,
     asyncpg.TooManyColumnsError: None,
 }
-"""The meaning of a driver's error; None, or no entry, is a fault of the service's own code."""
+"""The service's error for each driver error. None, or no entry, is a bug of the service."""
 
 
 def translate(error: Exception) -> DatabaseError | None:
-    """Return what `error` means to the service, or None where the fault is the service's own."""
+    """Return the service's error for a driver error, or None for a bug of the service."""
     cause = _cause(error)
     if kind := _kind(cause):
         return kind(
@@ -136,7 +136,7 @@ def translate(error: Exception) -> DatabaseError | None:
 
 
 def is_stale(error: Exception) -> bool:
-    """Say whether a migration changed what a statement had been prepared for."""
+    """Return whether a migration invalidated a prepared statement."""
     return _is_stale(_cause(error))
 
 
@@ -169,7 +169,7 @@ def database_errors() -> Iterator[None]:
     """Raise the errors of SQLAlchemy and asyncpg as the ones of this module.
 
     Raises:
-        DatabaseError: one of its subclasses, for every error that has a meaning to the service.
+        DatabaseError: a subclass, for every error that the service distinguishes.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Words the failure of a migration in a few lines: its revision, line, SQL, reason, and advice."""
+"""Describe a failed migration in a few lines: its revision, line, SQL, reason, and advice."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ NOT_EMBEDDED: Final = (
 
 @dataclass(frozen=True)
 class Failure:
-    """What failed, in a few words and in a few lines."""
+    """A failure, with a short name and a longer description."""
 
     what: str
     message: str
@@ -40,8 +40,8 @@ def describe(error: Exception, folders: Sequence[Path]) -> Failure:
     """Describe the failure of a migration.
 
     Args:
-        error: what was raised.
-        folders: where the revisions are.
+        error: the exception.
+        folders: the folders with revisions.
     """
     frames = [
         frame
@@ -62,7 +62,7 @@ def describe(error: Exception, folders: Sequence[Path]) -> Failure:
 
 
 def is_of_a_revision(error: Exception, folders: Sequence[Path]) -> bool:
-    """Say whether a revision or its SQL raised the error, and not the code that runs them."""
+    """Return whether a revision or its SQL raised the error, not the code that runs it."""
     frames = traceback.extract_tb(error.__traceback__)
     return isinstance(error, DBAPIError | SyntaxError) or any(
         _is_revision(Path(frame.filename), folders) for frame in frames
@@ -79,7 +79,7 @@ def _reason(error: Exception) -> str:
 
 
 def _advice(error: Exception) -> list[str]:
-    """Return what the failure left behind, and what to do."""
+    """Return the remaining changes of a failed migration, and advice."""
     cause = _cause(error)
     advice = []
     if isinstance(cause, LockNotAvailableError):

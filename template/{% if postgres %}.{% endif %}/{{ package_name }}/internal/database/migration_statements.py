@@ -1,7 +1,7 @@
-"""Follows the statements of a migration: what a failure leaves behind, and concurrent indexes.
+"""Track the statements of a migration, to report remaining changes and to build indexes.
 
 `CREATE INDEX CONCURRENTLY` waits for every older transaction. A lock timeout would cancel it and
-leave an INVALID index behind, which stands in the way of the next attempt.
+leave an INVALID index behind, which blocks the next attempt.
 """
 
 import logging
@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 
 class Statements:
-    """The statements of one revision so far, on one connection."""
+    """The executed statements of one revision on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -67,12 +67,12 @@ class Statements:
         self._lock_timeout: str | None = None
 
     def begin_revision(self, **_: object) -> None:
-        """Forget the statements of the revision before; Alembic calls this after each one."""
+        """Clear the statements. Alembic calls this after each revision."""
         self._done.clear()
         self._committed.clear()
 
     def explain(self, error: Exception) -> None:
-        """Note on an error what the failed revision leaves in the database."""
+        """Add a note to an error: which changes of the failed revision remain."""
         statement = str(getattr(error, "statement", None) or "")
         if self._committed:
             error.add_note("What it did before stays: " + "; ".join(map(_line, self._committed)))
@@ -86,7 +86,7 @@ class Statements:
             error.add_note("It changed nothing: its transaction was rolled back.")
 
     def before(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        """Let a statement that works concurrently wait for as long as it takes."""
+        """Remove the lock timeout of a concurrent statement."""
         plain = _uncommented(statement)
         if CONCURRENT.match(plain) and self._is_outside_a_transaction():
             if self._lock_timeout is None:
@@ -99,14 +99,14 @@ class Statements:
             self._connection.exec_driver_sql(f"SET lock_timeout = '{limit}'")
 
     def after(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        """Remember a statement that changed something."""
+        """Record a statement that changed the database."""
         plain = _uncommented(statement)
-        # Alembic's own table is none of a revision's changes.
+        # Changes of Alembic's own table do not count.
         if not plain.lower().startswith(QUESTIONS) and "alembic_version" not in plain:
             self._done.append(plain)
 
     def commit(self, _connection: Connection) -> None:
-        """Remember that what was done can no longer be rolled back."""
+        """Record that the changes so far are committed."""
         self._committed += self._done
         self._done.clear()
 
@@ -130,7 +130,7 @@ class Statements:
 
 @contextmanager
 def following(connection: Connection) -> Iterator[Statements]:
-    """Follow the statements on a connection; an error in the block says what stays."""
+    """Track the statements on a connection. Errors in the block list the remaining changes."""
     statements = Statements(connection)
     listeners: dict[str, Callable[..., None]] = {
         "before_cursor_execute": statements.before,

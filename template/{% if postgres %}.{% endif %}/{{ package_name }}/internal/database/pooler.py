@@ -1,4 +1,4 @@
-"""Finds out whether a pooler on the way mixes the sessions of its clients."""
+"""Detect a connection pooler in transaction mode."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,13 +10,13 @@ from ..feature import StartError
 
 ROUNDS: Final = 5
 MIXED_UP: Final = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
-"""A prepared statement of another client, or one of ours that another session has."""
+"""Errors of a prepared statement that belongs to another client or session."""
 
 PID: Final = "SELECT pg_backend_pid()"
 
 
 class TransactionPoolingError(StartError):
-    """A pooler gives each transaction another session of the server."""
+    """The connection pooler may use another server session for each transaction."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -27,7 +27,7 @@ class TransactionPoolingError(StartError):
 
 
 async def refuse_shared_sessions(opened: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
-    """Look at two connections of a database whether they ever share a session of the server.
+    """Check whether two connections of a database share a server session.
 
     Raises:
         TransactionPoolingError: they do.
@@ -43,7 +43,7 @@ async def refuse_shared_sessions(opened: Callable[[], Awaitable[asyncpg.Connecti
     except MIXED_UP as error:
         raise TransactionPoolingError from error
     except TimeoutError:
-        return  # the second one waits for a session, as only a pooler in session mode lets it
+        return  # the second connection waits for a session: the pooler is in session mode
     finally:
         first.terminate()
 

@@ -1,4 +1,4 @@
-"""How `make migration` compares the server defaults of columns, and how it writes them."""
+"""Compare and write the server defaults of columns for `make migration`."""
 
 from functools import cache
 from typing import Any, Final, Literal
@@ -78,10 +78,10 @@ def _parsed(connection: Connection, column: Column[Any]) -> str | None:
 
 
 def render(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:  # noqa: ANN401 - a schema item
-    """Write a server default so that a revision creates exactly this one.
+    """Return the code of a server default for a revision.
 
     Raises:
-        CommandError: `text()` takes a part of the default for a parameter.
+        CommandError: `text()` would read a part of the default as a parameter.
     """
     dialect = context.migration_context.dialect
     if kind == "server_default" and isinstance(item, DefaultClause):
@@ -99,7 +99,7 @@ def render(kind: str, item: Any, context: AutogenContext) -> str | Literal[False
 
 def _sql(expression: ClauseElement, dialect: Dialect) -> str:
     if isinstance(expression, TextClause) and _unset_parameters(expression, dialect):
-        # It was read from the database, where a colon is only a colon.
+        # It was read from the database, where a colon has no special meaning.
         return expression.text
     return str(expression.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
@@ -110,7 +110,7 @@ def _unset_parameters(expression: ClauseElement, dialect: Dialect) -> list[str]:
 
 
 def _is_text(sql: str, dialect: Dialect) -> bool:
-    """Say whether `text` keeps the SQL: it takes `:name` for a parameter."""
+    """Return whether `text()` leaves the SQL unchanged: it reads `:name` as a parameter."""
     return str(text(sql).compile(dialect=dialect)) == sql
 
 

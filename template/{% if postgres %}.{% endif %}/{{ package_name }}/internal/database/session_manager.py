@@ -1,4 +1,4 @@
-"""Connections and sessions of one database."""
+"""Connections and sessions of a database."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,9 +21,9 @@ __all__ = ["DatabaseSessionManager", "NotInitialisedError", "ReadOnlyError", "Se
 
 
 class DatabaseSessionManager:
-    """The pool of one database, and the sessions on it. Several can live side by side.
+    """The connection pool and the sessions of one database. A service may have several.
 
-    `init` and `close` belong into the lifespan of the application; between them `session`,
+    Call `init` and `close` in the application's lifespan. In between, `session`,
     `snapshot` and `connect` may be called from any task.
     """
 
@@ -42,13 +42,13 @@ class DatabaseSessionManager:
         manager.init(
             settings.database_url,
             connect_timeout=settings.database_connect_timeout,
-            # The server's own timeout comes first; this one is for a server that went silent.
+            # The server's own timeout is shorter. This one is for a server that no longer answers.
             command_timeout=settings.database_statement_timeout + 1,
             server_settings={
                 "statement_timeout": _milliseconds(settings.database_statement_timeout),
                 "lock_timeout": _milliseconds(settings.database_lock_timeout),
                 "idle_in_transaction_session_timeout": _milliseconds(idle),
-                # Probes keep a connection alive in the tables of firewalls and load balancers.
+                # Keepalive probes prevent firewalls and load balancers from dropping a connection.
                 "tcp_keepalives_idle": "30",
                 "tcp_keepalives_interval": "10",
                 "tcp_keepalives_count": "3",
@@ -69,14 +69,14 @@ class DatabaseSessionManager:
         server_settings: dict[str, str] | None = None,
         **options: Any,  # noqa: ANN401 - those of create_async_engine
     ) -> None:
-        """Make the pool; it connects when a connection is first needed.
+        """Create the pool. It connects when the first connection is needed.
 
         Args:
             url: `postgresql://user:password@host:port/database`, as libpq knows it (sslmode too).
-            connect_timeout: seconds until the server is given up.
-            command_timeout: seconds until a statement is; for ever when left out.
+            connect_timeout: seconds to wait for the server.
+            command_timeout: time limit of a statement in seconds; default: none.
             server_settings: run-time parameters for every connection.
-            **options: the pool's size and the like, as in `create_async_engine`.
+            **options: further arguments of `create_async_engine`, such as the pool's size.
 
         Raises:
             RuntimeError: the manager is in use already; `close` it first.
@@ -104,7 +104,7 @@ class DatabaseSessionManager:
             poolclass=FairPool,
             **options,
         )
-        # Switching costs each checkout a little, so it is left to those who write anyway.
+        # Switching costs time at each checkout, so only writing transactions switch.
         self._engine = engine.execution_options(isolation_level="READ COMMITTED", reads_only=False)
         snapshots = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -114,10 +114,10 @@ class DatabaseSessionManager:
         self._snapshots = _sessions(snapshots, BlockSession)
 
     async def check(self) -> None:
-        """Refuse a database that could never serve; one that is away may come back.
+        """Raise an error if the database can never be used. It may be unavailable for now.
 
         Raises:
-            StartError: its URL is wrong, or leads to a pooler that mixes sessions.
+            StartError: the URL is wrong, or leads to a pooler in transaction mode.
         """
         if self._plain is None:
             raise NotInitialisedError
@@ -129,7 +129,7 @@ class DatabaseSessionManager:
             raise UnusableDatabaseError(error) from error
 
     async def close(self) -> None:
-        """Close every connection; `init` may follow. Closing what is closed does nothing."""
+        """Close all connections. `init` may be called again. A second `close` has no effect."""
         engine, self._engine = self._engine, None
         self._writing = self._reading = self._snapshots = None
         if engine is not None:
@@ -137,14 +137,14 @@ class DatabaseSessionManager:
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
-        """Give a session that commits when the block succeeds, and rolls back when it does not.
+        """Open a session that commits if the block succeeds, and rolls back otherwise.
 
         Args:
-            read_only: run every statement on its own, outside a transaction, which saves two round
+            read_only: run statements without a transaction, which saves two round
                 trips; writing raises ReadOnlyError.
 
         Raises:
-            DatabaseError: what the database refused, by its subclasses; also at the commit.
+            DatabaseError: a subclass for each kind of error, also at the commit.
         """
         session = _open(self._reading if read_only else self._writing)
         try:
@@ -153,20 +153,20 @@ class DatabaseSessionManager:
                 if not read_only:
                     await session.commit()
         except BaseException:
-            async with session:  # closes it in a task of its own, which no cancellation stops
+            async with session:  # closes it in its own task, which cannot be cancelled
                 raise
-        # The transaction is over: nothing is left that a cancellation could leave undone.
+        # The transaction has ended, so a cancellation has no effect.
         await session.close()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
-        """Give a session that reads the data of one moment, such as an export or a report.
+        """Open a session that reads a consistent snapshot, for example for an export.
 
         Its one read-only transaction can stream rows from the server (`session.stream`), and holds
         a connection of the pool until the block ends.
 
         Raises:
-            DatabaseError: what the database refused, by its subclasses.
+            DatabaseError: a subclass for each kind of error.
         """
         async with _open(self._snapshots) as session:
             with database_errors():
@@ -174,7 +174,7 @@ class DatabaseSessionManager:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection for Core statements in one transaction, committed as in `session`."""
+        """Open a connection for Core statements in one transaction, committed as in `session`."""
         if self._engine is None:
             raise NotInitialisedError
         with database_errors():
@@ -183,7 +183,7 @@ class DatabaseSessionManager:
 
 
 class UnusableDatabaseError(StartError):
-    """The server refuses every connection for a reason that does not pass."""
+    """The server refuses all connections for a permanent reason."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"DATABASE_URL cannot be used: {error}. Correct it.")

@@ -1,4 +1,4 @@
-"""How the service reaches its database."""
+"""Settings of the database."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
 
 
 class DatabaseSettings(BaseModel):
-    """Settings whose names begin with `database_`, and when to migrate."""
+    """Settings with the prefix `database_`, and whether to migrate at the start."""
 
     database_url: Annotated[str, Field(repr=False), UNPREFIXED]
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -33,10 +33,10 @@ class DatabaseSettings(BaseModel):
 
 
 def migration_url(settings: type[EnvironmentSettings]) -> str:
-    """Return the URL of the database to migrate, which is all that a migration job has to set.
+    """Return the URL of the database to migrate. A migration job needs no other setting.
 
     Raises:
-        InvalidSettingsError: it is missing or wrong.
+        InvalidSettingsError: the URL is missing or invalid.
     """
     try:
         loaded: Any = settings.load()
