@@ -39,8 +39,8 @@ class PrefixedEnvSource(LenientEnvSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the variable's value, or no value if it is the address of a Kubernetes Service."""
         value, key, is_complex = super().get_field_value(field, field_name)
-        # Kubernetes sets <SERVICE>_PORT=tcp://... in each pod for every Service. If a Service has the
-        # package's name, this is also the name of a setting.
+        # Kubernetes sets <SERVICE>_PORT=tcp://... for every Service in each pod. If a Service has
+        # the package's name, this is also the name of a setting.
         is_link = isinstance(value, str) and value.startswith("tcp://")
         return (None, key, False) if is_link else (value, key, is_complex)
 
