@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, Body, HTTPException, Response
+from fastapi import APIRouter, Body, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from httpx import AsyncClient
 
@@ -32,6 +32,24 @@ async def status(status: int, *, caught: bool = False) -> None:
 @ROUTER.post("/two")
 async def two(sku: Annotated[str, Body()], name: Annotated[str, Body()]) -> str:
     return sku + name
+
+
+@ROUTER.post("/limited", max_body_size=20)
+async def limited(sku: Annotated[str, Body()]) -> str:
+    return sku
+
+
+@ROUTER.post("/small", max_body_size=10)
+async def small(request: Request) -> int:
+    return len(await request.body())
+
+
+SIZED = APIRouter(prefix="/sized", max_body_size=3000)
+
+
+@SIZED.post("/large")
+async def large(request: Request) -> int:
+    return len(await request.body())
 
 
 @ROUTER.get("/slash/")
@@ -67,6 +85,7 @@ def _app() -> Application:
         return body
 
     app.include_router(ROUTER)
+    app.include_router(SIZED)
     return app
 
 
@@ -292,6 +311,31 @@ async def test_a_body_that_grows_too_large_is_refused(client: AsyncClient) -> No
     )
     check_response(response, 413)
     assert sent <= 1200
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/small", 10), ("/sized/large", 3000)])
+async def test_a_route_has_its_own_body_limit(client: AsyncClient, path: str, limit: int) -> None:
+    """A route's limit, or its router's, replaces the service's: a smaller one and a larger one."""
+
+    async def chunks(size: int) -> AsyncIterator[bytes]:
+        yield b"x" * size
+
+    for size, status in ((limit, 200), (limit + 1, 413)):
+        for body in (b"x" * size, chunks(size)):
+            response = await client.post(path, content=body)
+            assert response.status_code == status
+            if status == 413:
+                check_response(response, 413)
+
+
+async def test_the_document_shows_body_limits(app: Application) -> None:
+    """Every operation with a body says from which size on it answers 413."""
+    paths = app.openapi()["paths"]
+    assert paths["/two"]["post"]["responses"]["413"]["description"] == "The body exceeds 1000 bytes."
+    own = paths["/limited"]["post"]["responses"]["413"]
+    assert own["description"] == "The body exceeds 20 bytes."
+    assert list(own["content"]) == ["application/problem+json"]
+    assert "413" not in paths["/slash/"]["get"]["responses"]
 
 
 async def test_a_body_at_the_limit_is_accepted(client: AsyncClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from http import HTTPStatus
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -106,11 +107,12 @@ def test_it_serves_and_stops(service: Path, combination: Combination) -> None:
     """`make run` answers over HTTP, and Ctrl-C ends it without leaving a process behind."""
     with serving(service) as client:
         smoke.check_docs(client)
+        if "authentication" in combination:
+            assert client.get("/api/v1/products").status_code == HTTPStatus.UNAUTHORIZED
+            client.headers["Authorization"] = f"Bearer {make(service, 'token').split()[-1]}"
         smoke.check_products(client)
         smoke.check_problems(client)
         smoke.check_healthchecks(client, expected="healthcheck" in combination)
-        if "authentication" in combination:
-            make(service, "token")
 
 
 FIELDS = (

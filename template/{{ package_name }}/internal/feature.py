@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Concatenate
+from typing import TYPE_CHECKING, Any, Concatenate
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from .http.problems import ProblemKind
 from .resources import Resources
+
+if TYPE_CHECKING:
+    from .http.openapi import Application
 
 Start = Callable[[Resources], AbstractAsyncContextManager[object]]
 """Opens a resource, yields it, and closes it. It may yield a tuple of several, or None."""
@@ -63,6 +66,7 @@ class Feature:
         middleware: wraps every request, inside the request log and the answer to errors.
         outer_middleware: wraps everything, CORS and the request log too.
         commands: what `python -m` runs, by name.
+        openapi: completes the OpenAPI document.
     """
 
     start: Start | None = None
@@ -74,6 +78,7 @@ class Feature:
     middleware: Sequence[Middleware] = ()
     outer_middleware: Sequence[Middleware] = ()
     commands: Mapping[str, Command] = field(default_factory=dict)
+    openapi: "Callable[[Application, dict[str, Any]], None] | None" = None
 
     def __post_init__(self) -> None:
         """Refuse what would fail later, in words that nobody understands then."""

@@ -56,6 +56,12 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture
+def client_headers() -> dict[str, str]:
+    """No token by default: each test sends its own."""
+    return {}
+
+
+@pytest.fixture
 def app(settings: Settings) -> FastAPI:
     """The service, with routes that ask for tokens."""
     app = create_app(settings)

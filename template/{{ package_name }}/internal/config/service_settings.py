@@ -1,7 +1,7 @@
 """The settings of the service itself, with their checks."""
 
 from secrets import token_hex
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
 
@@ -14,7 +14,14 @@ def _random_secret() -> SecretStr:
 
 
 class ServiceSettings(BaseModel):
-    """The settings of every service, independent of its features."""
+    """The settings of every service, independent of its features.
+
+    Attributes:
+        template_defaults: the release of the template whose defaults the service has adopted. A
+            new service starts with those of its own release.
+    """
+
+    template_defaults: ClassVar[tuple[int, int]] = (1, 3)
 
     environment: Literal["development", "test", "production"] = "development"
     service_name: str = "service"

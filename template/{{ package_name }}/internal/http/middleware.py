@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..utils import new_id
 from .problems import UNHANDLED, ProblemKind, problem_for, problem_response
-from .routing import Routes
+from .routing import Routes, body_limit
 
 REQUEST_ID: Final = b"x-request-id"
 ACCEPTABLE_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
@@ -97,9 +97,7 @@ class BodyLimits:
         """Return the limit in bytes for a request."""
         if self._routes is None:
             self._routes = Routes(scope["app"])
-        route = self._routes.find(scope)
-        own: int | None = getattr(route, "max_body_size", None)
-        return self._default if own is None else own
+        return body_limit(self._routes.find(scope), self._default)
 
 
 class _Request:

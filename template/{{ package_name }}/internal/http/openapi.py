@@ -1,13 +1,16 @@
 """The application object, whose OpenAPI document tells the truth about errors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import RouteContext
 
+from ..config.service_settings import ServiceSettings
 from ..feature import Feature
 from ..resources import Resources
 from .problems import MEDIA_TYPE, Problem, ProblemKind
+from .routing import Routes, body_limit
 
 PROBLEM_RESPONSE = {
     "description": "What went wrong (RFC 9457).",
@@ -46,16 +49,33 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, with the schema of problems in it."""
         if self.openapi_schema is None:
-            schema = super().openapi()
+            document = super().openapi()
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
-            refusals = {str(status): PROBLEM_RESPONSE for status in (401, 403)}
-            operations = [one for path in schema["paths"].values() for one in path.values()]
-            for operation in operations:
-                if "security" in operation:
-                    operation["responses"] = refusals | operation["responses"]
+            self._describe_body_limits(document)
+            for feature in self.features:
+                if feature.openapi is not None:
+                    feature.openapi(self, document)
         return self.openapi_schema or {}
+
+    def operations(
+        self, document: Mapping[str, Any]
+    ) -> Iterator[tuple[RouteContext, dict[str, Any]]]:
+        """Give each operation of an OpenAPI document with its route."""
+        for route in Routes(self):
+            path = document["paths"].get(route.path_format, {})
+            for method in route.methods or ():
+                if method.lower() in path:
+                    yield route, path[method.lower()]
+
+    def _describe_body_limits(self, document: dict[str, Any]) -> None:
+        default = self.resources.get(ServiceSettings).max_body_size
+        for route, operation in self.operations(document):
+            if "requestBody" in operation:
+                limit = body_limit(route, default)
+                response = {**PROBLEM_RESPONSE, "description": f"The body exceeds {limit} bytes."}
+                operation["responses"].setdefault("413", response)

@@ -1,6 +1,6 @@
 """Finds the route that will serve a request, and answers HEAD wherever GET is answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from fastapi import FastAPI
@@ -29,11 +29,21 @@ def is_public(route: RouteContext) -> bool:
     return getattr(route.endpoint or getattr(route, "app", None), PUBLIC, False)
 
 
+def body_limit(route: RouteContext | None, default: int) -> int:
+    """Return how many bytes of a body a route accepts: its `max_body_size`, or the default."""
+    own: int | None = getattr(route, "max_body_size", None)
+    return default if own is None else own
+
+
 class Routes:
     """All routes of an application, in the order in which it tries them."""
 
     def __init__(self, app: FastAPI) -> None:
         self._routes = [*iter_route_contexts(app.routes)]
+
+    def __iter__(self) -> Iterator[RouteContext]:
+        """Iterate over the routes."""
+        return iter(self._routes)
 
     def find(self, scope: Scope) -> RouteContext | None:
         """Return the route that serves a request, or None if it will be refused (404 or 405)."""

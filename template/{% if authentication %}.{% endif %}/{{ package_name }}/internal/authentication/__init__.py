@@ -1,7 +1,7 @@
-"""Who calls: bearer tokens of an OpenID Connect issuer, checked where a router asks for it."""
+"""Callers of the service: bearer tokens of an OpenID Connect issuer."""
 
 from .dependencies import Authenticated, Principal, requires, requires_role
 from .feature import FEATURE
-from .identity import Identity
+from .tokens import Identity
 
 __all__ = ["FEATURE", "Authenticated", "Identity", "Principal", "requires", "requires_role"]

@@ -1,55 +1,60 @@
-"""What routers ask for."""
+"""How routers require a token."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
 
 from ..resources import resources_of
 from .errors import InsufficientScopeError, NotAuthenticatedError
-from .identity import Identity
-from .tokens import TokenVerifier
+from .tokens import Identity, TokenVerifier
 
-_bearer = HTTPBearer(bearerFormat="JWT", scheme_name="bearer", auto_error=False)
+SCHEME: Final = HTTPBearer(bearerFormat="JWT", scheme_name="bearer", auto_error=False)
 
 
 async def authenticate(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    connection: HTTPConnection,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(SCHEME)],
 ) -> Identity:
-    """Return who calls.
+    """Return the caller of a request.
 
     Raises:
-        NotAuthenticatedError: the request does not say.
-        InvalidTokenError: its token is not to be trusted.
-        KeysUnavailableError: its token cannot be checked just now.
+        NotAuthenticatedError: the request has no token.
+        InvalidTokenError: the token is invalid.
+        KeysUnavailableError: the token cannot be verified at the moment.
     """
+    verified: Identity | None = getattr(connection.state, "verified_identity", None)
+    if verified is not None:
+        return verified
     if credentials is None:
         raise NotAuthenticatedError
-    return await resources_of(request).get(TokenVerifier).verify(credentials.credentials)
+    identity = await resources_of(connection).get(TokenVerifier).verify(credentials.credentials)
+    connection.state.verified_identity = identity
+    return identity
 
 
 Authenticated: Any = Depends(authenticate)
-"""Lets in whoever has a good token: `APIRouter(dependencies=[Authenticated])`."""
+"""Requires a valid token: `APIRouter(dependencies=[Authenticated])`."""
 
 Principal = Annotated[Identity, Authenticated]
 """The caller, as a parameter of an endpoint: `principal: Principal`."""
 
 
 def requires(*scopes: str) -> Any:  # noqa: ANN401 - as FastAPI's own
-    """Return a dependency that lets in whose token has all these scopes, and gives who it is."""
+    """Return a dependency that requires all these scopes, and returns the caller."""
 
     async def check(principal: Principal) -> Identity:
         if not principal.scopes.issuperset(scopes):
-            wanted = " ".join(scopes)
-            raise InsufficientScopeError(f"the scope {wanted}", scopes=wanted)
+            missing = " ".join(scopes)
+            raise InsufficientScopeError(f"the scope {missing}", scopes=missing)
         return principal
 
     return Security(check, scopes=scopes)
 
 
 def requires_role(*roles: str) -> Any:  # noqa: ANN401 - as FastAPI's own
-    """Return a dependency that lets in who has one of these roles, and gives who it is."""
+    """Return a dependency that requires one of these roles, and returns the caller."""
 
     async def check(principal: Principal) -> Identity:
         if principal.roles.isdisjoint(roles):

@@ -1,4 +1,4 @@
-"""Why a request is refused, with the challenge that clients read (RFC 6750, section 3)."""
+"""Refusals of a request, with the challenge for its client (RFC 6750, section 3)."""
 
 import math
 from http import HTTPStatus
@@ -14,13 +14,13 @@ class NotAuthenticatedError(HTTPException):
     def __init__(self) -> None:
         super().__init__(
             HTTPStatus.UNAUTHORIZED,
-            "Say who you are: send a token in the header `Authorization: Bearer ...`.",
+            "A token is required: send it in the header `Authorization: Bearer ...`.",
             {"WWW-Authenticate": REALM},
         )
 
 
 class InvalidTokenError(HTTPException):
-    """The token is not one to be trusted; `reason` says why in words that tell nothing of it."""
+    """The token is invalid; `reason` says why without quoting it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -31,7 +31,7 @@ class InvalidTokenError(HTTPException):
 
 
 class InsufficientScopeError(HTTPException):
-    """The token is good, and does not allow this; `scopes` would."""
+    """The token is valid, but lacks a permission: the scopes in `scopes`, or a role."""
 
     def __init__(self, need: str, *, scopes: str = "") -> None:
         wanted = f', scope="{scopes}"' if scopes else ""
@@ -43,11 +43,11 @@ class InsufficientScopeError(HTTPException):
 
 
 class KeysUnavailableError(HTTPException):
-    """No token can be checked just now: the issuer's keys cannot be had."""
+    """No token can be verified at the moment: the issuer's keys are not available."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "Tokens cannot be checked just now: try again.",
+            "Tokens cannot be verified at the moment: try again later.",
             {"Retry-After": str(max(1, math.ceil(retry_after)))},
         )

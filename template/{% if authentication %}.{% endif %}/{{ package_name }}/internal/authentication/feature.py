@@ -7,6 +7,7 @@ from ..config.service_settings import ServiceSettings
 from ..feature import Feature, NotReadyError
 from ..resources import Resources
 from ..tasks import running
+from .guard import GuardMiddleware, describe
 from .issuer import Issuer, http_client
 from .keys import IssuerKeys
 from .settings import AuthenticationSettings
@@ -15,7 +16,7 @@ from .tokens import TokenVerifier
 
 @asynccontextmanager
 async def start(resources: Resources) -> AsyncIterator[tuple[IssuerKeys, TokenVerifier]]:
-    """Open what checks tokens; an issuer that is away keeps nothing from starting."""
+    """Open the verifier of tokens; the service starts even if the issuer is unreachable."""
     settings = resources.get(AuthenticationSettings)
     service_name = resources.get(ServiceSettings).service_name
     audience = settings.authentication_audience or service_name
@@ -33,7 +34,7 @@ async def background(resources: Resources) -> AsyncIterator[None]:
 
 
 async def has_keys(resources: Resources) -> str:
-    """Say whether tokens can be checked."""
+    """Return whether tokens can be verified."""
     keys = resources.get(IssuerKeys)
     if not keys.available:
         await keys.refresh()
@@ -43,10 +44,16 @@ async def has_keys(resources: Resources) -> str:
 
 
 class NoKeysError(NotReadyError):
-    """No token can be checked."""
+    """No token can be verified."""
 
     def __init__(self) -> None:
         super().__init__("the keys cannot be read")
 
 
-FEATURE = Feature(start=start, background=background, reported_probes={"issuer": has_keys})
+FEATURE = Feature(
+    start=start,
+    background=background,
+    reported_probes={"issuer": has_keys},
+    middleware=(GuardMiddleware,),
+    openapi=describe,
+)

@@ -1,0 +1,1 @@
+"""Tests of this service's routes: who can call them."""

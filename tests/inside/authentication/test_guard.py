@@ -1,0 +1,177 @@
+"""A new service needs a token for every route that is not marked as public."""
+
+from typing import Any, ClassVar
+
+import pytest
+from fastapi import APIRouter, FastAPI, WebSocket
+from httpx import AsyncClient
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.types import Message, Receive, Scope, Send
+
+from orders.internal.authentication import Principal
+from orders.internal.authentication.guard import open_routes
+from orders.internal.authentication.tokens import TokenVerifier
+from orders.internal.feature import Feature
+from orders.internal.http.openapi import Application
+from orders.internal.http.routing import public
+from orders.main import ALL_FEATURES, create_app
+from orders.settings import Settings
+
+from .helpers import call
+from development.authentication import Issuer
+from tests.harness import check_response
+
+router = APIRouter(prefix="/shop")
+
+
+@router.get("/prices")
+@public
+async def prices() -> str:
+    """Answer everybody."""
+    return "prices"
+
+
+@router.get("/stock")
+async def stock() -> str:
+    """Answer callers with a token."""
+    return "stock"
+
+
+@router.get("/me")
+async def me(principal: Principal) -> str:
+    """Answer with the caller."""
+    return principal.subject
+
+
+@router.websocket("/live")
+async def live(websocket: WebSocket) -> None:
+    """Accept a connection."""
+    await websocket.accept()
+
+
+async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as an application of its own."""
+    await PlainTextResponse("plain")(scope, receive, send)
+
+
+async def open_plain(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer everybody as an application of its own."""
+    await plain(scope, receive, send)
+
+
+async def hook(_: Request) -> PlainTextResponse:
+    """Answer as a route of Starlette's."""
+    return PlainTextResponse("hook")
+
+
+router.routes += [
+    Mount("/shop/plain", plain),
+    Mount("/shop/open", public(open_plain)),
+    Route("/shop/hook", hook),
+]
+GUARDED = ("/shop/stock", "/shop/me", "/shop/plain/a", "/shop/hook", "/api/v1/products", "/nowhere")
+OPEN = ("/shop/prices", "/shop/open/a", "/docs", "/openapi.json", "/healthcheck/live")
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    """The service with routes of every kind, from a feature of its own."""
+    return create_app(settings, features=(*ALL_FEATURES, Feature(routers=(router,))))
+
+
+@pytest.mark.parametrize("path", GUARDED)
+async def test_a_route_needs_a_token(api_client: AsyncClient, issuer: Issuer, path: str) -> None:
+    """Every kind of route is guarded, and paths without one look the same."""
+    response = await api_client.get(path)
+    check_response(response, 401)
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="api"'
+    check_response(await call(api_client, "forged", path), 401)
+    expected = 404 if path == "/nowhere" else 200
+    assert (await call(api_client, issuer.token(), path)).status_code == expected
+
+
+@pytest.mark.parametrize("path", OPEN)
+async def test_a_public_route_is_open(api_client: AsyncClient, path: str) -> None:
+    """Health checks, documentation and routes that are marked need no token."""
+    assert (await api_client.get(path)).status_code == 200
+    assert (await api_client.head(path)).status_code == 200
+
+
+async def test_a_method_that_is_not_public_needs_a_token(api_client: AsyncClient) -> None:
+    """A public route opens its own methods alone."""
+    check_response(await api_client.post("/shop/prices"), 401)
+
+
+async def test_a_websocket_needs_a_token(api_client: AsyncClient, app: FastAPI) -> None:
+    """A connection without a token is closed before it is accepted."""
+    del api_client  # the application runs as long as it
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    scope: dict[str, Any] = {"type": "websocket", "path": "/shop/live", "headers": [], "app": app}
+    await app({**scope, "query_string": b"", "root_path": ""}, receive, send)
+    assert [(one["type"], one["code"]) for one in sent] == [("websocket.close", 1008)]
+
+
+async def test_a_token_is_verified_once(
+    api_client: AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint that asks for the caller gets the one whom the guard has let in."""
+    verify, tokens = TokenVerifier.verify, []
+
+    async def count(self: TokenVerifier, token: str) -> Any:  # noqa: ANN401 - as it is
+        tokens.append(token)
+        return await verify(self, token)
+
+    monkeypatch.setattr(TokenVerifier, "verify", count)
+    response = await call(api_client, issuer.token(sub="ada"), "/shop/me")
+    assert response.json() == "ada"
+    assert len(tokens) == 1
+
+
+async def test_the_document_shows_which_operations_are_guarded(app: FastAPI) -> None:
+    """A guarded operation has the scheme and its refusals, and a public one has neither."""
+    document = app.openapi()
+    guarded = document["paths"]["/shop/stock"]["get"]
+    assert guarded["security"] == [{"bearer": []}]
+    assert {"401", "403"} <= guarded["responses"].keys()
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for path in ("/shop/prices", "/healthcheck/live"):
+        operation = document["paths"][path]["get"]
+        assert "security" not in operation
+        assert operation["responses"].keys().isdisjoint({"401", "403"})
+
+
+async def test_open_routes_are_found(app: Application) -> None:
+    """The list that a service's own test compares has the marked routes of every kind."""
+    paths = {route.path for route in open_routes(app) if (route.path or "").startswith("/shop")}
+    assert paths == {"/shop/prices", "/shop/open"}
+
+
+class TestServiceFromBefore:
+    """A service that was made before v1.4.0 keeps its routes open until it adopts the default."""
+
+    @pytest.fixture
+    def settings(self, settings_values: dict[str, object]) -> Settings:
+        """Settings as such a service has them: without `template_defaults`."""
+
+        class OldSettings(Settings):
+            template_defaults: ClassVar[tuple[int, int]] = (1, 3)
+
+        return OldSettings(**{"_env_file": None, **settings_values})
+
+    async def test_its_routes_stay_open(self, api_client: AsyncClient, app: Application) -> None:
+        """An update locks no client out, and the document says the same."""
+        for path in GUARDED:
+            expected = {"/shop/me": 401, "/nowhere": 404}.get(path, 200)
+            assert (await api_client.get(path)).status_code == expected
+        assert "security" not in app.openapi()["paths"]["/shop/stock"]["get"]
+        assert "/shop/stock" in {route.path for route in open_routes(app)}
+        assert "/shop/me" not in {route.path for route in open_routes(app)}
