@@ -253,7 +253,7 @@ async def test_encrypted_discovery_leads_to_no_plain_address() -> None:
     transport = MockTransport(lambda request: Response(200, json=documents[request.url.path]))
     async with AsyncClient(transport=transport) as client:
         values = settings(authentication_issuer="https://login.example")
-        with pytest.raises(module.IssuerError, match="on their way"):
+        with pytest.raises(module.IssuerError, match="in transit"):
             await module.Issuer(values, client).read_keys()
 
 

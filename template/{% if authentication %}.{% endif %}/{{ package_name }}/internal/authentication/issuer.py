@@ -21,11 +21,11 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 class IssuerError(Exception):
-    """The issuer's keys cannot be read; the message says what stands in the way."""
+    """The issuer's keys cannot be read; the message says why."""
 
 
 class Discovery(BaseModel):
-    """What is needed of an issuer's metadata (OpenID Connect Discovery 1.0, section 3)."""
+    """The part of an issuer's metadata that we need (OpenID Connect Discovery 1.0, section 3)."""
 
     issuer: str
     jwks_uri: str
@@ -38,17 +38,17 @@ class KeyDocument(BaseModel):
 
 
 class Issuer:
-    """An issuer, as far as its keys go."""
+    """Reads the keys of an issuer."""
 
     def __init__(self, settings: AuthenticationSettings, client: httpx.AsyncClient) -> None:
         self._settings = settings
         self._client = client
 
     async def read_keys(self) -> list[PyJWK]:
-        """Return the keys that the issuer signs with now, in the algorithms that are allowed.
+        """Return the issuer's current keys for the allowed algorithms.
 
         Raises:
-            IssuerError: within the timeout there was no answer, or none to work with.
+            IssuerError: the issuer did not respond in time, or its response is invalid.
         """
         try:
             async with asyncio.timeout(self._settings.authentication_timeout):
@@ -56,7 +56,7 @@ class Issuer:
             keys = [key for key in PyJWKSet(document.keys) if self._is_wanted(key)]
         except IssuerError:
             raise
-        except Exception as error:  # whatever libraries make of a malformed document
+        except Exception as error:  # libraries raise many errors for a malformed document
             raise IssuerError(str(error) or type(error).__name__) from error
         if not keys:
             raise IssuerError("none of the keys is for signatures of an allowed algorithm")
@@ -66,12 +66,14 @@ class Issuer:
         if self._settings.authentication_jwks_url:
             return self._settings.authentication_jwks_url
         issuer = self._settings.authentication_issuer
-        found = await self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", Discovery)
-        if found.issuer != issuer:
-            raise IssuerError(f"{issuer} calls itself {found.issuer}")
-        if issuer.startswith("https://") and not found.jwks_uri.startswith("https://"):
-            raise IssuerError(f"the keys at {found.jwks_uri} could be changed on their way")
-        return found.jwks_uri
+        discovery = await self._get(
+            f"{issuer.rstrip('/')}/.well-known/openid-configuration", Discovery
+        )
+        if discovery.issuer != issuer:
+            raise IssuerError(f"{issuer} calls itself {discovery.issuer}")
+        if issuer.startswith("https://") and not discovery.jwks_uri.startswith("https://"):
+            raise IssuerError(f"the keys at {discovery.jwks_uri} could be changed in transit")
+        return discovery.jwks_uri
 
     async def _get(self, url: str, kind: type[Document]) -> Document:
         response = await self._client.get(url)
@@ -84,7 +86,7 @@ class Issuer:
 
 
 class ProxyError(StartError):
-    """The proxy that the environment names cannot be used."""
+    """The proxy in the environment cannot be used."""
 
     def __init__(self, error: Exception) -> None:
         advice = "Correct it, or unset it"
@@ -98,30 +100,30 @@ class ProxyError(StartError):
 
 @asynccontextmanager
 async def http_client(address: str = "") -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client that follows no redirect: where keys come from is the settings' to say.
+    """Give a client that follows no redirects: only the settings decide where keys come from.
 
     Args:
-        address: which issuer to ask. One on this machine is asked directly, any other through the
-            proxy that the environment names.
+        address: of the issuer. The client calls one on this machine directly, and any other
+            through the proxy in the environment.
 
     Raises:
-        ProxyError: there is such a proxy, and it cannot be used.
+        ProxyError: the proxy cannot be used.
     """
     # httpx logs each request at INFO.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    options: dict[str, Any] = {"follow_redirects": False, "timeout": None}  # `Issuer` has one
+    options: dict[str, Any] = {"follow_redirects": False, "timeout": None}  # `Issuer` has its own
     try:
         client = httpx.AsyncClient(
             verify=_trusted_authorities(), trust_env=not _is_here(address), **options
         )
-    except Exception as error:  # an import, a value, or an error of the library's own
+    except Exception as error:  # ImportError, ValueError, or an error of httpx
         raise ProxyError(error) from error
     async with client:
         yield client
 
 
 def _is_here(address: str) -> bool:
-    """Say whether an address is on the loopback interface."""
+    """Return whether an address is on the loopback interface."""
     host = urlsplit(address).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -133,5 +135,5 @@ def _is_here(address: str) -> bool:
 
 @cache
 def _trusted_authorities() -> ssl.SSLContext:
-    # Reading them takes longer than the rest of a start.
+    # Cached, because loading them takes longer than the rest of the start.
     return httpx.create_ssl_context()

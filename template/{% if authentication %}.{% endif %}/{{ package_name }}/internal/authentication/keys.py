@@ -1,4 +1,4 @@
-"""Keeps the issuer's keys at hand, and up to date."""
+"""Keeps the issuer's keys in memory, and refreshes them."""
 
 import asyncio
 import time
@@ -15,16 +15,16 @@ logger = structlog.get_logger(__name__)
 
 
 class IssuerKeys:
-    """The keys that the issuer signs with.
+    """The keys with which the issuer signs tokens.
 
-    They are read anew at an interval, so that no request waits for it, and at once when a token
-    names a key that is not among them: an issuer may change its keys at any time. The last good
-    ones serve while the issuer is away, until their lifetime is over.
+    They are read again at an interval, so that no request waits for it, and at once if a token
+    names an unknown key: an issuer may change its keys at any time. While the issuer is
+    unreachable, the last keys stay valid until their lifetime ends.
 
     Args:
-        settings: how often keys are read, and for how long they serve.
-        issuer: whom to ask.
-        clock: gives seconds that only ever grow.
+        settings: the interval and the lifetime of keys.
+        issuer: from which to read them.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class IssuerKeys:
 
     @property
     def available(self) -> bool:
-        """Whether there are keys that may still be used."""
+        """Whether there are keys within their lifetime."""
         lifetime = self._settings.authentication_keys_lifetime
         return self._read_at is not None and self._clock() - self._read_at < lifetime
 
     async def find(self, key_id: str | None, algorithm: str) -> list[PyJWK]:
-        """Return the keys that a token may mean; none if the issuer has no such key.
+        """Return the keys that may have signed a token; none if the issuer has no such key.
 
-        An issuer should give each key its own id, and some do not (RFC 7517, section 4.5). A token
-        that names no key can only mean the single key of its algorithm.
+        Some issuers give several keys the same id (RFC 7517, section 4.5). A token without a key
+        id can only be verified if there is a single key for its algorithm.
 
         Raises:
-            KeysUnavailableError: the issuer is away, and no key may be used any more.
+            KeysUnavailableError: the issuer is unreachable, and the keys are too old.
         """
         keys = self._pick(key_id, algorithm)
         if not keys or not self.available:
@@ -65,7 +65,7 @@ class IssuerKeys:
         return keys
 
     async def keep_fresh(self) -> None:
-        """Read the keys at once and then again and again, for ever."""
+        """Read the keys now, and then again at the interval, forever."""
         while True:
             await self.refresh()
             failed = self._read_at != self._tried_at
@@ -77,10 +77,10 @@ class IssuerKeys:
             )
 
     async def refresh(self) -> None:
-        """Read the keys, unless that was tried just now; if it fails the last good ones stay.
+        """Read the keys, unless the last attempt was within the cooldown; on failure, keep the old.
 
-        Made-up names of keys therefore lead to no more than one question in each cooldown. Whoever
-        comes while another one reads waits for the same answer.
+        Invented key ids therefore cause at most one request in each cooldown. Concurrent callers
+        wait for the same response.
         """
         async with self._lock:
             if self._overdue >= 0:
@@ -88,7 +88,7 @@ class IssuerKeys:
 
     @property
     def _overdue(self) -> float:
-        """Seconds since when the issuer may be asked again; below zero it may not yet."""
+        """Seconds since the end of the cooldown; negative during it."""
         if self._tried_at is None:
             return 0
         return self._clock() - self._tried_at - self._settings.authentication_keys_cooldown

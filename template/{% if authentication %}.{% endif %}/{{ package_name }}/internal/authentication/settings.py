@@ -1,4 +1,4 @@
-"""Whose tokens the service takes."""
+"""Settings of authentication."""
 
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -35,32 +35,34 @@ class AuthenticationSettings(BaseModel):
     @classmethod
     def _check_issuer(cls, value: str) -> str:
         if not _is_url(value) or urlsplit(value).query:
-            raise ValueError("write it as its tokens do, such as https://login.example/realms/shop")
+            raise ValueError(
+                "write it exactly as in the tokens, such as https://login.example/realms/shop"
+            )
         return value
 
     @field_validator("authentication_jwks_url")
     @classmethod
     def _check_jwks_url(cls, value: str) -> str:
         if value and not _is_url(value):
-            raise ValueError("write it as https://login.example/keys, or leave it out")
+            raise ValueError("write it as https://login.example/keys, or remove the variable")
         return value
 
     @model_validator(mode="after")
     def _encrypted_in_production(self) -> Self:
-        # The class that has this one among its parts knows the environment.
+        # `environment` is a field of another part of the settings.
         if getattr(self, "environment", "") != "production":
             return self
         for name in ("authentication_issuer", "authentication_jwks_url"):
             if getattr(self, name).startswith("http://"):
                 raise ValueError(
                     f"{name.upper()}: in production it must begin with https://, because anyone "
-                    "who can change the keys on their way can forge tokens"
+                    "who can change the keys in transit can forge tokens"
                 )
         return self
 
 
 def _is_url(value: str) -> bool:
-    """Say whether it is the address of something on the web, with nothing secret in it."""
+    """Return whether a value is a web address without credentials."""
     if any(character.isspace() for character in value):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Tells the platform whether the service lives, and whether it can take requests."""
+"""Reports to the platform whether the service is alive and ready for requests."""
 
 from .feature import FEATURE
 

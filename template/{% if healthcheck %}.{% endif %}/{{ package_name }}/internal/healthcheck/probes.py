@@ -1,4 +1,4 @@
-"""Checks everything that the service depends on, all at once."""
+"""Checks everything that the service depends on, in parallel."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Check(BaseModel):
-    """What one probe found; only required ones decide whether the service is ready."""
+    """The result of one probe; only required probes decide whether the service is ready."""
 
     status: Literal["ok", "failed"]
     required: bool
@@ -26,7 +26,7 @@ class Check(BaseModel):
 
 
 class UnknownProbeError(StartError):
-    """A setting names probes that the service does not have."""
+    """A setting names probes that do not exist."""
 
     def __init__(self, variable: str, unknown: set[str], known: Mapping[str, Probe]) -> None:
         super().__init__(
@@ -36,22 +36,22 @@ class UnknownProbeError(StartError):
 
 
 class Health:
-    """Runs the probes of every feature, and logs each one that begins or ceases to fail.
+    """Runs the probes of all features, and logs when one begins or stops failing.
 
     Args:
         features: whose probes to run.
-        resources: what the probes look at.
+        resources: of the service, for the probes.
 
     Raises:
-        UnknownProbeError: the settings require a probe that the service does not have.
+        UnknownProbeError: the settings require a probe that does not exist.
     """
 
     def __init__(self, features: Sequence[Feature], resources: Resources) -> None:
         settings = resources.get(HealthcheckSettings)
         self._resources = resources
         self._timeout = settings.healthcheck_timeout
-        reported = {name: one for each in features for name, one in each.reported_probes.items()}
-        self._required = {name: one for each in features for name, one in each.probes.items()}
+        reported = {name: probe for one in features for name, probe in one.reported_probes.items()}
+        self._required = {name: probe for one in features for name, probe in one.probes.items()}
         self._probes = self._required | reported
         chosen = set(settings.healthcheck_required)
         if unknown := chosen - self._probes.keys():
@@ -61,7 +61,7 @@ class Health:
         self._failing: set[str] = set()
 
     async def check(self) -> dict[str, Check]:
-        """Return what every probe finds, by name; none takes longer than the settings allow."""
+        """Run every probe with the timeout in the settings, and return the results by name."""
         checks = await asyncio.gather(*(self._run(name) for name in self._probes))
         return dict(zip(self._probes, checks, strict=True))
 
@@ -76,7 +76,7 @@ class Health:
             detail = f"no answer within {self._timeout:g} s"
         except NotReadyError as error:
             detail = str(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the probe has failed
+        except Exception as error:  # noqa: BLE001 - any error means that the probe failed
             detail, reason = "does not answer", f"{type(error).__name__}: {error}"
         self._log_change(name, status, reason or detail)
         return Check(

@@ -1,4 +1,4 @@
-"""How the service checks its own health."""
+"""Settings of the health check."""
 
 from typing import Annotated
 

@@ -26,7 +26,7 @@ from .session import TransactionRetryMiddleware
 from .session_manager import DatabaseSessionManager
 from .settings import DatabaseSettings
 
-TRY_AGAIN = "The database cannot serve this request just now: try again."
+TRY_AGAIN = "The database cannot serve this request at the moment: try again."
 TOO_SLOW = "The database took too long over this request. Repeating it at once will not help."
 
 
@@ -49,8 +49,8 @@ async def start(
 
 
 async def _migrate(database_url: str) -> None:
-    # Alembic takes time and memory, which only a service that migrates has to spend. It tells of
-    # each plugin as it is imported.
+    # Imported here, because Alembic takes time and memory that only a migration needs. It logs
+    # each of its plugins at the import.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     from .migrate import alembic_config, upgrade  # noqa: PLC0415
 
@@ -58,7 +58,7 @@ async def _migrate(database_url: str) -> None:
 
 
 async def answers(resources: Resources) -> str:
-    """Ask the database for an answer."""
+    """Check that the database responds."""
     database = resources.get(DatabaseSessionManager)
     async with database.session(read_only=True) as session:
         await session.execute(text("SELECT 1"))
@@ -66,10 +66,10 @@ async def answers(resources: Resources) -> str:
 
 
 async def accepts_writes(resources: Resources) -> str:
-    """Ask the server whether it is in a mode to write.
+    """Check that the server accepts writes.
 
     Raises:
-        ReadOnlyServerError: it is not.
+        ReadOnlyServerError: it is read-only.
     """
     database = resources.get(DatabaseSessionManager)
     async with database.connect() as connection:
@@ -79,14 +79,14 @@ async def accepts_writes(resources: Resources) -> str:
 
 
 class ReadOnlyServerError(NotReadyError):
-    """The server only reads."""
+    """The server is read-only."""
 
     def __init__(self) -> None:
         super().__init__("the server accepts no writes: it is a standby, or was set to read-only")
 
 
 async def schema_at_head(resources: Resources) -> str:
-    """Compare the schema's revision with the one that this version of the service needs."""
+    """Check that the schema is at the revision that this version of the service needs."""
     database = resources.get(DatabaseSessionManager)
     revisions = resources.get(Revisions)
     async with database.connect() as connection:
@@ -111,7 +111,7 @@ FEATURE = Feature(
         UnstorableValue: ProblemKind(
             HTTPStatus.UNPROCESSABLE_ENTITY, "A value is too long, too large or malformed."
         ),
-        # The service's own code left the value out: clients cannot correct that.
+        # The service's own code omitted the value: clients cannot correct that.
         NotNullViolation: UNHANDLED,
         StatementTimeout: ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, TOO_SLOW),
         TransactionConflict: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN, retry_after=1),
