@@ -12,12 +12,12 @@ from development.backing import Backing, BackingError
 
 CHECK_TIMEOUT = 5.0
 ADDRESS = Path(".cache/kafka-bootstrap-servers")
-"""Where the mock of `make run` listens, for the other commands of the Makefile."""
+"""The file with the address of `make run`'s mock cluster, for other make targets."""
 
 
 @contextlib.contextmanager
 def mock_kafka(brokers: int = 1) -> Iterator[str]:
-    """Run a mock cluster and give its bootstrap servers.
+    """Run a mock cluster and return its bootstrap servers.
 
     Raises:
         BackingError: it cannot start.
@@ -37,7 +37,7 @@ def mock_kafka(brokers: int = 1) -> Iterator[str]:
 
 @contextlib.contextmanager
 def announced_kafka() -> Iterator[str]:
-    """Run a mock cluster as `mock_kafka` does, and write down where it is."""
+    """Run a mock cluster like `mock_kafka`, and write its address to a file."""
     with mock_kafka() as servers:
         ADDRESS.parent.mkdir(exist_ok=True)
         ADDRESS.write_text(servers)
@@ -48,7 +48,7 @@ def announced_kafka() -> Iterator[str]:
 
 
 def check(bootstrap_servers: str) -> None:
-    """See whether anything listens at one of the addresses.
+    """Check that a broker answers at one of the addresses.
 
     Raises:
         BackingError: no broker answers.

@@ -1,4 +1,4 @@
-"""Runs the tools for events against the brokers that `make run` uses just now.
+"""Run the event tools with the brokers of the running `make run`.
 
 python -m development.kafka (tail|replay) ...
 """
@@ -16,6 +16,6 @@ VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 given = {**dotenv_values(".env"), **os.environ}
 if not (given.get(VARIABLE) or given.get(PREFIX + VARIABLE)):
     if not ADDRESS.exists():
-        sys.exit(f"No broker runs: `make run` starts one, or set {VARIABLE} to one of your own.")
+        sys.exit(f"No broker runs: start one with `make run`, or set {VARIABLE} to your own.")
     os.environ[VARIABLE] = ADDRESS.read_text()
 os.execv(sys.executable, [sys.executable, "-m", f"{PACKAGE}.events", *sys.argv[1:]])  # noqa: S606

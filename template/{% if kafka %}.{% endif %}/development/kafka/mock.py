@@ -1,7 +1,7 @@
-"""librdkafka's mock cluster, by librdkafka's own interface.
+"""librdkafka's mock cluster, through librdkafka's C interface.
 
-Its Python wrapper can start one as well, but not say that groups need not wait three seconds for
-members that may yet come, which every test would have to.
+Its Python wrapper can start one too, but cannot turn off the wait of three seconds for
+further members of a group, which would delay every test.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ class MockError(Exception):
 
 @contextlib.contextmanager
 def cluster(brokers: int) -> Iterator[str]:
-    """Run a mock cluster in this process and give its bootstrap servers."""
+    """Run a mock cluster in this process and return its bootstrap servers."""
     library = _load()
     error = ctypes.create_string_buffer(ERROR_SIZE)
     conf = library.rd_kafka_conf_new()
@@ -33,7 +33,7 @@ def cluster(brokers: int) -> Iterator[str]:
     try:
         mock = library.rd_kafka_mock_cluster_new(handle, brokers)
         if not mock:
-            raise MockError("librdkafka refuses to start it")
+            raise MockError("librdkafka could not start it")
         library.rd_kafka_mock_group_initial_rebalance_delay_ms(mock, 0)
         try:
             yield library.rd_kafka_mock_cluster_bootstraps(mock).decode()
@@ -47,7 +47,7 @@ def _load() -> ctypes.CDLL:
     package = Path(confluent_kafka.__file__).parent
     found = [path for pattern in BUNDLED for path in package.glob(pattern)]
     if not found:
-        raise MockError("confluent-kafka brings no librdkafka for this system")
+        raise MockError("confluent-kafka has no librdkafka for this system")
     library = ctypes.CDLL(str(found[0]))
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     signatures: dict[str, tuple[type, list[type]]] = {

@@ -1,3 +1,3 @@
-"""Brokers and events for tests: every test has topics and groups of its own."""
+"""Brokers and events for tests. Each test has its own topics and groups."""
 
 pytest_plugins = ("tests.harness.kafka.hooks", "tests.harness.kafka.fixtures")

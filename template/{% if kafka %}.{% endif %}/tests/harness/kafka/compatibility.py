@@ -1,4 +1,4 @@
-"""Compares two JSON Schemas of one event, as its readers would notice the difference.
+"""Compare two JSON Schemas of an event for incompatible changes.
 
 Both ways count, which schema registries call full compatibility: others read
 our new messages with the old schema, and we read messages that are kept with the new one.
@@ -11,10 +11,10 @@ from typing import Any
 Schema = Mapping[str, Any]
 
 TOPIC, KEY = "x-topic", "x-key"
-"""Keywords of our own: where an event is sent, and what its key is made of."""
+"""Our own keywords: an event's topic, and the fields of its key."""
 
 WORDS = frozenset({"title", "description", "examples", "default", "deprecated", "$comment"})
-"""Keywords that change nothing about what is valid."""
+"""Keywords without effect on validation."""
 
 IGNORED = WORDS | {"$defs", "discriminator", "readOnly", "writeOnly", TOPIC, KEY}
 WITHOUT_EFFECT = {"minLength": 0, "minItems": 0, "minProperties": 0, "uniqueItems": False}
@@ -24,7 +24,7 @@ COMPARED = frozenset(
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
-    """Name what readers of either schema would trip over in messages of the other one."""
+    """Return the incompatibilities between two schemas, in both directions."""
     return [f"  {fault}" for fault in (*_contract(old, new), *_Comparison(old, new).faults())]
 
 
@@ -36,14 +36,14 @@ def _contract(old: Schema, new: Schema) -> Iterator[str]:
 
 
 class _Comparison:
-    """Walks through two schemas side by side; a type that refers to itself is compared once."""
+    """Compares two schemas recursively. A recursive type is compared once."""
 
     def __init__(self, old: Schema, new: Schema) -> None:
         self._old, self._new = old, new
         self._compared: set[tuple[str, str]] = set()
 
     def faults(self) -> Iterator[str]:
-        """Give what breaks, each with its place."""
+        """Yield the incompatibilities, each with its place."""
         return self._part(self._old, self._new, "body")
 
     def _part(self, old: Any, new: Any, where: str) -> Iterator[str]:  # noqa: ANN401 - any JSON
@@ -120,7 +120,7 @@ class _Comparison:
 
 
 def _alternatives(part: Any, root: Schema) -> list[tuple[Schema, str]]:  # noqa: ANN401 - any JSON
-    """Return the types that a part allows, without words, each with its name in `$defs`."""
+    """Return the allowed types of a part, without descriptions, each with its name in `$defs`."""
     if isinstance(part, bool):
         part = {} if part else {"not": {}}
     name = ""
@@ -147,7 +147,7 @@ def _rest(schema: Schema) -> dict[str, Any]:
 
 
 def _values(schema: Schema) -> set[str] | None:
-    """Return the values that are allowed, when they are listed; their order means nothing."""
+    """Return the allowed values, if they are listed, in any order."""
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     return None if values is None else {json.dumps(value, sort_keys=True) for value in values}
 

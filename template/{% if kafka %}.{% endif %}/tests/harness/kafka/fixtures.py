@@ -1,4 +1,4 @@
-"""What tests of events ask for."""
+"""Fixtures for tests of events."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def kafka_bootstrap_servers(request: pytest.FixtureRequest) -> str:
-    """Brokers of `KAFKA_BOOTSTRAP_SERVERS` when it is set, else of one mock for the whole run."""
+    """The brokers in `KAFKA_BOOTSTRAP_SERVERS`, or one mock cluster for the whole run."""
     return brokers(request.config)
 
 
 @pytest.fixture
 def kafka_namespace() -> str:
-    """What the names of this test's topics and groups begin with."""
+    """The prefix of this test's topics and groups."""
     return f"test-{uuid.uuid4().hex[:12]}."
 
 
@@ -39,7 +39,7 @@ def kafka_settings(kafka_bootstrap_servers: str, kafka_namespace: str) -> dict[s
 
 @pytest.fixture
 async def messages(kafka_bootstrap_servers: str, kafka_namespace: str) -> AsyncIterator[Messages]:
-    """A reader and writer of messages on this test's topics, beside the service."""
+    """Reads and writes messages on this test's topics, independently of the service."""
     from tests.harness.kafka.messages import Messages  # noqa: PLC0415
 
     async with Messages(kafka_bootstrap_servers, kafka_namespace) as reader:

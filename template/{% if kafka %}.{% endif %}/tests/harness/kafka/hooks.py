@@ -17,7 +17,7 @@ RUNNING: pytest.StashKey[contextlib.ExitStack] = pytest.StashKey()
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - of pytest-xdist
-    """Tell a worker of the brokers that the whole run uses."""
+    """Pass the address of the run's brokers to a worker."""
     node.workerinput["kafka"] = brokers(node.config)
 
 
@@ -28,7 +28,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def brokers(config: pytest.Config) -> str:
-    """Return the brokers of `KAFKA_BOOTSTRAP_SERVERS` if it is set, else a mock's, started once."""
+    """Return the brokers in `KAFKA_BOOTSTRAP_SERVERS`, or start one mock cluster."""
     given: dict[str, str] = getattr(config, "workerinput", {})
     if address := os.environ.get(VARIABLE) or given.get("kafka"):
         return address

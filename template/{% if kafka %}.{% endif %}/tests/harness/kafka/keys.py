@@ -1,4 +1,4 @@
-"""What an event's key is made of, as text that changes when the rule does."""
+"""Describe how an event's key is computed, as text that changes with the rule."""
 
 from typing import Any, Self
 
@@ -6,7 +6,7 @@ from tests.harness.kafka.service import EventBase
 
 
 class _Field(str):
-    """Stands for a field's value, and writes down what is done with it."""
+    """A placeholder for a field's value, which records its use."""
 
     __slots__ = ()
 
@@ -23,9 +23,9 @@ class _Field(str):
 
 
 def key_rule(event: type[EventBase]) -> str | None:
-    """Return an event's key with the names of fields in the place of their values.
+    """Return an event's key with the names of fields instead of their values.
 
-    None when the rule does more than put fields together.
+    Return None if the rule does more than combine fields.
     """
     names = {name: field.serialization_alias or name for name, field in event.model_fields.items()}
     values: dict[str, Any] = {name: _Field(f"{{{written}}}") for name, written in names.items()}

@@ -1,4 +1,4 @@
-"""Messages as they are on the wire."""
+"""Raw messages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Messages:
-    """Reads and writes topics without any group."""
+    """Reads and writes topics without a consumer group."""
 
     def __init__(self, servers: str, namespace: str) -> None:
         self._servers = servers
@@ -32,13 +32,13 @@ class Messages:
     async def send(
         self, topic: str, value: bytes, key: bytes | None = None, **headers: str
     ) -> None:
-        """Send a message as any other program might."""
+        """Send a message."""
         encoded = [(name, text.encode()) for name, text in headers.items()]
         topic = self._namespace + topic
         await self._producer.send_and_wait(topic, value, key=key, headers=encoded)
 
     async def read(self, topic: str, number: int) -> list[Any]:
-        """Return this many messages of a topic, in the order of each partition."""
+        """Return a number of messages of a topic, in order for each partition."""
         topic = self._namespace + topic
         found: list[Any] = []
         consumer = AIOKafkaConsumer(
@@ -56,7 +56,7 @@ class Messages:
 
 
 async def eventually(look: Callable[[], Awaitable[Result]], expected: Result) -> None:
-    """Look again and again until it is as expected; fail with what it was at last."""
+    """Repeat a check until it succeeds, or fail with the last value."""
     found = await look()
     try:
         async with asyncio.timeout(PATIENCE):

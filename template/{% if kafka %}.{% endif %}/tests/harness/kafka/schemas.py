@@ -1,6 +1,6 @@
-"""The stored JSON Schema of each version of each event, and what may change about it.
+"""The stored JSON Schemas of all versions of events, and their allowed changes.
 
-`python -m tests.harness.kafka.schemas` stores those of new events, and what is new in the others.
+`python -m tests.harness.kafka.schemas` stores new events, and new fields of stored ones.
 """
 
 import importlib
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[2] / "event_schemas"
 
 
 def events() -> dict[str, type[EventBase]]:
-    """Return every event of every domain, by `type.vN`."""
+    """Return all events of all domains, by `type.vN`."""
     for module in pkgutil.walk_packages(domain.__path__, f"{domain.__name__}."):
         if module.name.endswith(".events"):
             importlib.import_module(module.name)
@@ -29,34 +29,34 @@ def events() -> dict[str, type[EventBase]]:
 
 
 def file(name: str) -> Path:
-    """Return where an event's schema is stored."""
+    """Return the path of an event's stored schema."""
     return FOLDER / f"{name}.json"
 
 
 def contract(event: type[EventBase]) -> dict[str, Any]:
-    """Return all that readers rely on: the schema of the body, the topic and the key."""
+    """Return the interface of an event: the schema of the body, the topic and the key."""
     return {**event.body_schema(), TOPIC: event.topic, KEY: key_rule(event)}
 
 
 def vanished() -> list[str]:
-    """Name the events that are stored with their topic and that no class describes any more.
+    """Return the stored events that no longer have a class.
 
-    Files of older releases hold no topic, and may be of events that are long gone.
+    Files of older releases without a topic are ignored: their events may be gone for long.
     """
     names = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
     return sorted(name for name in set(names) - set(events()) if TOPIC in names[name])
 
 
 def store() -> list[Path]:
-    """Store the schemas of new events and what is new in others, and return the files."""
+    """Store new events and new fields of stored ones, and return the changed files."""
     FOLDER.mkdir(exist_ok=True)
     changed = []
     for name, event in events().items():
         path, new = file(name), contract(event)
         old = json.loads(path.read_text()) if path.exists() else {}
         if old and breaks(old, new):
-            continue  # the test says what is wrong with it
-        for part in ("properties", "$defs"):  # what is gone may still be in kept messages
+            continue  # the test reports the incompatibility
+        for part in ("properties", "$defs"):  # stored messages may still have removed fields
             if part in old or part in new:
                 new[part] = {**old.get(part, {}), **new.get(part, {})}
         if new != old:

@@ -1,4 +1,4 @@
-"""The base of every consumer."""
+"""The base class of consumers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ Event = TypeVar("Event")
 
 
 class ConsumerBase(ABC, Generic[Event]):
-    """Does something about the events of one topic, each consumer in a group of its own.
+    """Handles the events of one topic. Each consumer has its own consumer group.
 
-    A subclass says in `events` which it knows; others of the topic are passed over. Events with one
-    key are handled one after another, different keys side by side. An event whose handling fails
-    is tried again later, and after the last attempt it becomes a dead letter.
+    A subclass lists its `events`. Other events of the topic are skipped. Events with one
+    key are handled in order, different keys in parallel. If a handler fails, the event
+    is retried later. After the last attempt it becomes a dead letter.
     """
 
     topic: ClassVar[str]
     name: ClassVar[str]
-    """Part of the group's name: a new name reads the topic from its start."""
+    """Part of the consumer group's name. With a new name, the topic is read from its start."""
 
     events: ClassVar[Sequence[type[Any]]]
 
@@ -30,4 +30,4 @@ class ConsumerBase(ABC, Generic[Event]):
 
     @abstractmethod
     async def handle(self, event: Event, scope: MessageScope) -> None:
-        """Do what the event asks for; an exception means that nothing was done."""
+        """Handle an event. If it raises an exception, the attempt has failed and is rolled back."""

@@ -1,4 +1,4 @@
-"""Messages that could not be handled, kept on a topic of their own until somebody has a look."""
+"""Dead letters: messages that could not be handled, stored on their own topic for inspection."""
 
 import hashlib
 import traceback
@@ -9,16 +9,16 @@ from .cloud_events import Record
 SUFFIX = ".dead-letters"
 PREFIX = "dead_letter_"
 MEANT_FOR = "replay_for"
-"""The header of a message that was sent back: only this group handles it again."""
+"""The header of a replayed message: only this consumer group handles it."""
 
 LEFT_OUT = f"{PREFIX}left_out_bytes"
-"""The header of a dead letter whose value brokers refused: how large it was."""
+"""The header of a dead letter without its value, which brokers refused: the size of the value."""
 
 SENT_BACK_BEFORE = f"{PREFIX}sent_back_before"
-"""The header of a receipt: all letters of its partition before this offset were dealt with.
+"""The header of a receipt: all letters before this offset in its partition are replayed.
 
-Brokers forget the offsets of a group that is idle for a week; they keep a receipt for longer than
-the letters that it is about.
+Brokers delete the offsets of a group that is idle for a week. They keep a receipt longer than
+the letters before it.
 """
 
 RECEIPT_KEY = b"dead-letters-sent-back"
@@ -27,9 +27,9 @@ TEXT_LIMIT = 1000
 
 
 def dead_letter(message: Any, error: BaseException, attempts: int, group: str) -> Record:  # noqa: ANN401
-    """Return the dead letter of a message: the message itself, and why it is one in headers.
+    """Return the dead letter of a message: the message, with headers about the failure.
 
-    The digest is the same for failures at the same place in the code.
+    Failures at the same place in the code have the same digest.
     """
     about = {
         "error": error_text(error),
@@ -46,23 +46,23 @@ def dead_letter(message: Any, error: BaseException, attempts: int, group: str) -
 
 
 def without_value(letter: Record) -> Record:
-    """Return a dead letter as small as it can be, for one that brokers or the limit refuse."""
+    """Return a dead letter without its value, if the original is too large."""
     headers = [(name, value) for name, value in letter.headers if len(value or b"") <= TEXT_LIMIT]
     size = b"%d" % len(letter.value or b"")
     return Record(letter.topic, letter.key, b"", [*headers, (LEFT_OUT, size)])
 
 
 def error_text(error: BaseException) -> str:
-    """Return an error's type and message as text that every topic and log takes."""
+    """Return an error's type and message as text without invalid characters."""
     try:
         text = f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - an error that has no text is an error all the same
+    except Exception:  # noqa: BLE001 - the text of an error may fail too
         text = type(error).__name__
     return text.encode(errors="backslashreplace").decode()[:TEXT_LIMIT]
 
 
 def stack_digest(error: BaseException) -> str:
-    """Return a short name for where an error came from."""
+    """Return a digest of the place in the code that raised an error."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename}:{frame.name}:{frame.lineno}" for frame in frames]
     text = "\n".join([type(error).__name__, *places])
@@ -70,16 +70,16 @@ def stack_digest(error: BaseException) -> str:
 
 
 def _kept(message: Any) -> bytes | None:  # noqa: ANN401 - a ConsumerRecord
-    """Return a message's value: that of a tombstone is None, which aiokafka takes with a key."""
+    """Return a message's value. A tombstone's is None, which aiokafka accepts with a key only."""
     value: bytes | None = message.value
     return value if message.key is not None else value or b""
 
 
 def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
-    """Return a dead letter as it is sent back to the topic that it came from.
+    """Return the message to replay from a dead letter, for its original topic.
 
     Raises:
-        ValueError: it is not a dead letter, or one without the message's value.
+        ValueError: it is not a dead letter, or it has no value.
     """
     about = {
         name: value.decode() for name, value in message.headers if name.startswith(PREFIX) and value
@@ -94,12 +94,12 @@ def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
 
 
 def receipt(topic: str, offset: int) -> Record:
-    """Return the note that all letters of a partition before an offset were dealt with."""
+    """Return a receipt: all letters before an offset in a partition are replayed."""
     return Record(topic, RECEIPT_KEY, b"", [(SENT_BACK_BEFORE, b"%d" % offset)])
 
 
 def sent_back_before(message: Any) -> int | None:  # noqa: ANN401 - a ConsumerRecord
-    """Return the offset that a receipt names, or None when the message is not a receipt."""
+    """Return the offset of a receipt, or None if the message is not a receipt."""
     value = dict(message.headers).get(SENT_BACK_BEFORE) or b""
     is_receipt = message.key == RECEIPT_KEY and value.isdigit()
     return int(value) if is_receipt else None

@@ -1,16 +1,16 @@
-"""What can go wrong between the service and its brokers."""
+"""Errors between the service and its brokers."""
 
 
 class EventError(Exception):
-    """Base of what keeps an event from being sent or read."""
+    """Base class of errors of sending and reading events."""
 
 
 class BrokersUnavailable(EventError):  # noqa: N818 - names what happened
-    """No broker took the event in time; one that was cut short may still arrive."""
+    """No broker acknowledged the event in time. It may still arrive."""
 
 
 class ProducerBufferFull(EventError):  # noqa: N818 - names what happened
-    """Too many events wait for the brokers already."""
+    """Too many events are already waiting for the brokers."""
 
     def __init__(self, waiting: int, limit: int | None = None) -> None:
         what = f"{waiting} events wait for the brokers already"
@@ -25,7 +25,7 @@ class EventRefusedError(EventError):
 
 
 class UnknownTopicError(EventError):
-    """Brokers do not have a topic, or do not show it to the service."""
+    """The topic does not exist, or the service may not see it."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(
@@ -35,4 +35,4 @@ class UnknownTopicError(EventError):
 
 
 class UnreadableMessageError(EventError):
-    """A message is not an event that this version of the service knows."""
+    """A message is not an event of this version of the service."""

@@ -1,4 +1,4 @@
-"""The base of every event."""
+"""The base class of events."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ..utils import new_id, utc_now
 
 ATTRIBUTES = frozenset({"id", "time"})
-"""Fields that travel in headers; all others are the body."""
+"""Fields that are sent as headers. All others are in the body."""
 
 
 def _uuid_or_text(value: object) -> object:
-    """Return a UUID for the text that a UUID is written as, and anything else as it is."""
+    """Convert the text of a UUID to a UUID, and return any other value unchanged."""
     try:
         found = UUID(value) if isinstance(value, str) else None
     except ValueError:
@@ -26,13 +26,13 @@ def _with_offset(time: datetime) -> datetime:
 
 
 class EventBase(BaseModel):
-    """Something that has happened. Events with the same key keep their order.
+    """An event: something that has happened. Events with the same key keep their order.
 
-    A subclass names its `topic` and its `type`, which stay for ever. A change that would break
-    those who read the event makes a new class with the next `version`.
+    A subclass defines its `topic` and its `type`, which never change. A change that would break
+    readers of the event needs a new class with the next `version`.
 
     `id` is a UUID for our own events; another service's events may have any text. `time` has an
-    offset; one that is given without is in UTC.
+    offset. A time without an offset is in UTC.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -41,7 +41,7 @@ class EventBase(BaseModel):
     type: ClassVar[str]
     version: ClassVar[int] = 1
 
-    # The names of the headers, so that a field of the body may be called `id` or `time` there.
+    # The aliases are the names of headers, so a field of the body may be named `id` or `time`.
     id: Annotated[UUID | str, BeforeValidator(_uuid_or_text)] = Field(
         default_factory=new_id, validation_alias="ce_id"
     )
@@ -51,12 +51,12 @@ class EventBase(BaseModel):
 
     @property
     def key(self) -> str:
-        """What the event is about."""
+        """The key: it identifies the changed object."""
         return str(self.id)
 
     @classmethod
     def body_schema(cls) -> dict[str, Any]:
-        """Return the JSON Schema of the body, as readers see it."""
+        """Return the JSON Schema of the body, for readers of the event."""
         schema = cls.model_json_schema(mode="serialization")
         if reference := schema.pop("$ref", None):  # the event refers to itself
             schema = {**schema["$defs"][reference.rpartition("/")[2]], **schema}

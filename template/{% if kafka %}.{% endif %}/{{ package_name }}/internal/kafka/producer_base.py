@@ -1,4 +1,4 @@
-"""The base of everything that publishes events."""
+"""The base class of producers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -7,11 +7,11 @@ from .event_base import EventBase
 
 
 class ProducerBase(ABC):
-    """Publishes events: each at least once, and those of one key in their order."""
+    """Publishes events at least once, and in order for each key."""
 
     @abstractmethod
     async def publish(self, event: EventBase) -> None:
-        """Publish an event; it will arrive once this has returned and the work has succeeded."""
+        """Publish an event. It is delivered if this call and the transaction succeed."""
 
     async def publish_all(self, events: Iterable[EventBase]) -> None:
         """Publish many events, much faster than one by one."""

@@ -1,4 +1,4 @@
-"""Messages as lines for people."""
+"""Format messages as readable lines."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +7,7 @@ from .cloud_events import header_texts
 
 
 def readable(message: Any) -> str:  # noqa: ANN401 - a ConsumerRecord
-    """Return a message as one line for people, whatever is in it."""
+    """Return a message as one readable line, even if it is malformed."""
     headers = header_texts(message.headers)
     body = (message.value or b"").decode(errors="backslashreplace")
     key = (message.key or b"-").decode(errors="backslashreplace")
@@ -19,7 +19,7 @@ def readable(message: Any) -> str:  # noqa: ANN401 - a ConsumerRecord
 
 
 def _time(timestamp: int) -> str:
-    """Return milliseconds since 1970 as a time; some producers write other units."""
+    """Convert milliseconds since 1970 to a time. Some producers write other units."""
     try:
         return datetime.fromtimestamp(timestamp / 1000, UTC).isoformat(timespec="milliseconds")
     except (OverflowError, OSError, ValueError):
@@ -27,7 +27,7 @@ def _time(timestamp: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return text with escapes for what would break the line or command the terminal."""
+    """Escape line breaks and control characters."""
     if text.isprintable():
         return text
     return "".join(

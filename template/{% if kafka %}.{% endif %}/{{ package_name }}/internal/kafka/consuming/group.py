@@ -1,4 +1,4 @@
-"""Runs all consumers of the service."""
+"""Run all consumers of the service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +9,7 @@ from .worker import Worker
 
 @asynccontextmanager
 async def consumers(workers: Sequence[Worker]) -> AsyncIterator[None]:
-    """Consume for as long as the block runs; then all stop at once, within one drain timeout."""
+    """Consume while the block runs. Then stop all consumers together within the drain timeout."""
     try:
         for worker in workers:
             await worker.__aenter__()

@@ -1,4 +1,4 @@
-"""Runs a handler so that nothing it does can harm its consumer."""
+"""Run a handler in isolation from its consumer."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ import structlog
 
 CANCELLATIONS = 2
 GRACE = 2.5
-"""Seconds that a handler has to end after each cancellation."""
+"""Seconds that a handler has to finish after each cancellation."""
 
 logger = structlog.get_logger(__name__)
 
@@ -31,10 +31,10 @@ class HandlerStuckError(Exception):
 
 
 async def outcome(work: Coroutine[Any, Any, None], seconds: float) -> BaseException | None:
-    """Run an attempt in its own task; return what it raised, or None when it succeeded.
+    """Run an attempt in its own task. Return its error, or None if it succeeded.
 
-    A cancellation that the attempt did not get from us is an error like any other. When this is
-    cancelled itself, the attempt is cancelled first.
+    If the attempt cancels itself, that is an error like any other. If this coroutine is
+    cancelled, the attempt is cancelled first.
     """
     attempt = asyncio.create_task(_caught(work))
     try:
@@ -46,7 +46,7 @@ async def outcome(work: Coroutine[Any, Any, None], seconds: float) -> BaseExcept
         return _error(attempt)
     if not await _end(attempt):
         return HandlerStuckError(CANCELLATIONS * GRACE)
-    error = _error(attempt)  # none when it was done just in time
+    error = _error(attempt)  # None if it finished just in time
     return HandlerTimeoutError(seconds) if isinstance(error, asyncio.CancelledError) else error
 
 

@@ -1,4 +1,4 @@
-"""Handles messages side by side, and those of one key one after another."""
+"""Handle messages of different keys in parallel, and those of one key in order."""
 
 import asyncio
 from collections import deque
@@ -13,52 +13,52 @@ from .isolation import CANCELLATIONS, GRACE
 from .progress import Progress
 
 ROOM: Final = 16 * 1024 * 1024
-"""Bytes of messages that a consumer holds, at the most, unless one message is larger."""
+"""Limit of messages in memory per consumer, in bytes. A single message may be larger."""
 
 OVERHEAD: Final = 1000
-"""Bytes that we count for each message beside its key and its value."""
+"""Bytes to count for each message in addition to its key and value."""
 
 PARKED: Final = 50_000
-"""Messages of long lanes that a consumer leaves on the topic, at the most."""
+"""Limit of messages of long lanes that a consumer leaves on the topic."""
 
 READ_AT_ONCE: Final = 500
 ESCAPED_DELAY: Final = 5.0
-"""Seconds until the next attempt after an error that no attempt should let through."""
+"""Seconds until the next attempt after an unexpected error of an attempt itself."""
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A message on its way through the service."""
+    """A message that the consumer has fetched, and the state of its handling."""
 
     message: Any
     progress: Progress
     attempts: int = 0
-    """Tries that count: those that an outage made fail do not."""
+    """Number of attempts, without those that failed because of an outage."""
 
     retries: int = 0
     outages: int = 0
-    """Failures by an outage while other messages were handled."""
+    """Number of failures because of an outage, while other messages were handled."""
 
     handled_before: int = 0
-    """How many messages the consumer had handled when this one failed last."""
+    """Number of messages that the consumer had handled at this message's last failure."""
 
     headers: dict[str, str] = field(default_factory=dict)
     dead: BaseException | None = None
-    """What makes it a dead letter, once that is certain."""
+    """The error that makes it a dead letter, after the last attempt."""
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes."""
+        """Its approximate size in bytes."""
         return len(self.message.value or b"") + len(self.message.key or b"") + OVERHEAD
 
 
 Handle = Callable[[Delivery], Awaitable[float | None]]
-"""Handles a message: returns None when that is settled, or the seconds until the next attempt."""
+"""Handles a message. Returns None if it is done, or the seconds until the next attempt."""
 
 ReadAgain = Callable[[Progress, int], None]
-"""Asks for the messages of a partition from this offset on."""
+"""Requests the messages of a partition from an offset."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,17 +68,17 @@ class Lane:
     key: Hashable
     progress: Progress
     waiting: deque[Delivery] = field(default_factory=deque)
-    """The first one is being handled, or is next."""
+    """Fetched messages. The first one is being handled, or is next."""
 
     parked: deque[int] = field(default_factory=deque)
-    """Offsets of messages that come after these and are read again when it is their turn."""
+    """Offsets of later messages, which are read again when the lane reaches them."""
 
     task: asyncio.Task[float | None] | None = None
     is_given_up: bool = False
 
 
 class Lanes:
-    """A lane for each key; a limited number of them is worked on at once."""
+    """One lane for each key. A limited number of lanes works in parallel."""
 
     def __init__(
         self, handle: Handle, concurrency: int, capacity: int, read_again: ReadAgain
@@ -96,12 +96,12 @@ class Lanes:
 
     @property
     def size(self) -> int:
-        """How many messages are waiting or being handled."""
+        """The number of messages that wait or are being handled."""
         return self._size + self._parked
 
     @property
     def in_flight(self) -> int:
-        """How many messages are being handled."""
+        """The number of messages that are being handled."""
         return len(self._running)
 
     @property
@@ -111,12 +111,12 @@ class Lanes:
 
     @property
     def room(self) -> int:
-        """How many messages may be fetched at once, as large as the largest one so far."""
+        """The number of messages to fetch at once, if all are as large as the largest so far."""
         room = min(self._capacity - self._size, (ROOM - self._bytes) // self._largest)
         return max(1, min(room, READ_AT_ONCE))
 
     def add(self, delivery: Delivery) -> None:
-        """Take a new message; without a key it has a lane to itself."""
+        """Add a new message. A message without a key gets its own lane."""
         message = delivery.message
         lane = self._lanes.get(_key(message))
         if lane is None:
@@ -128,7 +128,7 @@ class Lanes:
             self._append(lane, delivery)
 
     def add_again(self, delivery: Delivery) -> None:
-        """Take a message that was parked and is read again; ignore any other."""
+        """Add a parked message that is read again, and ignore other messages."""
         offset = delivery.message.offset
         lane = self._lanes.get(_key(delivery.message))
         if lane is None or lane.progress is not delivery.progress:
@@ -138,7 +138,7 @@ class Lanes:
             self._append(lane, delivery)
 
     def park(self) -> None:
-        """Make room: leave what waits in long lanes on the topic, until it is its turn."""
+        """Free memory: drop waiting messages of long lanes, and read them again later."""
         kept = max(1, self._capacity // 10)
         for lane in sorted(self._lanes.values(), key=lambda lane: -len(lane.waiting)):
             while len(lane.waiting) > kept and self._parked < PARKED and not self._is_half_free():
@@ -146,7 +146,7 @@ class Lanes:
                 self._parked += 1
 
     def forget(self, progress: Progress, start: int, end: int) -> None:
-        """Give up parked messages between two offsets, which the topic no longer has."""
+        """Drop parked messages between two offsets that the topic no longer has."""
         for lane in [lane for lane in self._of([progress]) if lane.parked]:
             while lane.parked and start <= lane.parked[0] < end:
                 offset = self._unpark(lane)
@@ -156,18 +156,18 @@ class Lanes:
                 self._go_on(lane)
 
     async def wait_for_room(self, timeout: float) -> bool:  # noqa: ASYNC109 - its purpose
-        """Return whether at least half of the room is free before time is up."""
+        """Wait until at least half of the memory is free, and return whether that was in time."""
         return await self._wait(self._is_half_free, timeout)
 
     async def hand_back(self, given_up: Collection[Progress], timeout: float) -> None:  # noqa: ASYNC109
-        """Forget what of these has not been begun; finish the rest, or cut it short in time."""
+        """Drop waiting messages of these partitions, and finish or cancel those being handled."""
         for lane in self._of(given_up):
             self._drop(lane, 1 if lane.task else 0)
         if not await self._wait(lambda: not self._of(given_up), timeout):
             await self._cut(self._of(given_up))
 
     async def close(self) -> None:
-        """Drop everything, and cut short what is being handled."""
+        """Drop all messages, and cancel those being handled."""
         for lane in list(self._lanes.values()):
             self._drop(lane, 1 if lane.task else 0)
         await self._cut(list(self._lanes.values()))
@@ -233,8 +233,8 @@ class Lanes:
         return True
 
     def _go_on(self, lane: Lane) -> None:
-        """Have a lane's next message handled, read it again first, or close an empty lane."""
-        # After a rebalance the key may have another lane, which nothing of this one may touch.
+        """Handle a lane's next message, request it if it is parked, or remove an empty lane."""
+        # After a rebalance, the key may have a new lane, which this one must not affect.
         if self._lanes.get(lane.key) is not lane or lane.task:
             return
         if lane.waiting:
@@ -270,7 +270,7 @@ class Lanes:
         if delay is None or not lane.waiting:
             self._go_on(lane)
         else:
-            # Others are handled meanwhile. A lane that is gone by then is passed over.
+            # Other lanes continue meanwhile. A lane that was removed meanwhile is skipped.
             asyncio.get_running_loop().call_later(delay, self._go_on, lane)
         self._changed.set()
         self._start()
