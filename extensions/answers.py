@@ -1,7 +1,7 @@
-"""What an answer may be, and how one answer follows from another.
+"""Checks of the answers, and the defaults that one answer gives another.
 
-What an answer may be is a pure function of it: the lists are written out rather than read from the
-running interpreter, so that the same answers are good on every Python and in every update.
+A check depends on the answer alone. Its lists are written out here and not read from the running
+interpreter, so that every Python and every update accepts the same answers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NAME_LENGTH: Final = 40
-"""Longest slug and package name: both become parts of names that PostgreSQL and DNS cut at 63."""
+"""Longest slug and package name. Both become parts of names that PostgreSQL and DNS cut at 63."""
 
 EMAIL_LENGTH: Final = 254
 """Longest address that mail can carry (RFC 5321)."""
@@ -61,7 +61,7 @@ FOLDERS: Final = frozenset(
     "aux build con conftest dev development dist docs env htmlcov migrations nul prn target tests"
     " venv".split()
 )
-"""Names that a service, its tools' ignore lists or a file system already give a meaning."""
+"""Names with a meaning for a service, for the ignore lists of its tools, or for a file system."""
 
 DEPENDENCIES: Final = frozenset(
     """
@@ -76,10 +76,10 @@ DEPENDENCIES: Final = frozenset(
     wheel xdist yaml
     """.split()
 )
-"""Import and distribution names of what services are built on, in the spelling of a module."""
+"""Import and distribution names of libraries in every service, spelled as modules."""
 
 LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline", "libcst"})
-"""Such names that came with a later release: copier resets an answer that a validator refuses.
+"""Names like these from later releases. Copier resets an answer that a validator refuses.
 
 A feature's names are in the catalogue of ``copier.yml``.
 """
@@ -120,11 +120,11 @@ _LETTERS = dict(
     ц=ts ч=ch ш=sh щ=shch ъ= ы=y ь= э=e ю=yu я=ya є=ye і=i ґ=g '= ’= ʼ=
     """.split()
 )
-"""What NFKD leaves whole, in the two nearest alphabets too, and marks that join a word."""
+"""Letters that NFKD does not decompose, Greek and Cyrillic letters, and marks inside a word."""
 
 
 def human_name(folder: str) -> str:
-    """Read a project's name off its folder: ``orders-api`` is "Orders Api"."""
+    """Derive a project's name from its folder: ``orders-api`` becomes "Orders Api"."""
     words = re.findall(r"[^\W_]+", folder)
     return " ".join(word[:1].upper() + word[1:] for word in words)[:60].strip() or "Service"
 
@@ -147,7 +147,7 @@ def package_name(project_slug: str) -> str:
 
 
 def _shorten(name: str, separator: str, spare: int = 0) -> str:
-    """Cut a name to the longest that is allowed, between two words if one ends in its last half."""
+    """Cut a name to the allowed length, between two words if possible in its second half."""
     limit = NAME_LENGTH - spare
     if len(name) <= limit:
         return name
@@ -189,12 +189,12 @@ def package_problem(answer: str) -> str:
 
 
 def _example(derive: Callable[[str], str], answer: str, otherwise: str) -> str:
-    """Offer the valid name nearest to a bad one, or a well-known one where nothing is near."""
+    """Suggest a valid name similar to a bad one, or a fixed example."""
     return derive(answer) if re.search(r"[A-Za-z]", answer) else otherwise
 
 
 def _text_problem(longest: int, example: str, forbidden: str = "") -> Callable[[str], str]:
-    """Make the check of a free text: one printable line that is neither empty nor too long."""
+    """Return a check of free text: one printable line, neither empty nor too long."""
 
     def problem(answer: str) -> str:
         if not answer.strip():
@@ -254,12 +254,12 @@ def _created_with_problem(answer: str) -> str:
 
 
 def _renamed_problem(answer: str) -> str:
-    """Refuse an answer under the name that its question had once."""
+    """Refuse an answer under the former name of its question."""
     return f"it is code_owners since v1.2.0; type code_owners=@{answer}"
 
 
 def _computed_problem(answer: str) -> str:
-    """Refuse any answer to what is not a question."""
+    """Refuse an answer to a computed value."""
     return f"it is computed from the other answers; leave it out instead of giving {answer}"
 
 
@@ -288,7 +288,7 @@ def problem(answer: object, question: str) -> str:
 
 
 def refuse_bad(data: Mapping[str, object], source: str, catalogue: Mapping[str, object]) -> bool:
-    """Refuse all bad answers at once, one line each, and a source that updates would not find.
+    """Refuse all bad answers at once, one line each, and a source that updates could not find.
 
     Answers given beforehand (``--data``) never see a prompt, and copier meets a bad one with a
     traceback. An undefined-error is the one error of a template that it prints as a plain message.
@@ -308,7 +308,7 @@ def refuse_bad(data: Mapping[str, object], source: str, catalogue: Mapping[str, 
 
 
 def refuse_taken(chosen: Mapping[str, Mapping[str, Any]], *names: str) -> bool:
-    """Refuse features without the ones that they need, and names of libraries that come with them.
+    """Refuse features whose needed features are off, and names of libraries that they install.
 
     Names that every service reserves since a later release are refused as well.
     """
@@ -330,7 +330,7 @@ def refuse_taken(chosen: Mapping[str, Mapping[str, Any]], *names: str) -> bool:
 
 
 def reserved(entry: Mapping[str, Any]) -> frozenset[str]:
-    """List the names of libraries that come with a feature, in the spelling of a module."""
+    """List the names of libraries that a feature installs, spelled as modules."""
     names = set(entry.get("reserved", []))
     for kind in ("dependencies", "development_dependencies"):
         for requirement, modules in entry.get(kind, {}).items():
@@ -339,12 +339,12 @@ def reserved(entry: Mapping[str, Any]) -> frozenset[str]:
 
 
 def is_service(conf: Mapping[str, object]) -> bool:
-    """Say whether a copy goes into a service: `copier recopy` does, and a new service does not."""
+    """Say whether copier writes into an existing service, as `copier recopy` does."""
     return Path(str(conf["dst_path"]), str(conf["answers_file"])).is_file()
 
 
 def has_file(conf: Mapping[str, object], path: str) -> bool:
-    """Say whether the folder that copier writes to has this file."""
+    """Say whether the folder that copier writes into has this file."""
     return Path(str(conf["dst_path"]), path).is_file()
 
 
