@@ -1,4 +1,4 @@
-"""A small template with releases, services made from it, and the command to ask about them."""
+"""A small template with releases, services made from it, and runs of the fleet command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ANSWERS = "{{ _copier_conf.answers_file }}.jinja"
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run of the command that has ended."""
+    """The result of a run of the command."""
 
     status: int
     printed: str
@@ -59,7 +59,7 @@ class Workshop:
         return self.root / "services"
 
     def release(self, tag: str, **files: str) -> None:
-        """Release a template with these files of a service, beside those it has."""
+        """Release a template with additional files."""
         first = not self.template.exists()
         inner = self.template / "template"
         inner.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ class Workshop:
         return service
 
     def trap(self, tag: str, **traps: str) -> None:
-        """Release a template whose update runs a shell's command in the services so called."""
+        """Release a template whose update runs a shell command in the named services."""
         migrations = [
             {"command": command, "when": f"{{{{ name == '{name}' and _stage == 'after' }}}}"}
             for name, command in traps.items()
@@ -96,7 +96,7 @@ class Workshop:
         self.release(tag)
 
     def command(self, *arguments: str | Path) -> list[str]:
-        """Return the command line that writes its report here."""
+        """Return the command line of a check with a report."""
         command = [sys.executable, "-m", "fleet", *map(str, arguments)]
         return [*command, f"--json={self.root / 'report.json'}"]
 
@@ -119,11 +119,11 @@ class Workshop:
         return self.outcome(ended.returncode, ended.stdout, ended.stderr)
 
     def places(self, *arguments: str | Path) -> dict[str, str]:
-        """Run the command, and give the state of the service at each place."""
+        """Run the command, and return the state of each service by its place."""
         return {one["place"]: one["state"] for one in self.ask(*arguments).report["services"]}
 
     def outcome(self, status: int, printed: str, complained: str) -> Outcome:
-        """Read the report that the command wrote, if it did."""
+        """Return the result of a run with its report, if there is one."""
         path = self.root / "report.json"
         report = json.loads(path.read_text()) if path.exists() else {"services": []}
         services = {one["name"]: one for one in report["services"]}
@@ -132,7 +132,7 @@ class Workshop:
 
 @pytest.fixture(name="workshop")
 def _workshop(tmp_path: Path) -> Iterator[Workshop]:
-    """A template with one release, and no service yet; the command has to clear up after itself."""
+    """A template with one release and no services. The command must remove its temporary files."""
     with TemporaryDirectory(
         prefix="t-"
     ) as temporary:  # short: sockets have names of 107 characters
@@ -144,7 +144,7 @@ def _workshop(tmp_path: Path) -> Iterator[Workshop]:
 
 @pytest.fixture(name="evolved")
 def _evolved(workshop: Workshop) -> Workshop:
-    """A template with three releases, each of which changes the line of one target."""
+    """A template with three releases. Each changes one line."""
     workshop.release("v1.1.0", Makefile="run:\n\tserve --fast\n\ntest:\n\tpytest\n")
     workshop.release("v1.2.0", Makefile="run:\n\tserve --faster\n\ntest:\n\tpytest\n")
     return workshop

@@ -1,4 +1,4 @@
-"""For each service it is told how far behind it is, and what an update would do to it."""
+"""The check reports how far behind each service is, and what an update would change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def edit(service: Path, text: str) -> None:
 
 
 def test_a_service_at_the_newest_release_needs_nothing(evolved: Workshop) -> None:
-    """Nothing to bring in is status 0, with the answers that the service was made with."""
+    """An up-to-date service is status 0, and the report contains its answers."""
     evolved.service("orders", "v1.2.0", kafka=True)
     outcome = evolved.ask("check", evolved.services)
     assert outcome.status == UP_TO_DATE
@@ -34,7 +34,7 @@ def test_a_service_at_the_newest_release_needs_nothing(evolved: Workshop) -> Non
 
 
 def test_the_releases_that_a_service_lacks_are_named(evolved: Workshop) -> None:
-    """Behind is status 2, with each release passed and each file that changes."""
+    """A service behind is status 2, and the report lists the releases and changed files."""
     evolved.service("orders", "v1.0.0")
     evolved.service("stock", "v1.1.0")
     outcome = evolved.ask("check", evolved.services)
@@ -46,7 +46,7 @@ def test_the_releases_that_a_service_lacks_are_named(evolved: Workshop) -> None:
 
 
 def test_the_update_may_end_at_an_earlier_release(evolved: Workshop) -> None:
-    """What lies beyond the release that is asked for does not count; a newer service is ahead."""
+    """With `--to`, later releases do not count, and a newer service is ahead."""
     evolved.service("orders", "v1.0.0")
     evolved.service("stock", "v1.2.0")
     outcome = evolved.ask("check", evolved.services, "--to=v1.1.0")
@@ -56,7 +56,7 @@ def test_the_update_may_end_at_an_earlier_release(evolved: Workshop) -> None:
 
 
 def test_a_conflict_is_foretold_with_its_file(evolved: Workshop) -> None:
-    """A line that both sides changed is status 1; a line that only the service changed is not."""
+    """A line that both sides changed is a conflict, and the status is 1."""
     edit(evolved.service("orders", "v1.0.0"), "run:\n\tours\n\ntest:\n\tpytest\n")
     edit(evolved.service("stock", "v1.0.0"), "run:\n\tserve\n\ntest:\n\tpytest -x\n")
     outcome = evolved.ask("check", evolved.services)
@@ -68,7 +68,7 @@ def test_a_conflict_is_foretold_with_its_file(evolved: Workshop) -> None:
 
 
 def test_answers_that_an_update_changes_are_shown(evolved: Workshop) -> None:
-    """A question that is new, or goes, is named with its answers before and after."""
+    """The report contains the old and new answers of added and removed questions."""
     evolved.service("orders", "v1.2.0", kafka=True)
     path = evolved.template / "copier.yml"
     path.write_text(path.read_text().replace("kafka: {type: bool", "events: {type: bool"))
@@ -78,7 +78,7 @@ def test_answers_that_an_update_changes_are_shown(evolved: Workshop) -> None:
 
 
 def test_work_between_releases_counts_as_newer(evolved: Workshop) -> None:
-    """A service made from a commit after the newest release is ahead of it, and status 0."""
+    """A service made from a commit after the newest release is ahead, and the status is 0."""
     evolved.release("not-a-version", Makefile="run:\n\tserve --next\n")
     evolved.service("orders", "not-a-version")
     outcome = evolved.ask("check", evolved.services)
@@ -86,7 +86,7 @@ def test_work_between_releases_counts_as_newer(evolved: Workshop) -> None:
 
 
 def test_an_update_that_cannot_run_is_told_with_its_reason(evolved: Workshop) -> None:
-    """An error of the new release is this service's, and its release is known all the same."""
+    """If an update fails, the report has the reason and the service's release."""
     evolved.service("orders", "v1.0.0")
     evolved.release("v1.3.0", **{"broken.txt.jinja": "{{ nowhere.to.be.found }}"})
     outcome = evolved.ask("check", evolved.services)
@@ -98,7 +98,7 @@ def test_an_update_that_cannot_run_is_told_with_its_reason(evolved: Workshop) ->
 def test_services_of_the_template_itself_are_rehearsed(
     template: Path, tmp_path: Path, workshop: Workshop
 ) -> None:
-    """The real template's questions, extension and files go through, in conflict and without."""
+    """The check works with this template, with and without conflicts."""
     releases = shutil.copytree(template, tmp_path / "releases")
     commit_all(releases, tag="v1.0.0")
     for name in ("orders", "stock"):

@@ -1,4 +1,4 @@
-"""What the page on the fleet says is what the command does."""
+"""The fleet command works as documented."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMAND = re.compile(r"^uv run --group fleet python -m (fleet .+)$", re.MULTILIN
 
 
 def test_every_command_can_be_typed(evolved: Workshop) -> None:
-    """In a clone of the template with services beside it, each does what the page says."""
+    """All commands on the page work in a clone of the template with services beside it."""
     evolved.service("orders", "v1.1.0", kafka=True)
     (evolved.template / "services.txt").write_text("../services/orders  # the only one\n")
     commands = COMMAND.findall("\n".join(FENCED.findall((ROOT / PAGE).read_text())))
@@ -43,7 +43,7 @@ def test_every_command_can_be_typed(evolved: Workshop) -> None:
 
 
 def test_every_option_is_explained() -> None:
-    """The page lists the options that the command has, no more and no fewer."""
+    """The page documents exactly the options of the command."""
     usage = "".join(
         subprocess.run(
             [sys.executable, "-m", "fleet", command, "--help"],
@@ -59,7 +59,7 @@ def test_every_option_is_explained() -> None:
 
 
 def test_the_shape_of_the_report_is_explained() -> None:
-    """Keys, fields and states are those that are written, in their order."""
+    """The page documents the keys, fields and states of the report in their order."""
     fields = table(PAGE, "field")
     assert list(table(PAGE, "key")) == list(Report.model_fields)
     assert list(fields) == list(Service.model_fields)

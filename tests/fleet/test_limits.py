@@ -1,4 +1,4 @@
-"""A service that hangs or breaks costs its own answer and no other's, and an end is an end."""
+"""A failing service does not affect other services, and an interrupt ends everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIE = "kill -9 $PPID"
 
 
 def test_one_that_hangs_or_dies_does_not_stop_the_rest(workshop: Workshop) -> None:
-    """Its reason says at what it was, its release is known, and nothing of it goes on."""
+    """The report has the stage and the release, and no process of it remains."""
     for name in ("hangs", "dies"):
         workshop.service(name, "v1.0.0")
     workshop.trap("v1.1.0", hangs=HANG, dies=DIE)

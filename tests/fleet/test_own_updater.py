@@ -1,4 +1,4 @@
-"""What is foretold of an update is what the service's own updater does."""
+"""The check runs the service's own updater."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STATES = {"clashing": "conflict", "refused": "unknown", "smooth": "behind", "edi
 
 @pytest.fixture(name="monorepo")
 def _monorepo(workshop: Workshop) -> Workshop:
-    """Services in one repository, whose updater goes by the name of its folder."""
+    """Services in one repository with an updater that behaves by the name of its folder."""
     workshop.release("v1.1.0", **{SCRIPT: UPDATER})
     whole = workshop.services / "all [of them]"
     for name in STATES:

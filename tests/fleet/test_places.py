@@ -1,4 +1,4 @@
-"""Services are found wherever they are, and what is none is shown with its reason."""
+"""The check finds services in all kinds of places, and reports invalid entries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_a_folder_is_searched_for_services(evolved: Workshop) -> None:
-    """Services in folders of folders, within a repository, and bare ones are found, others not."""
+    """A folder is searched for nested services and for services in repositories, also bare ones."""
     made = evolved.service("orders", "v1.0.0")
     git(evolved.root, "clone", "--bare", "--quiet", made, evolved.services / "mirrors/stock.git")
     git(
@@ -36,7 +36,7 @@ def test_a_folder_is_searched_for_services(evolved: Workshop) -> None:
 
 
 def test_a_service_within_a_service_is_found(evolved: Workshop) -> None:
-    """In a working tree and in a bare repository, where the place names the folder."""
+    """Services in services are found, in working trees and in bare repositories."""
     made = evolved.service("orders", "v1.0.0")
     shutil.copytree(
         evolved.service("stock", "v1.0.0"),
@@ -56,7 +56,7 @@ def test_a_service_within_a_service_is_found(evolved: Workshop) -> None:
 
 
 def test_a_url_may_name_a_folder(evolved: Workshop) -> None:
-    """Behind `#subdirectory=`; without it, the reason lists the folders that are services."""
+    """`#subdirectory=` names a folder. Without it, the reason lists the folders with services."""
     made = evolved.service("stock", "v1.0.0")
     shutil.copytree(
         made, evolved.root / "shop/services/orders", ignore=shutil.ignore_patterns(".git")
@@ -72,7 +72,7 @@ def test_a_url_may_name_a_folder(evolved: Workshop) -> None:
 
 
 def test_an_answers_file_of_another_name_is_found(evolved: Workshop) -> None:
-    """A service that chose the name itself is rehearsed; the usual name comes before others."""
+    """An answers file with another name works. The usual name takes precedence."""
     chosen = ".copier-answers.orders.yml"
     orders, stock = evolved.service("orders", "v1.0.0"), evolved.service("stock", "v1.0.0")
     (orders / ".copier-answers.yml").rename(orders / chosen)
@@ -88,7 +88,7 @@ def test_an_answers_file_of_another_name_is_found(evolved: Workshop) -> None:
 
 
 def test_a_place_is_shown_without_detours(evolved: Workshop) -> None:
-    """What is named as `stock/../orders` is shown as the folder that it is, through links too."""
+    """A path such as `stock/../orders`, or through a link, is shown as the real folder."""
     orders, stock = evolved.service("orders", "v1.2.0"), evolved.service("stock", "v1.2.0")
     assert evolved.places("check", f"{stock}/../orders") == {str(orders): "current"}
     elsewhere = evolved.root / "elsewhere"
@@ -100,7 +100,7 @@ def test_a_place_is_shown_without_detours(evolved: Workshop) -> None:
 
 
 def test_a_list_may_name_paths_and_urls(evolved: Workshop) -> None:
-    """Relative paths start at the list; a URL and a shallow clone do as well as a folder."""
+    """Relative paths start at the list's folder. URLs and shallow clones work too."""
     made = evolved.service("orders", "v1.0.0")
     git(evolved.root, "clone", "--quiet", "--depth=1", made.as_uri(), evolved.services / "shallow")
     git(evolved.root, "clone", "--bare", "--quiet", made, evolved.root / "stock.git")
@@ -158,7 +158,7 @@ def test_bad_entries_are_shown_with_their_reason(evolved: Workshop) -> None:
 
 
 def test_the_services_are_shared_out_between_machines(evolved: Workshop) -> None:
-    """The shards of a list are its services, each in one of them, and merge into one report."""
+    """Each service is in exactly one shard, and the reports merge into one."""
     for name in ("a", "b", "c"):
         evolved.service(name, "v1.2.0")
     shards = []
@@ -171,7 +171,7 @@ def test_the_services_are_shared_out_between_machines(evolved: Workshop) -> None
 
 
 def test_wrong_usage_is_no_answer(workshop: Workshop) -> None:
-    """A place that is not there, and an option that is none, end with one line and status 1."""
+    """A missing place and an unknown option end with a one-line error and status 1."""
     for arguments in (["/nowhere"], [workshop.template], ["x", "--shard=3/2"], ["x", "--jobs=0"]):
         outcome = workshop.ask("check", *arguments)
         assert (outcome.status, outcome.printed) == (1, "")

@@ -1,4 +1,4 @@
-"""The report for machines has a fixed shape, and the page for people needs nothing beside it."""
+"""The JSON report has a fixed format, and the HTML page needs no other files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 class Reader(HTMLParser):
-    """Collects the tags and attributes of a page, and what it says in the cells of row headings."""
+    """Collects the tags, attributes and row headings of a page."""
 
     def __init__(self, text: str) -> None:
         """Read a page."""
@@ -31,29 +31,29 @@ class Reader(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag; elements without content are closed at once."""
+        """Record a tag. Elements without content are closed at once."""
         self.tags.append(tag)
         self.attributes += attrs
         if tag != "meta":
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """Hold the page to close what it opened last."""
+        """Check that the last opened tag is closed."""
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Note the name of each service."""
+        """Record the names of services."""
         if self.open[-2:] == ["tr", "th"] and "tbody" in self.open and data.strip():
             self.names.append(data.strip())
 
 
 def service(name: str, state: State, **known: object) -> Service:
-    """Make what is known of a service."""
+    """Create the results for a service."""
     return Service.model_validate({"name": name, "place": f"/srv/{name}", "state": state, **known})
 
 
 def test_what_needs_attention_comes_first() -> None:
-    """Services are sorted by the urgency of their state, then by how far they are behind."""
+    """Services are sorted by state, then by the number of releases behind."""
     services = [
         service("f", State.CURRENT),
         service("e", State.AHEAD),
@@ -80,12 +80,12 @@ def test_what_needs_attention_comes_first() -> None:
     ],
 )
 def test_the_status_is_that_of_the_service_worst_off(states: list[State], status: int) -> None:
-    """All fine is 0, some behind is 2, and trouble is 1; an empty part of a list is fine."""
+    """The status is 0 if all are current, 2 if some are behind, and 1 after failures."""
     assert Report.of([service(str(one), one) for one in states]).status == status
 
 
 def test_the_page_is_whole_in_itself() -> None:
-    """It loads nothing and runs nothing, names its language, and heads its rows and columns."""
+    """The page has no external files or scripts, and has a language and table headings."""
     trial = Trial(outcome="failed", summary="1 failed", output="boom")
     read = Reader(page(Report.of([service("a", State.FAILING, answers={"x": True}, tests=trial)])))
     assert read.open == []
@@ -96,7 +96,7 @@ def test_the_page_is_whole_in_itself() -> None:
 
 
 def test_nothing_of_a_service_becomes_part_of_the_page() -> None:
-    """Names, answers, reasons and what tests print are text, whatever they hold."""
+    """Names, answers, reasons and test output are escaped."""
     trial = Trial(outcome="failed", summary=HOSTILE, output=HOSTILE)
     hostile = service(
         HOSTILE,
@@ -118,7 +118,7 @@ def test_nothing_of_a_service_becomes_part_of_the_page() -> None:
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
-    """Reports of several machines become one: complete if all are, and the latest word counts."""
+    """Reports merge into one. It is complete if all are, and the newest result counts."""
     early = Report(made=NOW, services=[service("a", State.BEHIND), service("b", State.CURRENT)])
     later = Report(made=NOW + timedelta(hours=1), services=[service("a", State.CURRENT)])
     broken = later.model_copy(update={"complete": False})
@@ -138,7 +138,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     "text", ["", "[]", '{"format": 2, "services": []}', '{"services": [{"name": "a"}]}', "\xff"]
 )
 def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
-    """Another format, or a part that is missing, is an error that names the file."""
+    """A report with another format or a missing part is an error that names the file."""
     path = tmp_path / "report.json"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ReportError, match=r"report\.json is not a report of format 1"):

@@ -1,4 +1,4 @@
-"""What a URL holds to open a door is neither shown nor written."""
+"""Secrets in URLs are never shown or written."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ PASSWORD = "s3cr3t-w0rd"  # noqa: S105 - planted, to be looked for
     ],
 )
 def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
-    """User and password, a token in their place, and secret parameters are masked, no more."""
+    """Only users with passwords, tokens and secret parameters are masked."""
     assert mask(url) == shown
     assert mask(f"fatal: '{url}' is away") == f"fatal: '{shown}' is away"
 
 
 def test_a_known_secret_is_masked_wherever_it_appears() -> None:
-    """A password is no more shown outside its URL, encoded or not, however deep."""
+    """A password is also masked outside its URL, encoded or not, in nested values."""
     known = secrets("https://user:s3cr3t%2Fw0rd@example.com/a.git")
     value = redact({"a": ["it said s3cr3t/w0rd", 1], "b": {"s3cr3t%2Fw0rd": None}}, known)
     assert value == {"a": ["it said ***", 1], "b": {"***": None}}
 
 
 def test_nothing_that_is_printed_or_written_has_a_password(evolved: Workshop) -> None:
-    """Not from a list, from a recorded source, from an answer, nor from git's own errors."""
+    """Passwords from lists, recorded sources, answers and git's errors are masked."""
     orders = evolved.service("orders", "v1.0.0")
     text = f"_commit: v1.0.0\n_src_path: https://user:{PASSWORD}@localhost:1/template.git\n"
     text += f"name: see https://{PASSWORD}@localhost:1/\n"

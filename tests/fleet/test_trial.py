@@ -1,4 +1,4 @@
-"""A service's own tests are run as the update would leave it."""
+"""With `--test`, a service's own tests run after the update."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROJECT = """
 
 
 def write_test(service: Path, body: str) -> None:
-    """Give a service a test, and commit it."""
+    """Add a test to a service, and commit it."""
     (service / "test_service.py").write_text(f"def test_service():\n    {body}\n")
     commit_all(service)
 

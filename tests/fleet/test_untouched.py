@@ -1,4 +1,4 @@
-"""A rehearsal reads a service, and changes nothing of it."""
+"""A check does not change a service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint(folder: Path) -> dict[str, tuple[str, int, int]]:
-    """Tell the content, mode and time of change of all that a folder holds, hidden or not."""
+    """Return the content, mode and modification time of all files in a folder."""
     return {
         str(path.relative_to(folder)): (
             hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest(),
@@ -47,7 +47,7 @@ def test_neither_the_working_tree_nor_the_repository_changes(evolved: Workshop) 
 
 
 def test_the_code_of_a_repository_does_not_run(evolved: Workshop) -> None:
-    """Hooks and monitors of a service's repository are its developers', not the rehearsal's."""
+    """The check does not run hooks and monitors of a service's repository."""
     orders = evolved.service("orders", "v1.0.0")
     ran = evolved.root / "ran"
     program = evolved.root / "program"

@@ -1,4 +1,4 @@
-"""The repository of the template that services are updated from."""
+"""Repositories of the template, from which tests update services."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Refuse to run without a history, once and before anything else."""
+    """Fail early if the clone does not have the template's history."""
     try:
         releases()
     except ShallowHistoryError as error:
@@ -26,13 +26,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", name="history")
 def _history(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """All releases so far, and the working tree as the upcoming one; tests only read it."""
+    """All releases, with the working tree as the next one. Tests must not change it."""
     return repository(tmp_path_factory.mktemp("history") / "template")
 
 
 @pytest.fixture(name="upstream")
 def _upstream(template: Path, tmp_path: Path) -> Repository:
-    """The working tree as the release v1.0.0, in a repository for one test to make more in."""
+    """The working tree as the release v1.0.0, in a repository that a test may change."""
     folder = shutil.copytree(template, tmp_path / "upstream")
     commit_all(folder, tag="v1.0.0")
     return Repository(folder)
@@ -51,7 +51,7 @@ def _first(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Re
 
 @pytest.fixture(name="releases")
 def _releases(first: tuple[Repository, Path], tmp_path: Path) -> Repository:
-    """A small template with the release v1.0.0, for one test to release more."""
+    """A small template with the release v1.0.0, which a test may change."""
     return Repository(shutil.copytree(first[0].folder, tmp_path / "releases", symlinks=True))
 
 

@@ -1,4 +1,4 @@
-"""What an update has to give: the template's files of today, the service's as they were."""
+"""Checks that an update gives the template's new files and keeps the service's own."""
 
 from __future__ import annotations
 

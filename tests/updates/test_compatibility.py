@@ -1,4 +1,4 @@
-"""What a release gave to services, later releases still accept, or carry over."""
+"""Later releases accept or convert the files and answers of older services."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
 
 
 def place(path: str) -> str:
-    """Name the path in the service `orders` that a file of the template is rendered to."""
+    """Return the path of a template file in the service `orders`."""
     rendered = CONDITION.sub("", path.removeprefix("template/")).removesuffix(".jinja")
     return normpath(rendered).replace("{{ package_name }}", "orders")
 
 
 @pytest.fixture(scope="module", name="service")
 def _service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A service of today with all features."""
+    """A current service with all features."""
     folder = tmp_path_factory.mktemp("today") / "orders"
     return render(template, folder, kafka=True, authentication=True)
 
@@ -76,7 +76,7 @@ def _service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_file_of_a_release_still_exists_or_was_renamed(
     history: Repository, template: Path, service: Path, release: str
 ) -> None:
-    """A path that disappears needs a row in RENAMES, or in REMOVED above."""
+    """A removed path needs a row in RENAMES, or in REMOVED above."""
     today = {place(str(path.relative_to(template))) for path in template.rglob("*")}
     listed = git(history.folder, "ls-tree", "-rz", "--name-only", release, "template")
     before = {place(path) for path in listed.strip("\0").split("\0")}
@@ -89,7 +89,7 @@ def test_each_file_of_a_release_still_exists_or_was_renamed(
 def test_each_answer_that_a_release_accepted_is_accepted_today(
     history: Repository, tmp_path: Path, release: str
 ) -> None:
-    """A validator that refuses more than before needs an entry in CONVERSIONS."""
+    """A stricter validator needs an entry in CONVERSIONS."""
     script = tmp_path / "answers.py"
     script.write_text(git(history.folder, "show", f"{release}:extensions/answers.py"))
     problem_then: Callable[[str, str], str] = run_path(str(script))["problem"]
@@ -111,6 +111,6 @@ def test_each_answer_that_a_release_accepted_is_accepted_today(
 
 
 def test_odd_answers_are_tried_for_every_question(service: Path) -> None:
-    """A question that is added gets answers in the table, too."""
+    """A new question needs answers in the table."""
     questions = {name for name in recorded(service) if not name.startswith("_")}
     assert questions - ACCEPTED.keys() == set()

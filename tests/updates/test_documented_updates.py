@@ -1,4 +1,4 @@
-"""The commands that the pages on updates show do what the pages say."""
+"""The commands on the pages about updates work as described."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def commands(page: str, heading: str) -> list[str]:
-    """Read the commands to run below a heading: the lines of its blocks marked `sh`."""
+    """Return the commands in the `sh` blocks below a heading."""
     [section] = re.findall(
         rf"^## {heading}\n(.*?)(?=^## |\Z)", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
     )
@@ -29,7 +29,7 @@ def commands(page: str, heading: str) -> list[str]:
 
 
 def run(service: Path, line: str) -> tuple[int, str]:
-    """Run a line as a reader types it; give its status, and what it printed."""
+    """Run a line in a shell, and return its status and output."""
     done = subprocess.run(
         ["sh", "-c", line],
         cwd=service,
@@ -43,7 +43,7 @@ def run(service: Path, line: str) -> tuple[int, str]:
 
 
 def test_updating_is_as_described(updatable: Path, releases: Repository) -> None:
-    """The commands of "How an update works" show the record, the news and the changes."""
+    """The commands of "How an update works" show the answers, the changelog and the changes."""
     releases.release("v1.1.0", FIRST, news="One.")
     lines = commands("docs/explanation.md", "How an update works")
     answers, news, update, changed = [run(updatable, line) for line in lines]
@@ -56,7 +56,7 @@ def test_updating_is_as_described(updatable: Path, releases: Repository) -> None
 def test_an_update_is_brought_in_by_the_commands_shown(
     updatable: Path, releases: Repository
 ) -> None:
-    """The how-to on updates ends with the release committed; what came after that is undone."""
+    """The commands of the how-to guide commit the release, and undo later changes."""
     releases.replace(MAKEFILE, SUITE, GREEN)
     releases.release("v1.1.0", FIRST, news="One.")
     lines = commands("docs/how-to.md", "Update a service")
@@ -72,7 +72,7 @@ def test_an_update_is_brought_in_by_the_commands_shown(
 def test_a_conflict_is_resolved_by_the_commands_shown(
     updatable: Path, releases: Repository
 ) -> None:
-    """The how-to on conflicts ends with the template's text committed."""
+    """The commands of the how-to guide commit the template's version."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
     releases.release("v1.1.0", FIRST)
@@ -88,7 +88,7 @@ def test_a_conflict_is_resolved_by_the_commands_shown(
 
 
 def test_marks_that_are_left_are_found(updatable: Path, releases: Repository) -> None:
-    """The check of "Resolve a conflict" keeps a file that still holds marks from being missed."""
+    """The check in "Resolve a conflict" finds remaining conflict markers."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
     releases.release("v1.1.0", FIRST)

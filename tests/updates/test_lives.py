@@ -1,4 +1,4 @@
-"""What a service made of itself outlives every update, wherever it wrote it."""
+"""A service's own changes survive every update."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ EDITS = {
 
 
 def first(text: str, old: str, new: str) -> str:
-    """Change words where they stand first; they have to be there."""
+    """Replace the first occurrence of a text, which must exist."""
     assert old in text, f"{old!r} is nowhere"
     return text.replace(old, new, 1)
 
 
 @pytest.fixture(scope="module", name="upstream")
 def _upstream(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Two releases of the template; tests only read them."""
+    """Two releases of the template. Tests must not change them."""
     folder = tmp_path_factory.mktemp("lives") / "template"
     shutil.copytree(template, folder)
     commit_all(folder, tag="v1.0.0")
@@ -128,7 +128,7 @@ def test_all_that_a_service_wrote_is_there(orders: Service) -> None:
 
 
 def test_conflicts_arise_only_at_lines_that_both_changed(orders: Service) -> None:
-    """Each is marked with both sides, git knows of it, and every other change is merged."""
+    """Conflicts are marked in the file and in git's index. All other changes are merged."""
     conflicting = {
         "Makefile": ("## Remove caches", "## Remove our caches"),
         "orders/main.py": ('"""Puts the', '"""Ours puts the'),
@@ -149,7 +149,7 @@ def test_conflicts_arise_only_at_lines_that_both_changed(orders: Service) -> Non
 
 
 def test_what_a_service_deleted_or_moved_stays_so(orders: Service) -> None:
-    """Neither the example nor a file of the template's comes back, at whatever path it now is."""
+    """Deleted and moved files of the example and of the template do not come back."""
     for path in ("orders/domain/product", "tests/unit", "tests/integration"):
         shutil.rmtree(orders.folder / path)
     (orders.folder / "docs/template/testing.md").unlink()
@@ -173,6 +173,6 @@ def test_what_a_service_deleted_or_moved_stays_so(orders: Service) -> None:
 
 
 def in_a_service(path: str) -> str:
-    """Give the path at which a service has a file of the template."""
+    """Return the path of a template file in a service."""
     below = path.removeprefix("template/").removesuffix(".jinja")
     return below.replace("{{ package_name }}", "orders")

@@ -1,4 +1,4 @@
-"""The page for maintainers says how the template is changed, and what it says to type works."""
+"""The commands on the page for maintainers work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEALTH = "orders/internal/healthcheck/probes.py"
 
 
 def blocks(heading: str) -> dict[str, str]:
-    """Give what stands between fences below a heading, by its language; commands have none."""
+    """Return the code blocks below a heading by language. Commands have none."""
     _, _, below = PAGE.read_text().partition(f"\n## {heading}\n")
     found = BLOCK.findall(below.partition("\n## ")[0])
     assert len(found) == len({language for language, _ in found}) > 0
@@ -35,7 +35,7 @@ def blocks(heading: str) -> dict[str, str]:
 
 
 def type_in(commands: str, folder: Path) -> str:
-    """Run commands in a folder, each of which has to succeed, and give what they print."""
+    """Run commands in a folder, and return their output. All must succeed."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["sh", "-euc", commands.replace("uv run ", "")],
@@ -62,7 +62,7 @@ def _orders(upstream: Repository, tmp_path: Path) -> Service:
 
 
 def test_a_question_is_added(orders: Service, upstream: Repository) -> None:
-    """New services record its default, and old ones get it by an update."""
+    """New services record the default, and older ones receive it in an update."""
     said = blocks("Add a question")
     config = upstream.folder / "copier.yml"
     config.write_text(config.read_text() + "\n" + said["yaml"])
@@ -86,7 +86,7 @@ def test_an_answer_gets_another_form(orders: Service, upstream: Repository) -> N
 
 
 def test_a_file_is_renamed(orders: Service, upstream: Repository) -> None:
-    """The edits of a service are in the renamed file."""
+    """A service's edits move to the renamed file."""
     said = blocks("Rename a file")
     type_in(said[""], upstream.folder)
     importing = type_in(said["sh"], upstream.folder).splitlines()
@@ -104,7 +104,7 @@ def test_a_file_is_renamed(orders: Service, upstream: Repository) -> None:
 def test_a_feature_is_retired(
     orders: Service, upstream: Repository, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Services lose its files and its answer, and an edited file is saved and named."""
+    """Services lose the feature's files and answer. Edited files are saved and reported."""
     question = re.compile(r"^healthcheck:\n(?:  .*\n)+", flags=re.MULTILINE)
     config = upstream.folder / "copier.yml"
     text, count = question.subn(blocks("Retire a feature")["yaml"], config.read_text())
@@ -120,7 +120,7 @@ def test_a_feature_is_retired(
 
 
 def test_a_release_is_cut(upstream: Repository) -> None:
-    """A commit with the right subject is what the tag is set on, and it has all files."""
+    """The tag is on the commit with the subject of a release, which contains all files."""
     shutil.copytree(ROOT / ".github", upstream.folder / ".github")
     upstream.release("unused")
     (upstream.folder / "copier.yml").write_text("# changed\n")

@@ -1,4 +1,4 @@
-"""From every release, a service with any features updates to what a new one is today."""
+"""Services of every release and with any features update to the state of a new service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the releases so far have renamed and worded anew reaches the services that they were for."""
+"""Renamed files and converted answers of released versions work in updates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACES = {"development/updating/bringing.py": 'that this service was never asked
 def test_the_one_code_owner_is_the_first_of_several(
     history: Repository, template: Path, tmp_path: Path, old: str, new: str
 ) -> None:
-    """An answer of v1.1.0 says the same today, and the file for GitHub is as a new service's."""
+    """The answer of v1.1.0 is converted, and CODEOWNERS is the same as in a new service."""
     service = Service.copy(history, tmp_path / "orders", "v1.1.0", postgres=False, code_owner=old)
     check_update(service, template, tmp_path / "fresh")
     assert service.answers["code_owners"] == new
@@ -39,7 +39,7 @@ def test_the_one_code_owner_is_the_first_of_several(
 def test_edits_of_a_file_are_found_under_its_name_of_today(
     history: Repository, tmp_path: Path, old: str, new: str
 ) -> None:
-    """Whatever the first release called it; around these lines no release changed anything."""
+    """Edits in a renamed file are found under its current name."""
     release = first_with(history, old)
     service = Service.copy(history, tmp_path / "orders", release, kafka=True)
     before, after = (path.format(package_name="orders") for path in (old, new))
@@ -53,7 +53,7 @@ def test_edits_of_a_file_are_found_under_its_name_of_today(
 
 
 def first_with(history: Repository, path: str) -> str:
-    """Name the first release that has a file of the template's."""
+    """Return the first release that has a file of the template."""
     name = path.rpartition("/")[2]
     listed = ("ls-tree", "-r", "--name-only")
     return next(one for one in releases() if f"/{name}" in git(history.folder, *listed, one))

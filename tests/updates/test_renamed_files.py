@@ -1,4 +1,4 @@
-"""A file that a release renames takes along what the service wrote in it."""
+"""A service's edits move along when a release renames a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _orders(upstream: Repository, tmp_path: Path) -> Service:
 
 
 def rename(upstream: Repository, old: str, new: str, tag: str) -> None:
-    """Release a template with a file of another name, which its first line tells."""
+    """Release a template with a renamed file, whose first line contains its name."""
     moved = upstream.folder / TEMPLATE / f"{old}.py"
     text = moved.read_text()
     moved.unlink()
@@ -35,7 +35,7 @@ def rename(upstream: Repository, old: str, new: str, tag: str) -> None:
 
 
 def test_edits_move_with_the_file(orders: Service, upstream: Repository) -> None:
-    """What the service added elsewhere in the file is in its new place, beside the release's."""
+    """The renamed file contains the edits of the service and of the release."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.commit()
     rename(upstream, "utils", "ids", "v1.1.0")
@@ -47,7 +47,7 @@ def test_edits_move_with_the_file(orders: Service, upstream: Repository) -> None
 
 
 def test_edits_of_the_same_line_are_marked(orders: Service, upstream: Repository) -> None:
-    """A conflict in a renamed file is marked in it, and git knows all three sides."""
+    """A conflict in a renamed file is marked in the file and in git's index."""
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
     orders.commit()
     rename(upstream, "utils", "ids", "v1.1.0")
@@ -63,7 +63,7 @@ def test_edits_of_the_same_line_are_marked(orders: Service, upstream: Repository
 def test_two_renames_are_one_for_whoever_missed_the_first(
     orders: Service, upstream: Repository
 ) -> None:
-    """A service two releases behind finds its edits under the newest name."""
+    """After two renames, the edits are in the file with the newest name."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.commit()
     rename(upstream, "utils", "ids", "v1.1.0")
@@ -78,7 +78,7 @@ def test_two_renames_are_one_for_whoever_missed_the_first(
 
 
 def test_what_stays_at_the_old_path_is_the_releases(orders: Service, upstream: Repository) -> None:
-    """A module that passes the old names on gets none of the edits, which are at the new path."""
+    """If a module stays at the old path, the edits move to the new path only."""
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
     orders.commit()
     rename(upstream, "utils", "ids", "v1.1.0")
@@ -92,7 +92,7 @@ def test_what_stays_at_the_old_path_is_the_releases(orders: Service, upstream: R
 
 
 def test_what_was_deleted_stays_deleted(orders: Service, upstream: Repository) -> None:
-    """A service without the file does not get it under another name."""
+    """A deleted file does not come back under its new name."""
     (orders.folder / UTILS).unlink()
     orders.commit()
     rename(upstream, "utils", "ids", "v1.1.0")
@@ -104,7 +104,7 @@ def test_what_was_deleted_stays_deleted(orders: Service, upstream: Repository) -
 def test_a_file_of_the_services_at_the_new_path_is_kept(
     orders: Service, upstream: Repository
 ) -> None:
-    """Both files survive: what was there with the conflict marked, and the old one saved."""
+    """If the service has a file at the new path, it is merged, and the old one is saved."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.write(IDS, "ELSEWHERE = 2\n")
     orders.commit()
@@ -116,7 +116,7 @@ def test_a_file_of_the_services_at_the_new_path_is_kept(
 
 
 def test_a_service_below_the_root_of_its_repository(upstream: Repository, tmp_path: Path) -> None:
-    """In a repository of many services edits move, and conflicts are known by their full path."""
+    """In a folder of a repository, edits move too, and conflicts have their full path."""
     shop = Service(tmp_path / "shop")
     orders = Service.copy(upstream, shop.folder / "orders", "v1.0.0", postgres=False)
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
@@ -128,7 +128,7 @@ def test_a_service_below_the_root_of_its_repository(upstream: Repository, tmp_pa
 
 
 def test_a_rename_that_is_taken_back_ends(orders: Service, upstream: Repository) -> None:
-    """Two rows that undo each other are no endless chain, with the file's edits or without it."""
+    """Two renames that undo each other do not cause an endless loop."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.commit()
     rename(upstream, "utils", "ids", "v1.1.0")

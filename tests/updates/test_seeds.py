@@ -1,4 +1,4 @@
-"""What a release has shipped for a service to keep is never changed by a later one."""
+"""Seeds of features and revisions never change in later releases."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def shipped(history: Repository, release: str) -> dict[str, str]:
 
 
 def in_services(seed: str) -> str:
-    """Return the texts that a seed has in services of releases before this one."""
+    """Return the texts of a seed in services of earlier releases."""
     template = Environment(trim_blocks=True, lstrip_blocks=True).from_string(seed)  # noqa: S701
     return "\n".join(template.render(created_with=record) for record in RECORDS)
 
 
 def in_a_service(path: str) -> str:
-    """Give the path at which a service has a file of the template."""
+    """Return the path of a template file in a service."""
     below = CONDITION.sub(r"\1", path).removeprefix("template/").removesuffix(".jinja")
     return normpath(below).replace("{{ package_name }}", "{package_name}")
 
@@ -51,7 +51,7 @@ def in_a_service(path: str) -> str:
 def test_seeds_of_features_and_revisions_are_the_same_in_every_release(
     history: Repository, release: str
 ) -> None:
-    """A service gets them once, and no update would bring it another text."""
+    """Services receive them once, because updates do not change them."""
     then, now = shipped(history, release), shipped(history, upcoming())
     assert {path: now.get(path) for path in then} == then
     assert set(then) >= set(SEEDS)

@@ -69,10 +69,10 @@ state.write_text(json.dumps(requests))
 
 
 class Hosted:
-    """A service's check-out, its origin, and the pull requests that GitHub remembers."""
+    """A service's clone, its origin, and its pull requests on a simulated GitHub."""
 
     def __init__(self, service: Path) -> None:
-        """Publish a service, and put the program in place of GitHub's own."""
+        """Publish a service, and replace GitHub's command-line tool."""
         self.service = service
         self.origin = service.with_name("origin.git")
         self.state = service.with_name("requests.json")
@@ -90,7 +90,7 @@ class Hosted:
 
     @property
     def requests(self) -> list[dict[str, object]]:
-        """The pull requests as they are now."""
+        """The current pull requests."""
         found: list[dict[str, object]] = json.loads(self.state.read_text())
         return found
 
@@ -100,11 +100,11 @@ class Hosted:
 
     @property
     def tip(self) -> str:
-        """The commit that the branch has at the origin, or nothing."""
+        """The commit of the branch at the origin, or an empty string."""
         return git(self.service, "ls-remote", "origin", f"refs/heads/{BRANCH}")[:40]
 
     def run(self) -> str:
-        """Do what the workflow does, in a fresh check-out of one commit."""
+        """Run the workflow's command in a fresh shallow clone."""
         checkout = self.service.with_name("checkout")
         git(self.service, "push", "--quiet", "origin", "main")
         git(self.service, "clone", "--quiet", "--depth=1", f"file://{self.origin}", str(checkout))
@@ -117,12 +117,12 @@ class Hosted:
 
 @pytest.fixture(name="hosted")
 def _hosted(updatable: Path) -> Hosted:
-    """A service that is up to date, without any pull request."""
+    """An up-to-date service without pull requests."""
     return Hosted(updatable)
 
 
 def test_a_release_becomes_a_pull_request_once(hosted: Hosted, releases: Repository) -> None:
-    """It names the release and its lines; run again, nothing is pushed and nothing written."""
+    """The pull request contains the changelog. A second run changes nothing."""
     hosted.run()
     assert (hosted.tip, hosted.state.exists()) == ("", False)
     releases.release("v1.1.0", FIRST, news="One.")
@@ -141,7 +141,7 @@ def test_a_release_becomes_a_pull_request_once(hosted: Hosted, releases: Reposit
 
 
 def test_the_pull_request_is_kept_current(hosted: Hosted, releases: Repository) -> None:
-    """A later release, and work on the main branch, go into the branch and the request."""
+    """A later release and commits on the main branch update the pull request."""
     releases.release("v1.1.0", FIRST, news="One.")
     hosted.run()
     releases.release("v1.2.0", SECOND, news="Two.")
@@ -162,7 +162,7 @@ def test_the_pull_request_is_kept_current(hosted: Hosted, releases: Repository) 
 def test_conflicts_make_it_a_draft_until_they_are_gone(
     hosted: Hosted, releases: Repository
 ) -> None:
-    """A draft cannot be merged by mistake; its text names what is to be resolved."""
+    """With conflicts, the pull request is a draft and lists them."""
     releases.release("v1.1.0", FIRST)
     hosted.run()
     assert hosted.requests[0]["isDraft"] is False
@@ -183,7 +183,7 @@ def test_conflicts_make_it_a_draft_until_they_are_gone(
 
 
 def test_work_of_others_on_the_branch_is_kept(hosted: Hosted, releases: Repository) -> None:
-    """Whoever resolves conflicts there does not lose that to the next run."""
+    """The next run does not overwrite commits of others on the branch."""
     releases.release("v1.1.0", FIRST)
     hosted.run()
     [request] = hosted.requests
@@ -201,7 +201,7 @@ def test_work_of_others_on_the_branch_is_kept(hosted: Hosted, releases: Reposito
 def test_a_closed_pull_request_stays_closed_until_there_is_news(
     hosted: Hosted, releases: Repository
 ) -> None:
-    """Closing it declines this update; the next release is a new question."""
+    """A closed pull request stays closed. The next release opens a new one."""
     releases.release("v1.1.0", FIRST)
     hosted.run()
     hosted.requests = [hosted.requests[0] | {"state": "CLOSED"}]
@@ -213,7 +213,7 @@ def test_a_closed_pull_request_stays_closed_until_there_is_news(
 
 
 def test_a_branch_of_that_name_in_a_fork_is_not_ours(hosted: Hosted, releases: Repository) -> None:
-    """Somebody else's pull request is neither edited nor taken for our own."""
+    """A fork's pull request from a branch of the same name is not changed."""
     theirs = {
         "number": 1,
         "state": "OPEN",
@@ -230,7 +230,7 @@ def test_a_branch_of_that_name_in_a_fork_is_not_ours(hosted: Hosted, releases: R
 
 
 def test_the_workflow_runs_the_script() -> None:
-    """Its one command of consequence is the one that these tests run."""
+    """The workflow runs the command that these tests run."""
     path = ROOT / "template/.github/workflows/template-update.yml"
     [job] = yaml.safe_load(path.read_text())["jobs"].values()
     commands = "".join(step.get("run", "") for step in job["steps"])

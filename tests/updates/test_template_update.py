@@ -1,4 +1,4 @@
-"""A service brings in a release, is told what that did, and can always go back."""
+"""`make template-update` applies a release, reports the changes, and can be undone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def test_a_newer_release_is_brought_in_and_committed_as_printed(
     updatable: Path, releases: Repository
 ) -> None:
-    """The files are as the release has them; the commit names each release and what it brings."""
+    """The printed command commits the update. Its message contains the changelog."""
     releases.release("v1.1.0", FIRST, news="# One\n\n- a point")
     releases.release("v1.2.0", SECOND, news="Two.")
     updated = ask(updatable, "update")
@@ -49,7 +49,7 @@ def test_a_newer_release_is_brought_in_and_committed_as_printed(
 def test_an_update_stops_at_the_release_that_is_named(
     updatable: Path, releases: Repository, name: str
 ) -> None:
-    """A release may be passed over, and brought in later; its name is read as a version."""
+    """`--to` selects a release, with or without its `v`. Later releases can follow."""
     releases.release("v1.1.0", FIRST)
     releases.release("v1.2.0", SECOND)
     updated = ask(updatable, "update", f"--to={name}")
@@ -60,7 +60,7 @@ def test_an_update_stops_at_the_release_that_is_named(
 
 
 def test_conflicts_are_named_with_their_places(updatable: Path, releases: Repository) -> None:
-    """Lines that both sides changed are marked and named, and the status is 2; one can go back."""
+    """Conflicts are marked and listed, the status is 2, and the update can be undone."""
     replace(updatable / "Makefile", OLD, "## Ours")
     replace(updatable / "Makefile", "## List these targets", "## Help")
     commit_all(updatable)
@@ -85,7 +85,7 @@ def test_conflicts_are_named_with_their_places(updatable: Path, releases: Reposi
 def test_work_that_is_not_committed_is_never_mixed_in(
     updatable: Path, releases: Repository
 ) -> None:
-    """An update names the changes that are in its way, untracked files too, and makes none."""
+    """Uncommitted changes and untracked files stop an update, and the message lists them."""
     releases.release("v1.1.0", FIRST)
     git(updatable, "config", "status.showUntrackedFiles", "no")
     (updatable / "notes.txt").write_text("ours")
@@ -97,7 +97,7 @@ def test_work_that_is_not_committed_is_never_mixed_in(
 
 @pytest.mark.parametrize("started", [False, True])
 def test_an_update_needs_a_repository_with_a_commit(updatable: Path, *, started: bool) -> None:
-    """Without git nothing could be merged, and the message says what to do."""
+    """Without a commit, an update stops and says what to do."""
     shutil.rmtree(updatable / ".git")
     if started:
         git(updatable, "init", "--quiet")
@@ -107,7 +107,7 @@ def test_an_update_needs_a_repository_with_a_commit(updatable: Path, *, started:
 
 
 def test_a_release_is_data_to_make_and_to_the_shell(updatable: Path) -> None:
-    """What cannot be found is said in one line, runs nothing and changes nothing."""
+    """An unknown release is a one-line error, even if it contains shell code."""
     name = "v9'; touch one $(shell touch two) $$(touch three) `touch four` \""
     updated = subprocess.run(
         ["make", "template-update", f"to={name}"],
@@ -124,7 +124,7 @@ def test_a_release_is_data_to_make_and_to_the_shell(updatable: Path) -> None:
 
 
 def test_a_downgrade_is_refused(updatable: Path, releases: Repository) -> None:
-    """An older release would take away what came since."""
+    """An update to an older release is refused."""
     releases.release("v1.1.0", FIRST)
     assert ask(updatable, "update", "--commit").returncode == 0
     updated = ask(updatable, "update", "--to=v1.0.0")
@@ -136,7 +136,7 @@ def test_a_downgrade_is_refused(updatable: Path, releases: Repository) -> None:
 def test_a_service_from_an_unreleased_commit_is_told_so(
     releases: Repository, tmp_path: Path
 ) -> None:
-    """Its update works and says where it starts from; without that commit there is none."""
+    """The update works and reports the commit. If the template lost the commit, it fails."""
     releases.replace(MAKEFILE, OLD, NEW)
     commit_all(releases.folder)
     described = git(releases.folder, "describe", "--tags").strip()
@@ -157,7 +157,7 @@ def test_a_service_from_an_unreleased_commit_is_told_so(
 def test_a_shallow_clone_of_a_service_is_updated(
     updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
-    """The last commit is all of a service's history that an update needs."""
+    """An update needs only the service's last commit."""
     git(updatable, "commit", "--quiet", "--allow-empty", "--message=Another")
     releases.release("v1.1.0", FIRST)
     shallow = tmp_path / "shallow"
@@ -169,7 +169,7 @@ def test_a_shallow_clone_of_a_service_is_updated(
 def test_a_service_may_be_a_folder_of_a_larger_repository(
     updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
-    """Paths are the service's, and what goes on beside it is no concern of the update."""
+    """In a folder of a repository, an update ignores changes outside the folder."""
     shutil.rmtree(updatable / ".git")
     parent = tmp_path / "services"
     parent.mkdir()
@@ -189,7 +189,7 @@ def test_a_service_may_be_a_folder_of_a_larger_repository(
 def test_answers_and_files_that_an_update_changes_are_named(
     updatable: Path, releases: Repository
 ) -> None:
-    """A new question with its answer, an answer that is no longer valid, and a file that goes."""
+    """The output lists new answers, changed answers and deleted files."""
     releases.replace(
         "copier.yml",
         "problem('author_name') }}\"",
@@ -234,7 +234,7 @@ def test_the_lock_follows_what_the_release_depends_on(
 def test_the_script_that_runs_may_be_replaced_by_the_update(
     updatable: Path, releases: Repository
 ) -> None:
-    """The old script finishes what it began, whatever the release makes of its files."""
+    """The running script finishes even if the release replaces its files."""
     development = releases.folder / "template/development"
     shutil.rmtree(development / "updating")
     (development / "template.py").write_text("raise SystemExit('the new script')\n")
@@ -251,7 +251,7 @@ def test_the_script_that_runs_may_be_replaced_by_the_update(
 
 
 def test_tests_are_run_as_the_new_release_has_them(updatable: Path, releases: Repository) -> None:
-    """What is committed has passed them; where they fail, nothing is, and the status is 3."""
+    """With `--test --commit`, failing tests prevent the commit, and the status is 3."""
     releases.release("v1.1.0", {MAKEFILE: (SUITE, GREEN)})
     updated = ask(updatable, "update", "--test", "--commit")
     assert updated.returncode == 0, updated.stderr
@@ -268,7 +268,7 @@ def test_tests_are_run_as_the_new_release_has_them(updatable: Path, releases: Re
 
 
 def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: Repository) -> None:
-    """And what a new question is to be answered with; a script is asked nothing."""
+    """In a terminal, the update asks new questions and whether to run the tests."""
     releases.replace(
         "copier.yml",
         "# Computed from",
@@ -293,7 +293,7 @@ def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: R
 def test_an_update_that_is_killed_can_be_undone_and_done_again(
     updatable: Path, releases: Repository, number: signal.Signals, moment: str
 ) -> None:
-    """Whenever it is killed, the commits are whole, the way back is told, and it works again."""
+    """After a killed update, the repository is intact, and the next run says how to undo it."""
     replace(updatable / "Makefile", "## List these targets", "## Ours")
     commit_all(updatable)
     releases.release("v1.1.0", FIRST)
@@ -342,13 +342,13 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
 
 
 def test_a_mistake_on_the_command_line_is_no_conflict(updatable: Path) -> None:
-    """Scripts trust the status: 2 is never a misspelled option."""
+    """Wrong usage is status 1, because 2 means conflicts."""
     assert ask(updatable, "update", "--unknown").returncode == 1
     assert ask(updatable, "chekc").returncode == 1
 
 
 def test_the_report_fits_into_a_pull_request(updatable: Path, releases: Repository) -> None:
-    """It shows what is to be resolved first, then the changelog, as much of it as GitHub takes."""
+    """The report lists conflicts first, then the changelog, cut at GitHub's limit."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
     releases.release("v1.1.0", FIRST, news="A long story. " * 10_000)

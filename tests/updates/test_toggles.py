@@ -1,4 +1,4 @@
-"""A feature can be turned on and off in a service that is already in production."""
+"""Features can be turned on and off in existing services."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVERYTHING = ALL.answers
 
 
 def first_with(feature: str) -> str:
-    """Name the first release that has a feature."""
+    """Return the first release that has a feature."""
     return next(one for one in releases() if asks(one, feature))
 
 
@@ -37,7 +37,7 @@ RELEASES = [OLDEST, *(pytest.param(one, marks=pytest.mark.thorough) for one in L
 def test_a_feature_that_is_turned_on_is_as_in_a_new_service(
     history: Repository, template: Path, tmp_path: Path, release: str, feature: str
 ) -> None:
-    """All that the template owns of it arrives, and what the service had stays as it was."""
+    """The template's files of the feature are added, and the service's files do not change."""
     before = EVERYTHING | {feature: False}
     service = Service.copy(history, tmp_path / "orders", release, **before)
     check_update(service, template, tmp_path / "fresh", **{feature: True})
@@ -58,7 +58,7 @@ OFF = [
 def test_a_feature_that_is_turned_off_takes_only_the_templates_files(
     history: Repository, template: Path, tmp_path: Path, release: str, feature: str
 ) -> None:
-    """The service's own files of the feature stay, and those that came with it are saved."""
+    """The service's own files stay, and seeds of the feature are saved."""
     service = Service.copy(history, tmp_path / "orders", release, **EVERYTHING)
     seeds = [seed.format(package_name="orders") for seed in SEEDS]
     before = service.texts
@@ -72,7 +72,7 @@ def test_a_feature_that_is_turned_off_takes_only_the_templates_files(
 def test_edited_files_of_a_feature_that_is_turned_off_are_saved_and_named(
     upstream: Repository, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What the service wrote into a file that goes is beside it, and the update says where."""
+    """Edited files of the feature are saved, and the update lists them."""
     service = Service.copy(upstream, tmp_path / "orders", "v1.0.0", **EVERYTHING)
     edited = "orders/internal/kafka/tools.py"
     added = "orders/internal/kafka/ours.py"
@@ -98,7 +98,7 @@ def test_edited_files_of_a_feature_that_is_turned_off_are_saved_and_named(
 
 
 def test_the_seeds_are_those_of_the_ownership_lists(template: Path, tmp_path: Path) -> None:
-    """What an update saves as the service's is what the service is told to be its own."""
+    """The saved seeds are those in the ownership lists."""
     listed: set[str] = set()
     for one in COMBINATIONS:
         service = render(template, tmp_path / str(one) / "orders", **one.answers)

@@ -1,4 +1,4 @@
-"""What can go wrong with an update leaves the service whole, and says what to do."""
+"""Failures of updates leave the service intact, and the messages say what to do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _orders(upstream: Repository, tmp_path: Path) -> Service:
 
 
 def test_work_that_is_not_committed_stops_an_update(orders: Service, upstream: Repository) -> None:
-    """Nothing is mixed into it, and the message says to commit."""
+    """Uncommitted changes stop an update, and the message says so."""
     upstream.release("v1.1.0", {MAKEFILE: (OLD, NEW)})
     orders.write("notes.txt", "ours")
     with pytest.raises(UserMessageError, match="commit or stash"):
@@ -48,7 +48,7 @@ def test_work_that_is_not_committed_stops_an_update(orders: Service, upstream: R
 def test_a_package_keeps_its_name(
     orders: Service, upstream: Repository, capfd: pytest.CaptureFixture[str], how: str
 ) -> None:
-    """Neither an answer given to an update nor a folder moved by hand splits the package in two."""
+    """An update refuses another package name and a package folder that was renamed."""
     upstream.release("v1.1.0", {MAKEFILE: (OLD, NEW)})
     if how == "moved":
         orders.git("mv", "orders", "shop")
@@ -62,7 +62,7 @@ def test_a_package_keeps_its_name(
 def test_work_beside_a_service_stops_a_plain_update(
     upstream: Repository, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Copier would undo it, so the release's own check refuses; `make template-update` does not."""
+    """A plain `copier update` is refused then. `make template-update` works."""
     shop = Service(tmp_path / "shop")
     orders = Service.copy(upstream, shop.folder / "orders", "v1.0.0", postgres=False)
     orders.forget_history()
@@ -79,7 +79,7 @@ def test_work_beside_a_service_stops_a_plain_update(
 def test_a_shallow_clone_of_a_service_updates(
     orders: Service, upstream: Repository, tmp_path: Path
 ) -> None:
-    """One commit of the service is enough, edits and all: that is what CI clones."""
+    """A shallow clone with one commit can be updated, as in CI."""
     orders.replace("Makefile", "help: ## List these targets", "help: ## List them")
     orders.commit()
     upstream.release("v1.1.0", {MAKEFILE: (OLD, NEW)})
@@ -94,7 +94,7 @@ def test_a_shallow_clone_of_a_service_updates(
 def test_commits_that_are_not_released_come_only_when_asked_for(
     orders: Service, upstream: Repository
 ) -> None:
-    """The default is the newest release; a service that took more goes on to the next one."""
+    """The default is the newest release. A service of a later commit updates to the next one."""
     upstream.replace(MAKEFILE, OLD, "## Not released")
     commit_all(upstream.folder)
     orders.update()
@@ -110,7 +110,7 @@ def test_commits_that_are_not_released_come_only_when_asked_for(
 
 
 def test_a_downgrade_is_refused(orders: Service, upstream: Repository) -> None:
-    """An older release changes nothing, and the message says why."""
+    """An older release is refused with a reason, and changes nothing."""
     upstream.release("v1.1.0", {MAKEFILE: (OLD, NEW)})
     orders.update()
     orders.commit()
@@ -122,7 +122,7 @@ def test_a_downgrade_is_refused(orders: Service, upstream: Repository) -> None:
 def test_a_template_that_moved_is_found_at_its_new_address(
     orders: Service, upstream: Repository
 ) -> None:
-    """Without it an update changes nothing; with the address recorded anew it goes on."""
+    """With the old address an update fails, and with the new one it works."""
     upstream.release("v1.1.0", {MAKEFILE: (OLD, NEW)})
     moved = Repository(upstream.folder.rename(upstream.folder.with_name("moved")))
     with pytest.raises(UserMessageError):
@@ -139,7 +139,7 @@ def test_a_template_that_moved_is_found_at_its_new_address(
 def test_the_extension_of_each_release_renders_its_own_side(
     orders: Service, upstream: Repository
 ) -> None:
-    """A filter that a release renamed is there for the old render, and the new one for the new."""
+    """Each release is rendered with its own version of the extension."""
     extension, config = "extensions/answers.py", upstream.folder / "copier.yml"
     for path in (upstream.folder / extension, config):
         text = path.read_text()
@@ -161,7 +161,7 @@ def test_the_extension_of_each_release_renders_its_own_side(
 def test_an_update_that_is_killed_can_be_undone_and_made_again(
     orders: Service, upstream: Repository, tmp_path: Path
 ) -> None:
-    """At whatever moment: the history is whole, git gives back the files, and an update works."""
+    """After a killed update, git can restore the files, and an update works."""
     orders.replace("orders/main.py", '"""Puts the', '"""Ours puts the')
     orders.commit()
     upstream.replace("template/{{ package_name }}/main.py.jinja", '"""Puts the', '"""Now puts the')
@@ -185,7 +185,7 @@ def test_an_update_that_is_killed_can_be_undone_and_made_again(
 
 
 def killed(service: Service, scratch: Path, after: float | None) -> int:
-    """Update a service in a process of its own, killed after a time, and give its status."""
+    """Update a service in another process, kill it after a time, and return its status."""
     command = [sys.executable, "-m", "copier", "update", "--trust", "--defaults", "--quiet"]
     process = subprocess.Popen(
         command,
@@ -206,7 +206,7 @@ def killed(service: Service, scratch: Path, after: float | None) -> int:
 def test_a_shallow_clone_of_the_template_is_told_from_one_without_releases(
     tmp_path: Path,
 ) -> None:
-    """The message names the cause and the command that mends it."""
+    """The message gives the cause and the command to fix it."""
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", "--depth=1", ROOT.as_uri(), clone)
     with pytest.raises(ShallowHistoryError, match="git fetch --unshallow"):
@@ -214,7 +214,7 @@ def test_a_shallow_clone_of_the_template_is_told_from_one_without_releases(
 
 
 def test_releases_are_read_from_the_subjects_of_the_history(tmp_path: Path) -> None:
-    """Only a subject that is a release and nothing else counts, oldest first."""
+    """Only commits with exactly the subject of a release count, oldest first."""
     subjects = [
         "release: v1.0.0",
         "Mend it",

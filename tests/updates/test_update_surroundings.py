@@ -1,4 +1,4 @@
-"""Whatever the user's git does, an update does the same, and touches only what is committed."""
+"""Updates do not depend on the user's git configuration, and change only committed files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SETTINGS = {
 
 
 def release_with_a_new_file(releases: Repository) -> None:
-    """Release a template with a file more, and another line in its Makefile."""
+    """Release a template with a new file, and a changed line in its Makefile."""
     (releases.folder / "template" / DOCTOR).write_text('"""Look for what is wrong."""\n')
     releases.release("v1.1.0", FIRST)
 
@@ -47,7 +47,7 @@ def release_with_a_new_file(releases: Repository) -> None:
 def test_an_update_does_not_depend_on_the_settings_of_git(
     updatable: Path, releases: Repository, tmp_path: Path, whitespace: str
 ) -> None:
-    """The service's lines and the release's are there, and the printed command commits them all."""
+    """With any git configuration, edits are merged, and the printed command commits all files."""
     (tmp_path / "ignored").write_text("doctor.py\n")
     (tmp_path / "attributes").write_text("* -diff\n")
     hook = tmp_path / "hooks/pre-commit"
@@ -76,7 +76,7 @@ def test_an_update_does_not_depend_on_the_settings_of_git(
 def test_bytes_that_are_not_text_stay_as_they_are(
     updatable: Path, releases: Repository, name: str
 ) -> None:
-    """What a service wrote into the template's files may be in any encoding."""
+    """Edits in any encoding are kept in files of the template."""
     for path in (".gitignore", "Makefile"):
         with (updatable / path).open("ab") as file:
             file.write(LATIN if name == "latin.mk" else b"# \0\n")
@@ -97,7 +97,7 @@ def test_bytes_that_are_not_text_stay_as_they_are(
 
 
 def test_an_ignored_file_is_not_overwritten(updatable: Path, releases: Repository) -> None:
-    """The update names it and changes nothing; once it is away, the update works."""
+    """An ignored file at a new path stops the update. Without it, the update works."""
     (updatable / ".git/info/exclude").write_text("doctor.py\n")
     mine = updatable / DOCTOR
     mine.write_text("mine = True\n")
@@ -115,7 +115,7 @@ def test_an_ignored_file_is_not_overwritten(updatable: Path, releases: Repositor
 def test_changes_that_git_was_told_to_overlook_are_kept(
     updatable: Path, releases: Repository
 ) -> None:
-    """A file assumed to be unchanged is compared before it is written."""
+    """Changes in a file flagged as "assume unchanged" are detected."""
     git(updatable, "update-index", "--assume-unchanged", "Makefile")
     before = (updatable / "Makefile").read_text()
     (updatable / "Makefile").write_text(before + "# mine\n")
@@ -130,7 +130,7 @@ def test_changes_that_git_was_told_to_overlook_are_kept(
 
 
 def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Repository) -> None:
-    """What a release changes outside of the check-out is committed as well."""
+    """In a sparse checkout, changes outside of it are committed too."""
     git(
         updatable,
         "sparse-checkout",
@@ -153,7 +153,7 @@ def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Re
 def test_an_alias_in_a_worktree_moves_no_head(
     updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
-    """Such an alias points git at this repository by variables, in whatever folder it runs."""
+    """An update in a git alias does not affect the worktree's main repository."""
     tree = tmp_path / "tree"
     git(updatable, "worktree", "add", "--quiet", str(tree), "-b", "topic")
     before = git(tree, "rev-parse", "HEAD")
@@ -168,7 +168,7 @@ def test_an_alias_in_a_worktree_moves_no_head(
 def test_the_other_services_of_a_repository_are_left_alone(
     releases: Repository, tmp_path: Path
 ) -> None:
-    """Work in progress beside the service stays, and so does every file that ends in `.rej`."""
+    """Changes outside the service, and `.rej` files, are kept."""
     shop = tmp_path / "shop"
     for name in ("billing", "orders"):
         releases.service(shop / name)
@@ -192,7 +192,7 @@ def test_the_other_services_of_a_repository_are_left_alone(
 
 
 def test_links_of_the_service_stay(updatable: Path, releases: Repository, tmp_path: Path) -> None:
-    """Nothing is written through a link, neither to a file nor to a folder."""
+    """An update never writes through a link."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (updatable / "docs").symlink_to(outside)
@@ -214,7 +214,7 @@ def test_links_of_the_service_stay(updatable: Path, releases: Repository, tmp_pa
 
 
 def test_a_failure_leaves_every_file_as_it_was(updatable: Path, releases: Repository) -> None:
-    """Git cannot note a conflict, say: the files and the recorded release are as before."""
+    """If writing fails, the files and the recorded release are restored."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
     release_with_a_new_file(releases)
@@ -231,7 +231,7 @@ def test_a_failure_leaves_every_file_as_it_was(updatable: Path, releases: Reposi
 
 
 def test_two_updates_at_once_are_refused(updatable: Path, releases: Repository) -> None:
-    """The second one says so, and changes nothing."""
+    """A second update at the same time is refused."""
     releases.release("v1.1.0", FIRST)
     with (updatable / ".git/TEMPLATE_UPDATE_LOCK").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -244,7 +244,7 @@ def test_two_updates_at_once_are_refused(updatable: Path, releases: Repository) 
 def test_the_way_back_works_after_a_conflict_in_a_renamed_file(
     updatable: Path, releases: Repository
 ) -> None:
-    """The printed commands restore a conflict at a path that the last commit does not have."""
+    """The printed commands also undo a conflict in a renamed file."""
     old, new = "development/__init__.py", "development/renamed.py"
     (updatable / old).write_text('"""Ours."""\n')
     commit_all(updatable)
@@ -264,7 +264,7 @@ def test_the_way_back_works_after_a_conflict_in_a_renamed_file(
 
 
 def test_gits_own_reason_is_shown(updatable: Path) -> None:
-    """Whatever git refuses to work on, and an answers file of another name, are named."""
+    """Errors contain git's own reason. A missing answers file is reported."""
     updated = ask(updatable, "update", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
     assert (updated.returncode, updated.stdout) == (1, "")
     assert "dubious ownership" in updated.stderr
@@ -275,7 +275,7 @@ def test_gits_own_reason_is_shown(updatable: Path) -> None:
 
 
 def test_what_a_hook_says_is_shown(updatable: Path, releases: Repository) -> None:
-    """A commit that a hook refuses leaves the update in the files, and says how to go on."""
+    """If a hook refuses the commit, the message shows its output and what to do."""
     hook = updatable / ".git/hooks/pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho not on a Saturday\nexit 1\n")
@@ -294,7 +294,7 @@ def test_what_a_hook_says_is_shown(updatable: Path, releases: Repository) -> Non
 def test_a_service_from_a_clone_without_tags_is_compared_by_its_commit(
     updatable: Path, releases: Repository
 ) -> None:
-    """Its record names no release; the template's history tells where the commit stands."""
+    """A recorded commit without a tag is compared by its place in the history."""
     releases.replace(MAKEFILE, OLD, NEW)
     commit_all(releases.folder)
     commit = git(releases.folder, "rev-parse", "--short", "HEAD")
@@ -310,7 +310,7 @@ def test_a_service_from_a_clone_without_tags_is_compared_by_its_commit(
 def test_the_lock_of_a_workspace_is_named(
     updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
-    """It is outside of the service's folder: the update says what to do about it."""
+    """The update reports a workspace's lock file outside the service."""
     shop = tmp_path / "shop"
     shop.mkdir()
     subprocess.run(["rm", "-rf", str(updatable / ".git")], check=True)
@@ -327,7 +327,7 @@ def test_the_lock_of_a_workspace_is_named(
 
 
 def test_what_a_feature_made_stays_ignored(updatable: Path, releases: Repository) -> None:
-    """A folder that a release no longer ignores is kept out of git, and named."""
+    """Data of a removed feature stays ignored, and is reported."""
     releases.replace("template/.gitignore.jinja", ".cache/\n", ".elsewhere/\n")
     (updatable / ".cache").mkdir()
     (updatable / ".cache/password").write_text("secret")

@@ -1,4 +1,4 @@
-"""The tests and checks of an updated service pass, whatever release its own files come from."""
+"""The tests and checks of updated services of all releases pass."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TOGGLES = [
 
 @contextmanager
 def outside() -> Iterator[Path]:
-    """A folder outside pytest's, which the account of a database may not enter."""
+    """A folder outside pytest's, which the database server's account may enter."""
     with TemporaryDirectory(prefix="updated-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
@@ -50,7 +50,7 @@ def outside() -> Iterator[Path]:
 def test_an_updated_service_passes_its_own_tests(
     history: Repository, release: str, combination: Combination
 ) -> None:
-    """What an old release gave for the service to keep works with today's template."""
+    """Seeds of all releases work with the current template."""
     with outside() as folder:
         service = Service.copy(history, folder / "orders", release, **combination.answers)
         service.update()
@@ -62,7 +62,7 @@ def test_an_updated_service_passes_its_own_tests(
 def test_a_service_passes_its_own_tests_with_a_feature_more(
     history: Repository, feature: str, before: str
 ) -> None:
-    """A feature that is turned on later installs, and migrations start clean where it has some."""
+    """After a feature is turned on, the service's tests pass."""
     others = dict.fromkeys(FEATURES, before == "all")
     with outside() as folder:
         service = Service.copy(history, folder / "orders", OLDEST, **(others | {feature: False}))
