@@ -13,6 +13,7 @@ EXAMPLE = (
         rf"`domain/product` is .* to delete:\n({GUIDE} says how to make) one of your own",
         r"\1 a domain",
     ),
+    (r" `domain/product` is an example to learn from and to delete\.", ""),
     (r'm="add a colour to products"', 'm="what changes"'),
     (r", and `product` there is the example to copy\. Its modules\nhave", ". Its modules\nhave"),
 )
