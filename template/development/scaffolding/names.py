@@ -87,7 +87,7 @@ class Names:
 
     @property
     def slugs(self) -> str:
-        """Its plural in a URL or a topic."""
+        """Its plural in a URL."""
         return self.plural.replace("_", "-")
 
 
