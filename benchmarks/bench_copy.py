@@ -1,4 +1,4 @@
-"""How long a copy of the template takes, next to a copy of as many plain files by the same copier.
+"""Measure a copy of the template against a copy of the same number of plain files.
 
 Run it with `uv run --group test python -m benchmarks.bench_copy`.
 """
@@ -41,13 +41,13 @@ def main() -> None:
 
 
 def copy(source: Path, target: Path, **answers: object) -> float:
-    """Return the seconds that a copy takes to a folder that does not exist any more."""
+    """Copy into a new folder, and return the seconds that it takes."""
     shutil.rmtree(target, ignore_errors=True)
     return seconds(lambda: render(source, target, **answers))
 
 
 def make_plain(plain: Path, model: Path) -> None:
-    """Make a template without questions whose files are those of a rendered service."""
+    """Create a template without questions from the files of a rendered service."""
     shutil.copytree(model, plain / "template")
     (plain / "template/.copier-answers.yml").unlink()
     (plain / "template/answers.txt").write_text("as many files as the service has\n")

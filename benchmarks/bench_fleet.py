@@ -1,7 +1,7 @@
-"""How much faster two cores rehearse the updates of many services than one after another.
+"""Measure the speed-up of simulated updates with two jobs instead of one.
 
-Run it with `uv run --group test python -m benchmarks.bench_fleet`; a number after it is how many
-services there are.
+Run it with `uv run --group test python -m benchmarks.bench_fleet`, optionally with a number of
+services.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROUNDS = 3
 SERVICES = 12
 RELEASES = 4
 ALIKE = RELEASES * len(COMBINATIONS)
-"""How many services there are before one is like an earlier one."""
+"""Number of different services. Further ones are copies."""
 
 GOAL = 1.7
 
@@ -47,14 +47,14 @@ def main() -> None:
 
 
 def run(command: list[str]) -> None:
-    """Run the command, which has to find that some services are behind and nothing worse."""
+    """Run the command. It must report that some services are behind, and no failures."""
     ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if ended.returncode != 2:  # noqa: PLR2004 - the status that `fleet check --help` documents
         raise RuntimeError(ended.stdout + ended.stderr)
 
 
 def make_services(root: Path, count: int) -> Path:
-    """Make services of all combinations, each at one of several releases of the template."""
+    """Create services of all combinations and of several releases."""
     template, services = root / "template", root / "services"
     template.mkdir()
     snapshot(template)

@@ -1,6 +1,6 @@
-"""How long the service's main module takes to import, next to its own third-party packages.
+"""Measure the import of the service's main module against that of its packages.
 
-The environment is the image's, without the tools of development.
+The environment is the image's, without development tools.
 
 Run it with `uv run --group test python -m benchmarks.bench_import`.
 """
@@ -39,14 +39,14 @@ print("\\n".join(
 
 
 def main() -> None:
-    """Measure in fresh interpreters, compiled code warm for both, and print the ratio."""
+    """Measure in fresh interpreters with compiled code, and print the ratio."""
     with installed_service(kafka=True) as service:
-        # As in the image: a tool of the developer's brings packages that others then import too.
+        # As in the image: with development tools, libraries would import more optional packages.
         run(["uv", "sync", "--quiet", "--no-dev"], service)
         python = str(service / ".venv/bin/python")
         run([python, "-m", "compileall", "-q", "."], service)
         packages = run([python, "-c", LOADED], service).split()
-        # The service has garbage looked for as rarely; without, the packages would take longer.
+        # The service sets the same thresholds. Without them, the packages would take longer.
         imports = "\n".join(["import orders", *(f"import {name}" for name in packages)])
 
         def imported(statements: str) -> float:
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def timed(python: str, service: Path, statements: str) -> float:
-    """Return the seconds that statements take in an interpreter of their own."""
+    """Return the seconds that statements take in a new interpreter."""
     return float(run([python, "-c", TIMED.format(imports=statements)], service))
 
 

@@ -1,7 +1,7 @@
-"""How much the event layer costs, on the mock cluster or the brokers of KAFKA_BOOTSTRAP_SERVERS.
+"""Measure the event layer on the mock cluster, or on the brokers in KAFKA_BOOTSTRAP_SERVERS.
 
-Renders and installs a service with every feature, and measures inside it. Each figure beside a bare
-aiokafka client at the same settings, in turns; medians are printed.
+It renders and installs a service with all features, and measures inside it against a bare
+aiokafka client with the same settings, in turn. It prints medians.
 
 Run it with `uv run --group test python -m benchmarks.bench_kafka [--quick]`.
 """

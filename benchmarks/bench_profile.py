@@ -1,6 +1,6 @@
-"""Where the time of a request goes: the share of each layer in what the processor does for a read.
+"""Measure the share of each layer in the CPU time of a read.
 
-A sampling profiler looks at a service under load, from outside, so that it slows nothing down.
+A sampling profiler observes a service under load from another process, without slowing it down.
 
 Run it with `uv run --group benchmarks python -m benchmarks.bench_profile`; it needs wrk.
 """
@@ -46,14 +46,14 @@ LAYERS = {
     "uvicorn": {"uvicorn"},
     "the service's own code and its log": {"orders", "structlog", "uuid_utils"},
 }
-"""Whose code is the innermost, by packages; the standard library counts for whoever calls it."""
+"""The packages of each layer. The standard library counts for its caller."""
 
 OTHER = "others"
 PACKAGE = re.compile(r"/site-packages/(\w+)|/orders/(orders)/")
 
 
 def main() -> None:
-    """Load a service while it is looked at, and print the shares."""
+    """Profile a service under load, and print the shares."""
     check_wrk()
     with installed_service() as service, ExitStack() as stack:
         url = stack.enter_context(filled_database(service))
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def shares(one: Served, folder: Path) -> Counter[str]:
-    """Return the percentage of each layer in the samples of some seconds under load."""
+    """Return the percentage of each layer in the samples."""
     stacks = folder / "stacks"
     address = f"http://127.0.0.1:{one.port}{ONE}"
     wrk = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS + 2}s", address]
@@ -91,7 +91,7 @@ def shares(one: Served, folder: Path) -> Counter[str]:
 
 
 def layer(frames: str) -> str:
-    """Return the layer whose code is innermost in a stack, written as `outer;inner`."""
+    """Return the layer of the innermost frame in a stack such as `outer;inner`."""
     for frame in reversed(frames.split(";")):
         if package := PACKAGE.search(frame):
             name = next(filter(None, package.groups()))

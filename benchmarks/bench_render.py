@@ -1,4 +1,4 @@
-"""How long each of the ten services takes to render, all in one process.
+"""Measure the render of each service, all in one process.
 
 Run it with `uv run --group test python -m benchmarks.bench_render`.
 """
@@ -20,7 +20,7 @@ GOAL = 0.150
 
 
 def main() -> None:
-    """Measure, and print what a render takes beside a copy of as many plain files."""
+    """Measure renders against copies of the same number of plain files."""
     with TemporaryDirectory(prefix="benchmark-") as folder:
         root = Path(folder)
         template, target = root / "template", root / "copy"

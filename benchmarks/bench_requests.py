@@ -1,4 +1,4 @@
-"""The example's requests, next to apps written by hand for the same table.
+"""Measure the example's requests against applications written by hand for the same table.
 
 Requests per second and the 99th percentile of get, list and create, by one process and by two, half
 of the connections each; the memory of a process after that; the time to a first answer. All run in
@@ -126,7 +126,7 @@ def commands(service: Path) -> dict[str, list[str]]:
 
 
 def measured(kind: str, ports: dict[str, list[int]]) -> dict[str, tuple[Series, Series]]:
-    """Load each contestant in each round; return requests per second, and 99th percentiles."""
+    """Measure each contestant in each round; return requests per second and 99th percentiles."""
     lates: dict[str, list[float]] = {name: [] for name in ports}
 
     def rate(name: str) -> float:
@@ -160,7 +160,7 @@ def load(kind: str, ports: list[int]) -> tuple[float, float]:
 
 
 def report_load(kind: str, number: int, found: dict[str, tuple[Series, Series]]) -> None:
-    """Report one kind of request: ratios first, then what they were made of."""
+    """Report one kind of request: ratios first, then the figures."""
     by = "one process" if number == 1 else f"{number} processes"
     for name, words in WORDS.items():
         ratio = found["service"][0].over(found[name][0])
@@ -176,7 +176,7 @@ def report_load(kind: str, number: int, found: dict[str, tuple[Series, Series]])
 
 
 def report_memory(processes: dict[str, Served]) -> None:
-    """Report the memory of a process that has served all of the load."""
+    """Report the memory of a process after the load."""
     used = {
         name: Series((one.process.memory_full_info().uss / MIB,)) for name, one in processes.items()
     }
@@ -210,7 +210,7 @@ def report_start(service: Path, url: str) -> None:
 
 @contextmanager
 def postgres(service: Path) -> Iterator[str]:
-    """Run the service's embedded PostgreSQL and give its URL."""
+    """Run the service's embedded PostgreSQL and provide its URL."""
     command = [str(service / ".venv/bin/python"), "-m", "development.postgres"]
     with subprocess.Popen(
         command, cwd=service, env=environment(), stdout=subprocess.PIPE, text=True

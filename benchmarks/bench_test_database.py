@@ -1,4 +1,4 @@
-"""What a test of a service pays for a database of its own.
+"""Measure the cost of a database for each test.
 
 A service with 12 tables and 20 revisions is rendered and installed in a temporary folder, and its
 own harness is measured on its embedded server. Every figure is printed with what it is compared
@@ -102,7 +102,7 @@ async def test_bare(migrated_postgres_template: str, postgres: str, pytestconfig
 '''
 
 CONFTEST = '''
-"""Records what each test waits for its database."""
+"""Records how long each test waits for its database."""
 
 import json
 import time
@@ -144,7 +144,7 @@ NONE = "async def test_none() -> None:\n    pass\n"
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, and its bound."""
+    """A figure and its bound."""
 
     name: str
     value: float
@@ -167,7 +167,7 @@ class Figure:
 
 
 class BenchedService:
-    """The service that is measured."""
+    """The measured service."""
 
     def __init__(self, folder: Path) -> None:
         """Render the service, install it, and write its history."""
@@ -207,7 +207,7 @@ class BenchedService:
         return took
 
     def _write_history(self) -> None:
-        """Write revisions that make the tables and then change them."""
+        """Write revisions that create tables and then change them."""
         versions = self.folder / "migrations" / "versions"
         for file in versions.glob("*.py"):
             file.unlink()
@@ -228,7 +228,7 @@ class BenchedService:
 
 
 def measure_waits(service: BenchedService) -> list[Figure]:
-    """Compare what tests wait with what the statements take."""
+    """Compare the waiting time of tests with the time of the statements."""
     service.write("conftest.py", CONFTEST)
     service.write("test_measure.py", MEASURE)
     service.test("tests/test_measure.py")
@@ -247,7 +247,11 @@ def measure_waits(service: BenchedService) -> list[Figure]:
             f"{fast:.1f} ms against a bare CREATE DATABASE of {bare['create']:.1f} ms",
         ),
         Figure(
-            "wait of tests that last 30 ms", slow, 5, "ms", f"bare CREATE {bare['create']:.1f} ms"
+            "wait for a database between tests of 30 ms",
+            slow,
+            5,
+            "ms",
+            f"bare CREATE {bare['create']:.1f} ms",
         ),
         Figure(
             "clone, connect and drop",
@@ -289,7 +293,7 @@ def measure_second_start(service: BenchedService) -> Figure:
 
 
 def measure_memory(service: BenchedService) -> list[Figure]:
-    """Watch the memory of 500 tests on two workers, and what is there after them."""
+    """Measure the memory of 500 tests with two workers, and find remaining files and processes."""
     service.write("test_many.py", MANY)
     peak, start = 0, time.perf_counter()
     folders: set[Path] = set()

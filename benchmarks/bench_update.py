@@ -1,4 +1,4 @@
-"""How long `make template-update` over one release takes, next to a bare `copier update` to it.
+"""Measure `make template-update` over one release against a bare `copier update`.
 
 The release changes a line of the Makefile, so neither locks dependencies. Both run the same copier.
 Run it with `uv run --group test python -m benchmarks.bench_update`.

@@ -1,4 +1,4 @@
-"""How all benchmarks measure: side by side, in turn, by medians and ratios."""
+"""Helpers of all benchmarks: measure contestants in turn, and compute medians and ratios."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Series:
 
 
 def in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Series]:
-    """Ask every contestant for a figure in each round, after one round that does not count."""
+    """Measure each contestant once per round, after a warm-up round."""
     figures: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, measure in contestants.items():
@@ -54,12 +54,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 RESULTS = "BENCHMARK_RESULTS"
-"""The variable that names a file for what is found, a line of JSON for each figure."""
+"""The variable with the path of the results file, which has one JSON line per figure."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One figure of each round, what it was compared with, and the goal if there is one."""
+    """The figures of all rounds, with their comparison and goal."""
 
     name: str
     figures: tuple[float, ...]
@@ -70,7 +70,7 @@ class Result:
 
     @property
     def middle(self) -> str:
-        """The median with its spread and unit, with as many digits as can be read."""
+        """The median with its spread and unit, rounded."""
         series = Series(self.figures)
         digits = 2 if series.median < 100 else 0  # noqa: PLR2004 - to be read
         return f"{series.text(digits)} {self.unit}"
@@ -84,7 +84,7 @@ class Result:
 
 
 def report(result: Result) -> None:
-    """Print a result, and keep it for the table of all if there is to be one."""
+    """Print a result, and add it to the results file if there is one."""
     print(result, flush=True)
     if name := os.environ.get(RESULTS):
         with Path(name).open("a") as file:
@@ -92,10 +92,10 @@ def report(result: Result) -> None:
 
 
 def claim(name: str, ratio: Series, *, against: str, goal: str, holds: bool) -> None:
-    """Report a claim's ratio, what it was compared with, and whether its goal was reached."""
+    """Report a claim's ratio, its comparison, and whether it met its goal."""
     report(Result(name, ratio.figures, "times", against, goal, holds))
 
 
 def figure(name: str, series: Series, unit: str) -> None:
-    """Report a figure that depends on the machine: it explains a ratio, and has no goal."""
+    """Report a figure without a goal, because it depends on the machine."""
     report(Result(name, series.figures, unit))

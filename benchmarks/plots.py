@@ -1,4 +1,4 @@
-"""Draws ratios next to their goals."""
+"""Draw ratios against their goals."""
 
 from __future__ import annotations
 
