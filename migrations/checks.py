@@ -50,6 +50,26 @@ def package(answers_file: str, given: str) -> Iterator[str]:
         )
 
 
+def features(answers_file: str) -> Iterator[str]:
+    """Find code of the service where the release with `features.py` puts that file."""
+    folder = Path(
+        str(yaml.safe_load(Path(answers_file).read_text(encoding="utf-8"))["package_name"])
+    )
+    if (folder / "internal/resources.py").is_file():
+        return  # the service has that release
+    ours = TEMPLATE / "{{ package_name }}/features.py"
+    for path in (folder / "features.py", folder / "features"):
+        if ours.is_file() and path.exists() and not _is_same(path, ours):
+            yield (
+                f"{path}: the template has a file features.py, in which a service lists what it "
+                f"adds. Rename yours, such as to {path.with_stem('flags')}, and commit that."
+            )
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return path.is_file() and path.read_bytes() == other.read_bytes()
+
+
 def uncommitted() -> Iterator[str]:
     """Find uncommitted data that copier would overwrite."""
     options = ("--porcelain", "-z", "--no-renames", "--ignore-submodules=all")
@@ -103,7 +123,7 @@ def templates() -> Iterator[Path]:
 
 def main(answers_file: str, given: str) -> None:
     """Report all problems and stop the update if there are any."""
-    problems = [*package(answers_file, given), *uncommitted(), *ignored()]
+    problems = [*package(answers_file, given), *features(answers_file), *uncommitted(), *ignored()]
     if problems:
         sys.exit("\n".join(["The update did not start, and nothing was changed:", *problems]))
 

@@ -54,17 +54,16 @@ class Feature:
 
     Attributes:
         start: opens resources before the first request, and closes them after the last one.
-        background: the same for work beside the requests, such as consuming events. It starts
-            when every `start` has, stops before the first of them closes, and is left out when
-            a command runs.
-        probes: required checks, by name: while one fails, no request can be served.
+        background: the same for work beside the requests, such as periodic work. It starts
+            after every `start`, stops before any of them closes, and does not run in commands.
+        probes: required checks, by name: while one fails, the service is not ready.
         reported_probes: checks of what the service can do without for a while. A failure is
             reported as degraded, and the service stays ready: a shared dependency would take
             every replica out at once otherwise.
         problems: how the feature's errors are answered.
-        routers: the feature's own endpoints.
-        middleware: wraps every request, inside the request log and the answer to errors.
-        outer_middleware: wraps everything, CORS and the request log too.
+        routers: the feature's endpoints.
+        middleware: wraps every request, inside the request log and the answers to errors.
+        outer_middleware: wraps everything, including CORS and the request log.
         commands: what `python -m` runs, by name.
         openapi: completes the OpenAPI document.
     """

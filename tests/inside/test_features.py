@@ -1,0 +1,315 @@
+"""A service adds resources, middleware, problems and commands by features, as its pages show."""
+
+import re
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlalchemy import text
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import orders
+from orders.features import FEATURES
+from orders.internal import lifespan
+from orders.internal.commands import read_arguments
+from orders.internal.database import DatabaseSessionManager
+from orders.internal.database.settings import DatabaseSettings
+from orders.internal.feature import Feature, FeatureError, Start
+from orders.internal.http.openapi import Application
+from orders.internal.http.problems import ProblemKind
+from orders.internal.resources import (
+    AmbiguousResourceError,
+    DuplicateResourceError,
+    MissingResourceError,
+    Resource,
+    Resources,
+)
+from orders.main import create_app, working
+from orders.settings import Settings
+
+from .helpers import serve, settings
+from tests.harness import check_response
+
+PAGES = Path("docs/template")
+
+
+class Clock(ABC):
+    """What tells the time."""
+
+    @abstractmethod
+    def now(self) -> str:
+        """Return the time."""
+
+
+class WallClock(Clock):
+    """A clock that runs."""
+
+    def now(self) -> str:
+        """Return the time."""
+        return "noon"
+
+
+class StoppedClock(Clock):
+    """A clock for tests."""
+
+    def now(self) -> str:
+        """Return the same time again."""
+        return "midnight"
+
+
+def opening(name: str, log: list[str], resource: object = None) -> Start:
+    """Return a start that writes down what happens to it."""
+
+    @asynccontextmanager
+    async def start(_: Resources) -> AsyncIterator[object]:
+        log.append(f"{name} opens")
+        try:
+            yield resource
+        finally:
+            log.append(f"{name} closes")
+
+    return start
+
+
+async def test_background_work_runs_within_all_resources() -> None:
+    """It starts after every `start` and stops before the first of them closes; commands skip it."""
+    log: list[str] = []
+    features = [
+        Feature(start=opening("one", log), background=opening("sweeper", log)),
+        Feature(start=opening("two", log)),
+    ]
+    async with serve(create_app(settings(), features=features)):
+        assert log == ["one opens", "two opens", "sweeper opens"]
+    assert log[3:] == ["sweeper closes", "two closes", "one closes"]
+    log.clear()
+    async with working(settings(), features=features) as resources:
+        assert resources.find(Application) is None
+    assert log == ["one opens", "two opens", "two closes", "one closes"]
+
+
+async def test_a_failed_start_closes_what_was_opened_and_forgets_it() -> None:
+    """Also when the failure is a second resource of one class."""
+    log: list[str] = []
+    app = create_app(
+        settings(),
+        features=[
+            Feature(start=opening("one", log, WallClock())),
+            Feature(start=opening("two", log, (StoppedClock(), WallClock()))),
+        ],
+    )
+    with pytest.raises(DuplicateResourceError, match=r"test_features.*class OtherWallClock"):
+        async with serve(app):
+            pytest.fail("it must not serve")
+    assert log == ["one opens", "two opens", "two closes", "one closes"]
+    assert app.resources.find(WallClock) is None
+    assert app.resources.find(StoppedClock) is None
+
+
+def test_the_services_features_start_after_the_built_in_ones() -> None:
+    """A new service has none of its own."""
+    assert FEATURES == ()
+    app = create_app(settings())
+    assert app.features == (*lifespan.FEATURES, *FEATURES)
+
+
+class TestResources:
+    """They are found by their class, or by the only class derived from what is asked for."""
+
+    def test_a_base_class_finds_the_one_derived_from_it(self) -> None:
+        """The service's settings are those of each feature."""
+        own = settings()
+        resources = Resources(own, WallClock())
+        assert resources.get(Settings) is resources.get(DatabaseSettings) is own
+        assert resources.get(Clock).now() == "noon"
+
+    def test_two_of_a_base_class_are_ambiguous(self) -> None:
+        """The error names both."""
+        resources = Resources(WallClock(), StoppedClock())
+        with pytest.raises(AmbiguousResourceError, match="StoppedClock, WallClock"):
+            resources.get(Clock)
+
+    def test_what_is_missing_is_named_with_what_there_is(self) -> None:
+        """The message says how to add it."""
+        with pytest.raises(MissingResourceError, match=r"no resource is a Clock.*now: Settings"):
+            Resources(settings()).get(Clock)
+
+    async def test_a_test_replaces_one_before_or_after_the_start(self) -> None:
+        """Endpoints find the replacement, whatever the features open."""
+        app = create_app(settings(), features=[Feature(start=opening("one", [], WallClock()))])
+
+        @app.get("/now")
+        async def now(clock: Resource[Clock]) -> str:
+            return clock.now()
+
+        async with serve(app) as client:
+            assert (await client.get("/now")).json() == "noon"
+            app.resources.replace(Clock, StoppedClock())
+            assert (await client.get("/now")).json() == "midnight"
+
+
+class TestMistakes:
+    """Each is refused when the application is made, in words that say what to do."""
+
+    def test_a_probe_and_a_command_have_names_of_their_own(self) -> None:
+        """Also beside those of the built-in features."""
+
+        async def work(_: Resources) -> None: ...
+
+        async def answers(_: Resources) -> str:
+            return "answers"
+
+        for kind, feature in {
+            "probe named 'database'": Feature(reported_probes={"database": answers}),
+            "command named 'tidy'": Feature(commands={"tidy": work}),
+        }.items():
+            features = (*lifespan.FEATURES, Feature(commands={"tidy": work}), feature)
+            with pytest.raises(FeatureError, match=kind):
+                create_app(settings(), features=features)
+
+    def test_a_problem_has_the_status_of_an_error(self) -> None:
+        """A success cannot answer an error."""
+        with pytest.raises(FeatureError, match="LookupError: 200 is not the status of an error"):
+            Feature(problems={LookupError: ProblemKind(HTTPStatus.OK)})
+
+    @pytest.mark.parametrize("name", ["serve", "Tidy", "-x", ""])
+    def test_a_command_has_a_name_for_the_command_line(self, name: str) -> None:
+        """It is not that of serving."""
+
+        async def work(_: Resources) -> None: ...
+
+        with pytest.raises(FeatureError, match="cannot be the name of a command"):
+            Feature(commands={name: work})
+
+    def test_a_start_is_a_context_manager(self) -> None:
+        """A generator without the decorator is named."""
+
+        async def start(_: Resources) -> AsyncIterator[None]:
+            yield
+
+        with pytest.raises(FeatureError, match=r"start: put @asynccontextmanager above it"):
+            Feature(start=start)  # type: ignore[arg-type]  # the mistake
+
+
+async def test_middleware_stands_where_it_says() -> None:
+    """Outside of everything, or within the request log, each in the order of the features."""
+    log: list[str] = []
+
+    def noting(name: str) -> type:
+        class Noting:
+            def __init__(self, app: ASGIApp) -> None:
+                self.app = app
+
+            async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+                if scope["type"] == "http":
+                    log.append(f"{name} {'request_id' in scope.get('state', {})}")
+                await self.app(scope, receive, send)
+
+        return Noting
+
+    features = [
+        Feature(middleware=(noting("one"), noting("two")), outer_middleware=(noting("outer"),)),
+        Feature(middleware=(noting("three"),)),
+    ]
+    async with serve(create_app(settings(), features=features)) as client:
+        await client.get("/")
+    assert log == ["outer False", "one True", "two True", "three True"]
+
+
+def documented(
+    page: str, module: str, monkeypatch: pytest.MonkeyPatch, before: str = ""
+) -> ModuleType:
+    """Return a module of the package that holds a block of Python on a page."""
+    blocks = re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.DOTALL)
+    [code] = [block for block in blocks if "FEATURE = Feature(" in block]
+    made = ModuleType(f"orders.{module}")
+    made.__package__ = "orders"
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    monkeypatch.setattr(orders, module, made, raising=False)
+    exec(compile(before + code, page, "exec"), made.__dict__)  # noqa: S102 - our own page
+    return made
+
+
+async def test_the_documented_feature_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its resource, probe, 410, middleware and command, and a test's replacement."""
+    rates = documented("features.md", "rates", monkeypatch)
+    feature: Feature = rates.FEATURE
+
+    class FixedRates(rates.ExchangeRates):  # type: ignore[name-defined, misc]  # made by exec
+        def __init__(self) -> None: ...
+
+        async def rate(self, currency: str) -> float:
+            if currency == "DEM":
+                raise rates.RateWithdrawnError("DEM is not traded any more.")
+            return 1.2345
+
+        async def answers(self) -> bool:
+            return False
+
+    app = create_app(settings(), features=(*lifespan.FEATURES, feature))
+
+    @app.get("/{currency}")
+    async def rate(currency: str, rates: Resource[rates.ExchangeRates]) -> float:  # type: ignore[name-defined]
+        found: float = await rates.rate(currency)
+        return found
+
+    app.resources.replace(rates.ExchangeRates, FixedRates())
+    async with serve(app) as client:
+        assert (await client.get("/CHF")).json() == 1.2345
+        problem = check_response(await client.get("/DEM"), 410)
+        assert problem["detail"] == "DEM is not traded any more."
+        errors = check_response(await client.get("/healthcheck/ready"), 503)["errors"]
+        assert "the rates service refuses requests" in [error["message"] for error in errors]
+        work = read_arguments("print-rate", feature.commands["print-rate"], ["CHF", "--digits=3"])
+        capsys.readouterr()
+        await work(app.resources)
+    assert capsys.readouterr().out.startswith("1.234\n")
+
+
+async def test_the_documented_second_database_works(
+    monkeypatch: pytest.MonkeyPatch, migrated_postgres: str, postgres: str
+) -> None:
+    """Each session is on the database of its class, and the probe of the second one decides."""
+    imports = """
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from sqlalchemy import text
+from .internal.database import DatabaseSessionManager
+from .internal.feature import Feature
+from .internal.resources import Resources
+from .settings import Settings
+"""
+    reports = documented("sessions.md", "reports", monkeypatch, before=imports)
+
+    class BothSettings(Settings):
+        reports_url: str
+
+    reports.__dict__["Settings"] = BothSettings
+    own = BothSettings(
+        **settings(database_url=migrated_postgres).model_dump(), reports_url=str(postgres)
+    )
+    app = create_app(own, features=(*lifespan.FEATURES, reports.FEATURE))
+    async with serve(app) as client:
+        names = []
+        for class_ in (DatabaseSessionManager, reports.ReportsDatabase):
+            async with app.resources.get(class_).session() as session:
+                names.append(await session.scalar(text("SELECT current_database()")))
+        assert names == [migrated_postgres.rpartition("/")[2], postgres.rpartition("/")[2]]
+        checks = (await client.get("/healthcheck/ready")).json()["data"]["checks"]
+        assert checks["reports"]["required"] is True
+        await app.resources.get(reports.ReportsDatabase).close()
+        check_response(await client.get("/healthcheck/ready"), 503)
+
+
+async def test_code_of_earlier_services_finds_settings_and_database(migrated_postgres: str) -> None:
+    """`app.state.settings` and `app.state.database` were documented until v1.3.0."""
+    app = create_app(settings(database_url=migrated_postgres))
+    async with serve(app):
+        assert app.state.settings is app.resources.get(Settings)
+        assert app.state.database is app.resources.get(DatabaseSessionManager)
