@@ -1,10 +1,13 @@
 """Lists over HTTP: query parameters that filter and sort, and pages in both directions."""
 
-from typing import Annotated, Any, Generic, Self, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, Self, TypeVar, get_type_hints
 
-from fastapi import Depends, Query
+from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+from starlette.routing import BaseRoute
 
 from ..lists import ListPage, ListQuery, ListSchema, ParameterError
 
@@ -34,17 +37,74 @@ class ListEnvelope(BaseModel, Generic[Data]):
 def list_query(schema: ListSchema) -> Any:  # noqa: ANN401 - as FastAPI's Depends
     """Return a dependency that reads a list's query parameters, and refuses all others.
 
-    Use it to annotate a parameter of an endpoint: `Annotated[ListQuery, list_query(PRODUCT_LIST)]`.
+    Annotate a parameter of an endpoint with it: `Annotated[ListQuery, list_query(PRODUCT_LIST)]`.
     """
+    return Depends(_ListParameters(schema))
 
-    async def read(parameters: BaseModel) -> ListQuery:
+
+class _ListParameters:
+    """Reads the parameters itself: FastAPI looks at the type of each one in every request."""
+
+    def __init__(self, schema: ListSchema) -> None:
+        self._schema = schema
+        self._several = {"sort", *schema.one_of}
+
+    async def __call__(self, request: Request) -> ListQuery:
+        """Return the query that a request asks for."""
         try:
-            return schema.query_from(parameters)
+            values = self._values(request.query_params.multi_items())
+            return self._schema.query(**values)
+        except ValidationError as error:
+            faults = [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
         except ParameterError as error:
             location = ("query", error.parameter)
-            fault = {"loc": location, "msg": str(error), "type": "value_error"}
-            raise RequestValidationError([fault]) from None
+            faults = [{"loc": location, "msg": str(error), "type": "value_error"}]
+        raise RequestValidationError(faults)
 
-    # FastAPI reads the parameters, and what the OpenAPI document says of them, from here.
-    read.__annotations__["parameters"] = Annotated[schema.parameters, Query()]
-    return Depends(read)
+    def _values(self, items: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, value in items:
+            if name in self._several:
+                values.setdefault(name, []).append(value)
+            elif name in values:
+                raise ParameterError(name, "This parameter is there twice. Send it once.")
+            else:
+                values[name] = value
+        return values
+
+    def describe(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the parameters as OpenAPI describes them, and the schemas that they refer to."""
+        schema = self._schema.parameters.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )
+        parameters = [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": field.pop("description"),
+                "schema": field,
+            }
+            for name, field in schema["properties"].items()
+        ]
+        return parameters, schema.get("$defs", {})
+
+
+def add_list_parameters(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
+    """Describe the parameters of lists in an OpenAPI document."""
+    for route in routes:
+        if not isinstance(route, APIRoute) or route.path_format not in document["paths"]:
+            continue
+        for parameters in _lists_of(route):
+            described, schemas = parameters.describe()
+            document["components"]["schemas"] = schemas | document["components"]["schemas"]
+            for method in route.methods:
+                operation = document["paths"][route.path_format][method.lower()]
+                operation.setdefault("parameters", []).extend(described)
+
+
+def _lists_of(route: APIRoute) -> Iterator[_ListParameters]:
+    for hint in get_type_hints(route.endpoint, include_extras=True).values():
+        for mark in getattr(hint, "__metadata__", ()):
+            if isinstance(dependency := getattr(mark, "dependency", None), _ListParameters):
+                yield dependency
