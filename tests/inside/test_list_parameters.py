@@ -98,6 +98,7 @@ def test_code_asks_as_clients_do() -> None:
         ("name__startswith=%00", "name__startswith", "NUL is not allowed"),
         ("sku=%00", "sku", "NUL is not allowed"),
         ("limit=101", "limit", "less than or equal to 100"),
+        ("sku=A&sku=B", "sku", "Send it once"),
         ("cursor=x", "cursor", "Invalid cursor. Use `page.next_cursor` or `page.previous_cursor`"),
         ("cursor=%C3%A9", "cursor", "pattern"),
     ],
@@ -171,7 +172,9 @@ async def test_a_cursor_that_was_tampered_with_is_no_error_of_the_server(
 def test_the_openapi_document_shows_each_parameter() -> None:
     """With its type, its choices and what it does."""
     app: FastAPI = create_app(settings())
-    parameters = app.openapi()["paths"][PRODUCTS]["get"]["parameters"]
+    operation = app.openapi()["paths"][PRODUCTS]["get"]
+    assert "422" in operation["responses"]
+    parameters = operation["parameters"]
     shown = {one["name"]: one["schema"] for one in parameters}
     assert set(shown) == {
         *("sku", "status", "name__startswith", "sort", "limit", "cursor"),

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
+from orders.domain.product.enums import ProductStatus
 from orders.domain.product.model import Product
 from orders.domain.product.repository import ProductRepository
-from orders.domain.product.enums import ProductStatus
 from orders.internal.database import DatabaseSessionManager
 
 COUNT = 5

@@ -14,8 +14,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from orders.domain.product.model import Product
 from orders.domain.product.enums import ProductStatus
+from orders.domain.product.model import Product
 from orders.internal.database import Database, DatabaseSessionManager, Session, SessionClosedError
 from orders.internal.http.streaming import StreamedResponse
 from orders.main import create_app

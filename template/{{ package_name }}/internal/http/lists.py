@@ -5,9 +5,8 @@ from typing import Any, Generic, Self, TypeVar, get_type_hints
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi.routing import RouteContext
 from pydantic import BaseModel, ValidationError
-from starlette.routing import BaseRoute
 
 from ..lists import ListPage, ListQuery, ListSchema, ParameterError
 
@@ -90,21 +89,19 @@ class _ListParameters:
         return parameters, schema.get("$defs", {})
 
 
-def add_list_parameters(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
+def describe_lists(
+    document: dict[str, Any], operations: Iterable[tuple[RouteContext, dict[str, Any]]]
+) -> None:
     """Describe the parameters of lists in an OpenAPI document."""
-    for route in routes:
-        if not isinstance(route, APIRoute) or route.path_format not in document["paths"]:
-            continue
-        for parameters in _lists_of(route):
+    for route, operation in operations:
+        for parameters in _lists_of(route.endpoint):
             described, schemas = parameters.describe()
             document["components"]["schemas"] = schemas | document["components"]["schemas"]
-            for method in route.methods:
-                operation = document["paths"][route.path_format][method.lower()]
-                operation.setdefault("parameters", []).extend(described)
+            operation.setdefault("parameters", []).extend(described)
 
 
-def _lists_of(route: APIRoute) -> Iterator[_ListParameters]:
-    for hint in get_type_hints(route.endpoint, include_extras=True).values():
+def _lists_of(endpoint: Any) -> Iterator[_ListParameters]:  # noqa: ANN401 - any function
+    for hint in get_type_hints(endpoint, include_extras=True).values():
         for mark in getattr(hint, "__metadata__", ()):
             if isinstance(dependency := getattr(mark, "dependency", None), _ListParameters):
                 yield dependency

@@ -9,6 +9,7 @@ from fastapi.routing import RouteContext
 from ..config.service_settings import ServiceSettings
 from ..feature import Feature
 from ..resources import Resources
+from .lists import describe_lists
 from .problems import MEDIA_TYPE, Problem, ProblemKind
 from .routing import Routes, body_limit
 
@@ -57,6 +58,7 @@ class Application(FastAPI):
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
             self._describe_body_limits(document)
+            describe_lists(document, self.operations(document))
             for feature in self.features:
                 if feature.openapi is not None:
                     feature.openapi(self, document)
