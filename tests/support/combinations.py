@@ -1,14 +1,14 @@
 """The choices of features that are tested, computed from the catalogue in copier.yml.
 
-On every change: no feature, all of them, each alone, the defaults, and whatever else it takes until
-every pair of features was seen in all four ways (on and on, on and off, ...). Before a release: the
-same for every three features. A feature more needs no edit here.
+On every change: no feature, all features, each alone, the defaults, and what else it takes to see
+every pair of features in all four ways (on and on, on and off, ...). Before a release: the same for
+every three features. A new feature needs no edit here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import covertable
 import pytest
@@ -17,13 +17,16 @@ import yaml
 from tests.support.rendering import CATALOGUE, ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text())
 FEATURES: dict[str, bool] = {name: QUESTIONS[name]["default"] for name in CATALOGUE}
 """Every feature of the catalogue, and whether it is chosen by default."""
 
-CHOICES = {name: [True, False] for name in FEATURES}
+NEEDS: dict[str, list[str]] = {
+    name: feature.get("needs", []) for name, feature in CATALOGUE.items()
+}
+"""The features without which a feature cannot be chosen."""
 
 PAIRS, THREES = 2, 3
 
@@ -59,44 +62,87 @@ class Combination:
 Case: TypeAlias = tuple[str, Combination]
 """A release, and the features that a service was made with at it."""
 
+Toggle: TypeAlias = tuple[str, Combination, dict[str, bool]]
+"""A case, and the features that its update turns on and off."""
+
+Asks: TypeAlias = "Callable[[str, str], bool]"
+"""Says whether a release asks for a feature."""
+
+Row: TypeAlias = dict[str, Any]
+"""A feature's state, before and perhaps after an update, by its name; and a release."""
+
 NONE, ALL = Combination(frozenset()), Combination(frozenset(FEATURES))
 DEFAULTS = Combination(frozenset(name for name, default in FEATURES.items() if default))
-ALONE = [Combination(frozenset({name})) for name in FEATURES]
+ALONE = [Combination(frozenset({name, *NEEDS[name]})) for name in FEATURES]
 ALWAYS = [NONE, ALL, DEFAULTS, *ALONE]
 
 
 def covering(strength: int) -> list[Combination]:
     """Add to ALWAYS until every few features were seen in all ways."""
-    rows = covertable.make(
-        CHOICES,
+    presets = [{name: (on,) for name, on in one.answers.items()} for one in ALWAYS]
+    found = [before(row) for row in rows(strength, [(True,), (False,)], presets=presets)]
+    return list(dict.fromkeys([*ALWAYS, *found]))
+
+
+def covering_updates(strength: int, releases: Sequence[str], asks: Asks) -> list[Case]:
+    """Choose releases with features that they ask for, every few of them in all ways."""
+    found = rows(strength, [(True,), (False,)], releases, asks)
+    return [(row["release"], before(row)) for row in found]
+
+
+def covering_toggles(releases: Sequence[str], asks: Asks) -> list[Toggle]:
+    """Choose updates in which each feature stays on, stays off, is turned on and is turned off."""
+    changes = [(True, True), (False, False), (False, True), (True, False)]
+    return [
+        (
+            row["release"],
+            before(row),
+            {name: row[name][1] for name in FEATURES if row[name][0] != row[name][1]},
+        )
+        for row in rows(1, changes, releases, asks)
+    ]
+
+
+def before(row: Row) -> Combination:
+    """Return the features that are on in a row, before an update that the row describes."""
+    return Combination(frozenset(name for name in FEATURES if row[name][0]))
+
+
+def rows(
+    strength: int,
+    states: Sequence[tuple[bool, ...]],
+    releases: Sequence[str] = (),
+    asks: Asks = lambda _release, _feature: True,
+    **options: object,
+) -> list[Row]:
+    """Have the library choose states of features, and releases if there are some."""
+    factors = {"release": list(releases)} if releases else {}
+    needed = [(feature, need) for feature, needs in NEEDS.items() for need in needs]
+    constraints = [
+        *(_asked(feature, asks) for feature in FEATURES if releases),
+        *(_needed(feature, need) for feature, need in needed),
+    ]
+    found: list[Row] = covertable.make(
+        {**factors, **dict.fromkeys(FEATURES, states)},
         strength=strength,
-        presets=[combination.answers for combination in ALWAYS],
+        constraints=constraints,
+        **options,
     )
-    return list(dict.fromkeys([*ALWAYS, *map(chosen, rows)]))
+    return found
 
 
-def covering_updates(
-    strength: int, releases: Iterable[str], asks: Callable[[str, str], bool]
-) -> list[Case]:
-    """Choose releases with features that their questions have, every few of them in all ways."""
-    rows = covertable.make(
-        {"release": list(releases), **CHOICES},
-        strength=strength,
-        constraints=[_only_what_is_asked(feature, asks) for feature in FEATURES],
-    )
-    return [(row["release"], chosen(row)) for row in rows]
+def _asked(feature: str, asks: Asks) -> dict[str, object]:
+    def is_kept(row: Row) -> bool:
+        return not row[feature][0] or asks(row["release"], feature)
+
+    return {"operator": "fn", "requires": ["release", feature], "evaluate": is_kept}
 
 
-def _only_what_is_asked(feature: str, asks: Callable[[str, str], bool]) -> dict[str, object]:
-    def is_asked(row: dict[str, object]) -> bool:
-        return not row[feature] or asks(str(row["release"]), feature)
+def _needed(feature: str, need: str) -> dict[str, object]:
+    def is_kept(row: Row) -> bool:
+        return all(there <= needed for there, needed in zip(row[feature], row[need], strict=True))
 
-    return {"operator": "fn", "requires": ["release", feature], "evaluate": is_asked}
-
-
-def chosen(row: dict[str, object]) -> Combination:
-    """Return the combination of a row that the library made."""
-    return Combination(frozenset(name for name in FEATURES if row[name]))
+    return {"operator": "fn", "requires": [feature, need], "evaluate": is_kept}
 
 
 COMBINATIONS = covering(PAIRS)

@@ -31,6 +31,7 @@ KEPT = (
     "development/template.py",
     "development/updating",
     "pyproject.toml.jinja",
+    "{{ package_name }}/internal/utils.py",
     "{{ _copier_conf.answers_file }}.jinja",
 )
 """The files that a service needs for its updates; fewer files render faster."""

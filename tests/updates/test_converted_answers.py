@@ -8,7 +8,7 @@ import copier
 import pytest
 
 from migrations.answers import convert_answers, converted, renamed
-from tests.support.history import releases
+from tests.support.history import releases as released
 from tests.support.services import Service
 
 if TYPE_CHECKING:
@@ -51,35 +51,34 @@ CONVERSIONS = [
 
 
 @pytest.fixture(name="orders")
-def _orders(upstream: Repository, tmp_path: Path) -> Service:
+def _orders(releases: Repository, tmp_path: Path) -> Service:
     """A service whose recorded answers do not fit the next release."""
     return Service.copy(
-        upstream,
+        releases,
         tmp_path / "orders",
         "v1.0.0",
-        postgres=False,
         description="Keeps ORDERS",
         author_email="orders@example.com",
     )
 
 
-def next_release(upstream: Repository) -> None:
+def next_release(releases: Repository) -> None:
     """Release stricter rules for one question, and a new name and format for another."""
-    upstream.replace("copier.yml", LAX, STRICT)
-    upstream.replace("copier.yml", OLD_EMAIL, NEW_EMAIL)
+    releases.replace("copier.yml", LAX, STRICT)
+    releases.replace("copier.yml", OLD_EMAIL, NEW_EMAIL)
     email = "{{ author_email | to_json(ensure_ascii=False) }}"
-    upstream.replace("template/pyproject.toml.jinja", email, "{{ contacts[0] | to_json }}")
-    upstream.release("v1.1.0", {"migrations/answers.py": (ENTRY, ADDED)})
+    releases.replace("template/pyproject.toml.jinja", email, "{{ contacts[0] | to_json }}")
+    releases.release("v1.1.0", {"migrations/answers.py": (ENTRY, ADDED)})
 
 
 @pytest.mark.parametrize("skip_answered", [True, False])
 def test_an_answer_that_no_longer_fits_is_converted(
     orders: Service,
-    upstream: Repository,
+    releases: Repository,
     skip_answered: bool,  # noqa: FBT001 -- a parameter of the test
 ) -> None:
     """Answers keep their meaning after a new validator, a new name and a new format."""
-    next_release(upstream)
+    next_release(releases)
     copier.run_update(
         orders.folder,
         defaults=not skip_answered,
@@ -116,7 +115,7 @@ def test_a_given_answer_wins_over_the_one_under_the_old_name() -> None:
     assert answers == {"new": "b"}
 
 
-@pytest.mark.parametrize("release", releases())
+@pytest.mark.parametrize("release", released())
 def test_the_conversions_can_be_repeated(history: Repository, tmp_path: Path, release: str) -> None:
     """Converting the answers of a release again changes nothing."""
     answers = Service.copy(history, tmp_path / "orders", release).answers
@@ -125,7 +124,7 @@ def test_the_conversions_can_be_repeated(history: Repository, tmp_path: Path, re
 
 
 def test_an_answer_to_a_question_that_was_deleted_is_dropped(
-    orders: Service, upstream: Repository
+    orders: Service, releases: Repository
 ) -> None:
     """An update across the release that retires a question succeeds and drops the answer.
 
@@ -133,15 +132,15 @@ def test_an_answer_to_a_question_that_was_deleted_is_dropped(
     """
     question = "\nteam:\n  type: str\n  help: Which team?\n  default: none\n"
     before = "# Never asked, as `given`"
-    upstream.release("v1.1.0", {"copier.yml": (before, f"{question}\n{before}")})
+    releases.release("v1.1.0", {"copier.yml": (before, f"{question}\n{before}")})
     orders.update()
     orders.commit()
     assert orders.answers["team"] == "none"
     refused = '"created_with": _created_with_problem,'
-    upstream.replace("extensions/answers.py", refused, f'{refused}\n    "team": _computed_problem,')
-    upstream.release("v1.2.0", {"copier.yml": ("  help: Which team?\n", "  when: false\n")})
-    upstream.replace("copier.yml", question.replace("help: Which team?", "when: false"), "")
-    upstream.release("v1.3.0")
+    releases.replace("extensions/answers.py", refused, f'{refused}\n    "team": _computed_problem,')
+    releases.release("v1.2.0", {"copier.yml": ("  help: Which team?\n", "  when: false\n")})
+    releases.replace("copier.yml", question.replace("help: Which team?", "when: false"), "")
+    releases.release("v1.3.0")
     orders.update()
     assert (orders.conflicts, orders.answers["_commit"]) == ([], "v1.3.0")
     assert "team" not in orders.answers

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from migrations.answers import convert_answers
 from migrations.files import RENAMES
+from tests.support.combinations import ALL
 from tests.support.git import git
 from tests.support.history import releases
 from tests.support.services import Service
@@ -24,32 +26,45 @@ PLACES = {"development/updating/bringing.py": 'that this service was never asked
 @pytest.mark.parametrize(
     ("old", "new"), [("acme/payments", "@acme/payments"), ("jane", "@jane"), ("", "")]
 )
-def test_the_one_code_owner_is_the_first_of_several(
-    history: Repository, template: Path, tmp_path: Path, old: str, new: str
+def test_the_one_code_owner_of_v1_1_is_the_first_of_several(old: str, new: str) -> None:
+    """The answer keeps its meaning under its new name."""
+    answers = convert_answers({"code_owner": old})
+    assert answers == {"code_owners": new}
+
+
+def test_the_file_of_code_owners_is_that_of_a_new_service(
+    history: Repository, template: Path, tmp_path: Path
 ) -> None:
-    """The answer of v1.1.0 is converted, and CODEOWNERS is the same as in a new service."""
-    service = Service.copy(history, tmp_path / "orders", "v1.1.0", postgres=False, code_owner=old)
+    """An update from v1.1.0 gives what a new service with the converted answer has."""
+    service = Service.copy(
+        history, tmp_path / "orders", "v1.1.0", postgres=False, code_owner="jane"
+    )
     check_update(service, template, tmp_path / "fresh")
-    assert service.answers["code_owners"] == new
+    assert service.answers["code_owners"] == "@jane"
     assert "code_owner" not in service.answers
-    assert service.has(".github/CODEOWNERS") == bool(new)
+    assert service.has(".github/CODEOWNERS")
 
 
-@pytest.mark.parametrize(("old", "new"), RENAMES.items(), ids=str)
-def test_edits_of_a_file_are_found_under_its_name_of_today(
-    history: Repository, tmp_path: Path, old: str, new: str
+def test_edits_of_renamed_files_are_found_under_their_names_of_today(
+    history: Repository, tmp_path: Path
 ) -> None:
-    """Edits in a renamed file are found under its current name."""
-    release = first_with(history, old)
-    service = Service.copy(history, tmp_path / "orders", release, kafka=True)
-    before, after = (path.format(package_name="orders") for path in (old, new))
-    place = PLACES.get(before, "\n\n")
-    service.write(before, service.read(before).replace(place, f"{place}{OURS}", 1))
-    service.commit()
-    service.update()
-    assert service.conflicts == []
-    assert OURS in service.read(after)
-    assert not service.has(before)
+    """A service of the first release with a file keeps its edits, whatever the file is called."""
+    for release in sorted({first_with(history, old) for old in RENAMES}):
+        service = Service.copy(history, tmp_path / release / "orders", release, **ALL.answers)
+        renamed = {
+            old.format(package_name="orders"): new.format(package_name="orders")
+            for old, new in RENAMES.items()
+            if first_with(history, old) == release
+        }
+        for old in renamed:
+            place = PLACES.get(old, "\n\n")  # no release changed the lines around it
+            service.write(old, service.read(old).replace(place, f"{place}{OURS}", 1))
+        service.commit()
+        service.update()
+        assert service.conflicts == []
+        for old, new in renamed.items():
+            assert OURS in service.read(new), new
+            assert not service.has(old)
 
 
 def first_with(history: Repository, path: str) -> str:

@@ -19,26 +19,26 @@ NO_RENAMES = "RENAMES: Final[Mapping[str, str]] = {"
 
 
 @pytest.fixture(name="orders")
-def _orders(upstream: Repository, tmp_path: Path) -> Service:
+def _orders(updatable: Path) -> Service:
     """A service of the release before the rename."""
-    return Service.copy(upstream, tmp_path / "orders", "v1.0.0", postgres=False)
+    return Service(updatable)
 
 
-def rename(upstream: Repository, old: str, new: str, tag: str) -> None:
+def rename(releases: Repository, old: str, new: str, tag: str) -> None:
     """Release a template with a renamed file, whose first line contains its name."""
-    moved = upstream.folder / TEMPLATE / f"{old}.py"
+    moved = releases.folder / TEMPLATE / f"{old}.py"
     text = moved.read_text()
     moved.unlink()
     moved.with_name(f"{new}.py").write_text(f'"""Now {new}."""\n' + text.partition("\n")[2])
     pair = f'\n    "{{package_name}}/internal/{old}.py": "{{package_name}}/internal/{new}.py",'
-    upstream.release(tag, {"migrations/files.py": (NO_RENAMES, NO_RENAMES + pair)})
+    releases.release(tag, {"migrations/files.py": (NO_RENAMES, NO_RENAMES + pair)})
 
 
-def test_edits_move_with_the_file(orders: Service, upstream: Repository) -> None:
+def test_edits_move_with_the_file(orders: Service, releases: Repository) -> None:
     """The renamed file contains the edits of the service and of the release."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.commit()
-    rename(upstream, "utils", "ids", "v1.1.0")
+    rename(releases, "utils", "ids", "v1.1.0")
     orders.update()
     assert orders.conflicts == []
     assert orders.read(IDS).startswith('"""Now ids."""\n')
@@ -46,11 +46,11 @@ def test_edits_move_with_the_file(orders: Service, upstream: Repository) -> None
     assert not orders.has(UTILS)
 
 
-def test_edits_of_the_same_line_are_marked(orders: Service, upstream: Repository) -> None:
+def test_edits_of_the_same_line_are_marked(orders: Service, releases: Repository) -> None:
     """A conflict in a renamed file is marked in the file and in git's index."""
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
     orders.commit()
-    rename(upstream, "utils", "ids", "v1.1.0")
+    rename(releases, "utils", "ids", "v1.1.0")
     orders.update()
     assert orders.conflicts == [IDS]
     text = orders.read(IDS)
@@ -61,13 +61,13 @@ def test_edits_of_the_same_line_are_marked(orders: Service, upstream: Repository
 
 
 def test_two_renames_are_one_for_whoever_missed_the_first(
-    orders: Service, upstream: Repository
+    orders: Service, releases: Repository
 ) -> None:
     """After two renames, the edits are in the file with the newest name."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.commit()
-    rename(upstream, "utils", "ids", "v1.1.0")
-    rename(upstream, "ids", "names", "v1.2.0")
+    rename(releases, "utils", "ids", "v1.1.0")
+    rename(releases, "ids", "names", "v1.2.0")
     orders.update()
     assert orders.read(NAMES).endswith("\nOURS = 1\n")
     assert not orders.has(UTILS)
@@ -77,62 +77,62 @@ def test_two_renames_are_one_for_whoever_missed_the_first(
     assert orders.changes == ""
 
 
-def test_what_stays_at_the_old_path_is_the_releases(orders: Service, upstream: Repository) -> None:
+def test_what_stays_at_the_old_path_is_the_releases(orders: Service, releases: Repository) -> None:
     """If a module stays at the old path, the edits move to the new path only."""
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
     orders.commit()
-    rename(upstream, "utils", "ids", "v1.1.0")
+    rename(releases, "utils", "ids", "v1.1.0")
     passed_on = '"""The old name of ids."""\n\nfrom .ids import new_id as new_id\n'
-    (upstream.folder / TEMPLATE / "utils.py").write_text(passed_on)
-    upstream.release("v1.2.0")
+    (releases.folder / TEMPLATE / "utils.py").write_text(passed_on)
+    releases.release("v1.2.0")
     orders.update()
     assert orders.read(UTILS) == passed_on
     assert orders.conflicts == [IDS]
     assert '"""Ours."""' in orders.read(IDS)
 
 
-def test_what_was_deleted_stays_deleted(orders: Service, upstream: Repository) -> None:
+def test_what_was_deleted_stays_deleted(orders: Service, releases: Repository) -> None:
     """A deleted file does not come back under its new name."""
     (orders.folder / UTILS).unlink()
     orders.commit()
-    rename(upstream, "utils", "ids", "v1.1.0")
+    rename(releases, "utils", "ids", "v1.1.0")
     orders.update()
     assert not orders.has(UTILS)
     assert not orders.has(IDS)
 
 
 def test_a_file_of_the_services_at_the_new_path_is_kept(
-    orders: Service, upstream: Repository
+    orders: Service, releases: Repository
 ) -> None:
     """If the service has a file at the new path, it is merged, and the old one is saved."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.write(IDS, "ELSEWHERE = 2\n")
     orders.commit()
-    rename(upstream, "utils", "ids", "v1.1.0")
+    rename(releases, "utils", "ids", "v1.1.0")
     orders.update()
     assert orders.conflicts == [IDS]
     assert "ELSEWHERE = 2\n" in orders.read(IDS)
     assert orders.read(f"{UTILS}.saved").endswith("\nOURS = 1\n")
 
 
-def test_a_service_below_the_root_of_its_repository(upstream: Repository, tmp_path: Path) -> None:
+def test_a_service_below_the_root_of_its_repository(releases: Repository, tmp_path: Path) -> None:
     """In a folder of a repository, edits move too, and conflicts have their full path."""
     shop = Service(tmp_path / "shop")
-    orders = Service.copy(upstream, shop.folder / "orders", "v1.0.0", postgres=False)
+    orders = Service.copy(releases, shop.folder / "orders", "v1.0.0")
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
     orders.forget_history()
     shop.commit()
-    rename(upstream, "utils", "ids", "v1.1.0")
+    rename(releases, "utils", "ids", "v1.1.0")
     orders.update()
     assert shop.conflicts == [f"orders/{IDS}"]
 
 
-def test_a_rename_that_is_taken_back_ends(orders: Service, upstream: Repository) -> None:
+def test_a_rename_that_is_taken_back_ends(orders: Service, releases: Repository) -> None:
     """Two renames that undo each other do not cause an endless loop."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.commit()
-    rename(upstream, "utils", "ids", "v1.1.0")
-    rename(upstream, "ids", "utils", "v1.2.0")
+    rename(releases, "utils", "ids", "v1.1.0")
+    rename(releases, "ids", "utils", "v1.2.0")
     orders.update("v1.1.0")
     orders.commit()
     orders.update()

@@ -288,8 +288,14 @@ def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: R
     assert recorded(updatable)["region"] == "north-west"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
-@pytest.mark.parametrize("moment", ["at once", "amid the files", "at random"])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("at once", signal.SIGINT),
+        ("amid the files", signal.SIGKILL),
+        ("at random", signal.SIGKILL),
+    ],
+)
 def test_an_update_that_is_killed_can_be_undone_and_done_again(
     updatable: Path, releases: Repository, number: signal.Signals, moment: str
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.files import SEEDS
-from tests.support.combinations import ALL, COMBINATIONS
+from tests.support.combinations import ALL, Combination, Toggle, covering_toggles
 from tests.support.history import asks, releases
 from tests.support.ownership import WITH_A_FEATURE, owned
 from tests.support.rendering import render
@@ -19,53 +19,47 @@ if TYPE_CHECKING:
 
     from tests.support.releases import Repository
 
+THOROUGH = pytest.mark.thorough
 EVERYTHING = ALL.answers
-
-
-def first_with(feature: str) -> str:
-    """Return the first release that has a feature."""
-    return next(one for one in releases() if asks(one, feature))
-
-
-OLDEST, *LATER = releases() or ["v1.0.0"]
-RELEASES = [OLDEST, *(pytest.param(one, marks=pytest.mark.thorough) for one in LATER)]
-"""The oldest has the longest way to go; the others' are left to the session `release`."""
-
-
-@pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("feature", EVERYTHING)
-def test_a_feature_that_is_turned_on_is_as_in_a_new_service(
-    history: Repository, template: Path, tmp_path: Path, release: str, feature: str
-) -> None:
-    """The template's files of the feature are added, and the service's files do not change."""
-    before = EVERYTHING | {feature: False}
-    service = Service.copy(history, tmp_path / "orders", release, **before)
-    check_update(service, template, tmp_path / "fresh", **{feature: True})
-
-
-OFF = [
-    pytest.param(
-        release, feature, marks=[] if release == first_with(feature) else [pytest.mark.thorough]
-    )
-    for feature in EVERYTHING
+SEVERAL = covering_toggles(releases(), asks)
+ONE = [
+    (release, Combination(features), {feature: turned_on})
     for release in releases()
-    if asks(release, feature)
+    for feature in EVERYTHING
+    for turned_on, features in ((True, ALL.features - {feature}), (False, ALL.features))
+    if turned_on or asks(release, feature)
 ]
-"""The first release with a feature has the longest way to go."""
+"""The session `release` runs them, too."""
 
 
-@pytest.mark.parametrize(("release", "feature"), OFF)
-def test_a_feature_that_is_turned_off_takes_only_the_templates_files(
-    history: Repository, template: Path, tmp_path: Path, release: str, feature: str
+def named(toggle: Toggle) -> str:
+    """Name an update by its release and what it turns on and off."""
+    release, _, changes = toggle
+    return release + "".join(f"{'+' if on else '-'}{name}" for name, on in changes.items())
+
+
+@pytest.mark.parametrize(
+    "toggle",
+    [
+        *(pytest.param(toggle, id=named(toggle)) for toggle in SEVERAL),
+        *(pytest.param(toggle, id=f"{named(toggle)}-alone", marks=THOROUGH) for toggle in ONE),
+    ],
+)
+def test_features_can_be_turned_on_and_off(
+    history: Repository, template: Path, tmp_path: Path, toggle: Toggle
 ) -> None:
-    """The service's own files stay, and seeds of the feature are saved."""
-    service = Service.copy(history, tmp_path / "orders", release, **EVERYTHING)
+    """A new feature is complete; one that goes leaves the service's own files, saved as `.saved`.
+
+    On every change each feature is turned on, turned off, and left on and off beside others.
+    """
+    release, before, changes = toggle
+    service = Service.copy(history, tmp_path / "orders", release, **before.answers)
     seeds = [seed.format(package_name="orders") for seed in SEEDS]
-    before = service.texts
-    fresh = check_update(service, template, tmp_path / "fresh", **{feature: False})
-    gone = [path for path in seeds if path in before and not fresh.has(path)]
+    texts = service.texts
+    fresh = check_update(service, template, tmp_path / "fresh", **changes)
+    gone = [path for path in seeds if path in texts and not fresh.has(path)]
     assert {path: service.read(f"{path}.saved") for path in gone} == {
-        path: before[path] for path in gone
+        path: texts[path] for path in gone
     }
 
 
@@ -99,8 +93,6 @@ def test_edited_files_of_a_feature_that_is_turned_off_are_saved_and_named(
 
 def test_the_seeds_are_those_of_the_ownership_lists(template: Path, tmp_path: Path) -> None:
     """The saved seeds are those in the ownership lists."""
-    listed: set[str] = set()
-    for one in COMBINATIONS:
-        service = render(template, tmp_path / str(one) / "orders", **one.answers)
-        listed |= owned(service, WITH_A_FEATURE)
+    service = render(template, tmp_path / "orders", **EVERYTHING)
+    listed = owned(service, WITH_A_FEATURE)
     assert listed - {"image.sh"} == {path.format(package_name="orders") for path in SEEDS}

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from tests.support.releases import Repository
 
-SAMPLE = ("postgres", "bare")
 OLDEST = (releases() or ["v1.0.0"])[0]
 THOROUGH = pytest.mark.thorough
 OLDEST_ALL = Combination(frozenset(feature for feature in FEATURES if asks(OLDEST, feature)))
@@ -32,7 +31,7 @@ CASES = [
     ),
 ]
 TOGGLES = [
-    pytest.param(feature, before, marks=[] if (feature, before) == SAMPLE else THOROUGH)
+    pytest.param(feature, before, marks=THOROUGH)
     for feature in FEATURES
     for before in ("bare", "all")
 ]
