@@ -91,7 +91,8 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the template: its questions, and what it renders for every combination of features."""
     install(session, "test")
-    session.run("pytest", "-n", "auto", "-m", "not thorough", *session.posargs)
+    options = ("-n", "2", "--dist=loadgroup", "-m", "not thorough")
+    session.run("pytest", *options, *session.posargs)
 
 
 def copy_tests(*folders: str) -> None:

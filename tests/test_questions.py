@@ -145,7 +145,7 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
     arguments = [*COPIER[1:], "copy", "--trust", str(template), str(tmp_path / "service")]
     quick = os.environ | {"PROMPT_TOOLKIT_NO_CPR": "1"}  # ask the terminal nothing it can't answer
     terminal = pexpect.spawn(
-        COPIER[0], arguments, env=quick, encoding="utf-8", timeout=20, dimensions=(40, 300)
+        COPIER[0], arguments, env=quick, encoding="utf-8", timeout=60, dimensions=(40, 300)
     )
     for question, bad, advice, good in [
         ("service called?", "", 'such as "Orders"', "Größe"),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 START_TIMEOUT = 60.0
-STOP_TIMEOUT = 30.0
-PRINT_TIMEOUT = 30.0
+STOP_TIMEOUT = 60.0
+PRINT_TIMEOUT = 60.0
 
 SETTINGS = {
     "ORDERS_ENVIRONMENT": "production",

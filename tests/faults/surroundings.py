@@ -26,7 +26,7 @@ with mock_kafka() as servers:
     print(servers, flush=True)
     sys.stdin.read()
 """
-STOP_TIMEOUT = 20.0
+STOP_TIMEOUT = 60.0
 
 
 class Postgres:

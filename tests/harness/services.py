@@ -101,11 +101,11 @@ class Service:
                 yield found[0]
             finally:
                 process.send_signal(signal.SIGINT)
-                process.communicate(timeout=30)
+                process.communicate(timeout=60)
 
     def test(self, *arguments: str, **variables: str) -> Run:
         """Run the service's tests."""
         options = ("-m", "pytest", "-q", "-p", "no:randomly")
         with self.start(*options, *arguments, **variables) as process:
-            output, _ = process.communicate(timeout=300)
+            output, _ = process.communicate(timeout=600)
         return Run(process.returncode, output)

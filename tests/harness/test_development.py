@@ -44,7 +44,7 @@ def test_a_service_that_is_stopped_leaves_nothing(
     """However it is stopped, the service and its database server end; if asked to, with 0."""
     process = serve(service, free_port())
     (os.killpg if whole_group else os.kill)(process.pid, signum)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == code, output
     assert "Traceback" not in output
     wait_until_nothing_is_left(service)
@@ -56,16 +56,16 @@ def test_the_next_start_repairs_what_was_killed(service: Service, victim: str) -
     port = free_port()
     process = serve(service, port)
     product = {"sku": "LAMP-1", "name": "Lamp", "price": "12.50"}
-    assert httpx.post(products(port), json=product, timeout=30).status_code == 201
+    assert httpx.post(products(port), json=product, timeout=60).status_code == 201
     kill(service, victim)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     wait_until_nothing_is_left(service)
     port = free_port()
     process = serve(service, port)
-    rows = httpx.get(products(port), timeout=30).json()["data"]
+    rows = httpx.get(products(port), timeout=60).json()["data"]
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     assert [row["sku"] for row in rows] == ["LAMP-1"]
 
@@ -101,7 +101,7 @@ def test_two_who_use_one_server_do_not_stop_it_for_each_other(service: Service) 
     with service.server(service.folder / ".postgres") as url:
         process = serve(service, free_port())
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         with service.server(service.folder / ".postgres") as again:
             assert again == url
     wait_until_nothing_is_left(service)

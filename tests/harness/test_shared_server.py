@@ -93,7 +93,7 @@ def test_the_databases_of_dead_runs_go_and_no_other(service: Service, server: st
     dead = start_slow_test(service, "0", TEST_DATABASE_URL=server)
     left = {name for name in databases(server) - before if "template" not in name}
     os.killpg(dead.pid, signal.SIGKILL)
-    dead.communicate(timeout=30)
+    dead.communicate(timeout=60)
     for path in service.folder.glob("up*"):
         path.unlink()
     living = start_slow_test(service, "0", TEST_DATABASE_URL=server)
@@ -106,7 +106,7 @@ def test_the_databases_of_dead_runs_go_and_no_other(service: Service, server: st
     assert of_living <= now
     assert others <= now
     living.send_signal(signal.SIGINT)
-    living.communicate(timeout=30)
+    living.communicate(timeout=60)
     for name in others:
         query(server, f"DROP DATABASE {name}")
 

@@ -158,7 +158,7 @@ async def test_a_silent_server_is_given_up() -> None:
     manager = DatabaseSessionManager()
     manager.init(f"postgresql://u:p@127.0.0.1:{port}/d", connect_timeout=0.2)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with pytest.raises(DatabaseUnavailable):
                 async with manager.session() as session:
                     await session.execute(text("SELECT 1"))
@@ -216,7 +216,7 @@ async def test_a_server_that_goes_silent_is_given_up(postgres: str) -> None:
     async with manager.session() as session:
         await session.execute(text("SELECT 1"))
     silent.set()
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         with pytest.raises(DatabaseUnavailable):
             async with manager.session() as session:
                 await session.execute(text("SELECT 1"))

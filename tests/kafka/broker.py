@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 POM = Path(__file__).with_name("pom.xml")
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 JAVA = ("-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
-START_TIMEOUT = 40
+START_TIMEOUT = 90
 
 PROPERTIES = """
 process.roles=broker,controller

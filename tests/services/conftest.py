@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 
-from tests.support.combinations import CASES, Combination
+from tests.support.combinations import CASES, Combination, case
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,14 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "combination" not in metafunc.fixturenames:
         return
     chosen = metafunc.config.getoption("--features")
-    cases = [pytest.param(chosen, id=str(chosen))] if chosen else CASES
+    cases = [case(chosen)] if chosen else CASES
     if only := metafunc.definition.get_closest_marker("only"):
-        cases = [case for case in cases if case.values[0] in only.args]
-    # The tests of one service stay together, so that two of them never run side by side.
-    grouped = [
-        pytest.param(
-            *case.values, id=case.id, marks=[*case.marks, pytest.mark.xdist_group(case.id)]
-        )
-        for case in cases
-    ]
-    metafunc.parametrize("combination", grouped, indirect=True, scope="session")
+        cases = [one for one in cases if one.values[0] in only.args]
+    metafunc.parametrize("combination", cases, indirect=True, scope="session")

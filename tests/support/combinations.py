@@ -146,12 +146,16 @@ def _needed(feature: str, need: str) -> dict[str, object]:
 
 
 COMBINATIONS = covering(PAIRS)
+
+
+def case(combination: Combination, *marks: pytest.MarkDecorator) -> pytest.ParameterSet:
+    """Return a combination as a parameter of tests. One worker runs all of its tests."""
+    name = str(combination)
+    return pytest.param(combination, id=name, marks=[*marks, pytest.mark.xdist_group(name)])
+
+
 CASES = [
-    *(pytest.param(one, id=str(one)) for one in COMBINATIONS),
-    *(
-        pytest.param(one, id=str(one), marks=pytest.mark.thorough)
-        for one in covering(THREES)
-        if one not in COMBINATIONS
-    ),
+    *(case(one) for one in COMBINATIONS),
+    *(case(one, pytest.mark.thorough) for one in covering(THREES) if one not in COMBINATIONS),
 ]
-"""The combinations as parameters of tests; the nox session `release` runs those of threes, too."""
+"""The combinations as parameters. The nox session `release` runs those of threes, too."""

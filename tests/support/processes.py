@@ -69,7 +69,7 @@ def serving(service: Path) -> Iterator[httpx.Client]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):  # then it is among those left behind
-            process.wait(timeout=30)
+            process.wait(timeout=60)
         left = sweep(mark)
         print(log.read_text())
     assert left == []

@@ -45,7 +45,7 @@ async def test_a_service_on_its_own_keeps_its_secrets(
             await replica.until_ready("live")
             headers = {"Authorization": f"Bearer {TOKEN}"}
             async with httpx.AsyncClient(
-                base_url=replica.url, timeout=20, headers=headers
+                base_url=replica.url, timeout=60, headers=headers
             ) as client:
                 answers = [await client.get(path) for path in (PRODUCTS, "/healthcheck/ready")]
             assert [answer.status_code for answer in answers] == [503, 503]

@@ -7,7 +7,7 @@ import httpx
 from tests.kafka.broker import Broker
 from tests.kafka.replica import Replicas
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 LAMP = {"name": "Lamp", "price": "1"}
 
 
