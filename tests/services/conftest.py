@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from tests.support.combinations import CASES, Combination, case
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
