@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from tests.support.combinations import CASES, Combination, case
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,5 +19,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = metafunc.config.getoption("--features")
     cases = [case(chosen)] if chosen else CASES
     if only := metafunc.definition.get_closest_marker("only"):
-        cases = [one for one in cases if one.values[0] in only.args]
+        rare = [case(one, pytest.mark.thorough) for one in only.kwargs.get("before_release", ())]
+        cases = [one for one in cases if one.values[0] in only.args] + ([] if chosen else rare)
     metafunc.parametrize("combination", cases, indirect=True, scope="session")

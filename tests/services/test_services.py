@@ -122,7 +122,7 @@ FIELDS = (
 """Each kind of field; two refer to the same domain."""
 
 
-@pytest.mark.only(ALL, NONE, *(one for one in ALONE if {"postgres", "kafka"} & one.features))
+@pytest.mark.only(ALL, NONE, before_release=ALONE)
 def test_domains_are_added_and_removed(service: Path) -> None:
     """Each `make domain` and `make domain-remove` leaves a service whose checks pass.
 

@@ -74,14 +74,15 @@ Row: TypeAlias = dict[str, Any]
 NONE, ALL = Combination(frozenset()), Combination(frozenset(FEATURES))
 DEFAULTS = Combination(frozenset(name for name, default in FEATURES.items() if default))
 ALONE = [Combination(frozenset({name, *NEEDS[name]})) for name in FEATURES]
-ALWAYS = [NONE, ALL, DEFAULTS, *ALONE]
 
 
 def covering(strength: int) -> list[Combination]:
-    """Add to ALWAYS until every few features were seen in all ways."""
-    presets = [{name: (on,) for name, on in one.answers.items()} for one in ALWAYS]
+    """Choose none, all, the defaults, each feature alone, and more until all ways were seen."""
+    alone = [Combination(frozenset({name, *NEEDS[name]})) for name in FEATURES]
+    chosen = [NONE, Combination(frozenset(FEATURES)), DEFAULTS, *alone]
+    presets = [{name: (on,) for name, on in one.answers.items()} for one in chosen]
     found = [before(row) for row in rows(strength, [(True,), (False,)], presets=presets)]
-    return list(dict.fromkeys([*ALWAYS, *found]))
+    return list(dict.fromkeys([*chosen, *found]))
 
 
 def covering_updates(strength: int, releases: Sequence[str], asks: Asks) -> list[Case]:
