@@ -78,11 +78,12 @@ def defaults(service: Path) -> dict[str, ast.expr | None]:
     """Read from the code which settings a service has, and their defaults."""
     return {
         line.target.id: line.value
-        for module in service.glob("orders/internal/*/settings*.py")
+        for module in service.glob("orders/internal/*/*settings*.py")
         for one in ast.parse(module.read_text()).body
         if isinstance(one, ast.ClassDef)
         for line in one.body
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+        if not ast.unparse(line.annotation).startswith("ClassVar")
     }
 
 
