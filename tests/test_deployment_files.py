@@ -233,6 +233,17 @@ def test_nothing_is_installed_but_what_is_locked_and_audited(service: Path) -> N
     assert "make sbom" in runs["sbom"]
 
 
+def test_each_stage_of_the_image_runs_the_services_own_steps(service: Path) -> None:
+    """image.sh enters both stages, as root and before the code; as given it does nothing."""
+    stages = (service / "Dockerfile").read_text().split("\nFROM ")
+    for stage, name, code in zip(stages, ("build", "run"), ("uv sync", "/app ./"), strict=True):
+        start, steps = stage.index("COPY image.sh ./\n"), stage.index(f"RUN sh image.sh {name}\n")
+        assert start < steps < stage.index(code)
+        assert "USER" not in stage[:steps]
+        subprocess.run(["sh", "image.sh", name], cwd=service, check=True)
+    assert "\n!image.sh\n" in (service / ".dockerignore").read_text()
+
+
 def test_images_are_those_that_the_robot_knows(service: Path) -> None:
     """Renovate finds in copier.yml each image that a service names, and can add a digest there."""
     check_schema("renovate", ROOT / "renovate.json")

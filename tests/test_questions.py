@@ -12,7 +12,9 @@ import pexpect
 import pytest
 import yaml
 from copier.errors import UserMessageError
+from jinja2 import UndefinedError
 
+from extensions.answers import refuse_taken
 from tests.support.rendering import render
 
 COPIER = [sys.executable, "-m", "copier"]
@@ -129,6 +131,14 @@ def test_authentication_is_refused_to_a_service_named_as_its_libraries(
     with pytest.raises(UserMessageError, match="a library that it installs; type no"):
         render(template, tmp_path / "with", **names, authentication=True)
     assert not (tmp_path / "with").exists()
+
+
+def test_a_feature_is_refused_without_those_that_it_needs() -> None:
+    """The message names the feature that is missing."""
+    jobs = {"needs": ["postgres"]}
+    with pytest.raises(UndefinedError, match="jobs: it needs postgres; type yes for that too"):
+        refuse_taken({"jobs": jobs}, "orders")
+    assert not refuse_taken({"postgres": {}, "jobs": jobs}, "orders")
 
 
 def test_a_relative_path_to_the_template_is_refused(template: Path, tmp_path: Path) -> None:

@@ -31,9 +31,6 @@ FILES: dict[str, dict[str, str]] = {
     "a larger or smaller body for an endpoint": {
         "orders/routers/upload.py": "from fastapi import APIRouter\n\nrouter = APIRouter()\n"
     },
-    "a resource (an HTTP client, a cache), middleware, a status for your own errors, a command": {
-        "orders/rates.py": '"""Exchange rates."""\n'
-    },
     "a table": {
         "orders/domain/invoice/model.py": '"""The table of invoices."""\n',
         "migrations/versions/2026_12_01_0900_00__0a1b2c3d4e5f_create_invoices.py": (
@@ -41,12 +38,10 @@ FILES: dict[str, dict[str, str]] = {
             'down_revision = "8c41e6b2d07f"\nbranch_labels = None\ndepends_on = None\n'
         ),
     },
-    "a second database": {"orders/archive.py": '"""The database of old orders."""\n'},
     "an event that the service publishes": {
         "orders/domain/invoice/events.py": '"""What happens to invoices."""\n'
     },
     "a handler of events": {"orders/consumers/invoice.py": '"""Reacts to invoices."""\n'},
-    "a readiness probe": {"orders/probes.py": '"""Checks of what the service needs."""\n'},
     "a test": {"tests/unit/test_invoice.py": '"""Invoices."""\n'},
     "a make target": {"service.mk": "hello: ## Say hello\n\t@echo hello\n"},
     "a container beside the service, or another option of one": {
@@ -59,6 +54,11 @@ FILES: dict[str, dict[str, str]] = {
 
 LINES: dict[str, list[tuple[str, ...]]] = {
     "an endpoint": [("orders/routers/__init__.py", "from . import ", "# and invoice\n")],
+    "a resource (an HTTP client, a cache), middleware, a status for your own errors, a command": [
+        ("orders/features.py", "FEATURES", "# and rates\n")
+    ],
+    "a second database": [("orders/features.py", "FEATURES", "# and the archive\n")],
+    "a readiness probe": [("orders/features.py", "FEATURES", "# and a probe of the bank\n")],
     "a setting": [
         ("orders/settings.py", "    service_name", "    invoice_days: int = 30\n"),
         (".env.example", OWN, "# ORDERS_INVOICE_DAYS=30\n"),
@@ -224,5 +224,5 @@ def test_lines_at_the_ends_of_lists_meet_the_new_comments(
         assert [new for _, new in edits if new not in text] == [], path
         assert OWN in text
     tomllib.loads(orders.read(PROJECT))
-    assert "image.sh" in orders.texts
+    assert {"image.sh", "orders/features.py"} <= set(orders.texts)
     assert ruff("check", folder=orders.folder) == ""
