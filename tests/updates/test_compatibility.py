@@ -31,7 +31,24 @@ if TYPE_CHECKING:
 
     from tests.support.releases import Repository
 
-REMOVED: frozenset[str] = frozenset()
+REMOVED: frozenset[str] = frozenset(
+    {
+        "development/updating/leftovers.py",
+        "{package_name}/internal/authentication/identity.py",
+        "{package_name}/internal/database/connection.py",
+        "{package_name}/internal/database/histories.py",
+        "{package_name}/internal/database/retry.py",
+        "{package_name}/internal/healthcheck/router.py",
+        "{package_name}/internal/http/head.py",
+        "{package_name}/internal/http/upgrades.py",
+        "{package_name}/internal/kafka/consuming/counters.py",
+        "{package_name}/internal/kafka/outbox/dispatch.py",
+        "{package_name}/internal/kafka/outbox/pruning.py",
+        "{package_name}/internal/kafka/outbox/window.py",
+        "{package_name}/internal/kafka/settings_base.py",
+        "{package_name}/internal/kafka/trace.py",
+    }
+)
 """Paths in a service that releases removed on purpose, and that no file replaces."""
 
 CONDITION = re.compile(r"\{%.*?%\}")

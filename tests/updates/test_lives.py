@@ -24,7 +24,7 @@ TEMPLATE_CHANGES = {
     ),
     "template/compose.yaml.jinja": ("stop_grace_period: 30s", "stop_grace_period: 40s"),
     "template/.github/workflows/ci.yml.jinja": ("name: Lint\n", "name: Check style\n"),
-    f"{PACKAGE}/internal/config/settings_base.py.jinja": (
+    f"{PACKAGE}/internal/config/service_settings.py": (
         'service_version: str = "0.1.0"',
         'service_version: str = "0.2.0"',
     ),
@@ -62,7 +62,7 @@ EDITS = {
         "- run: make test\n",
         "- run: make test\n      - run: make ours\n",
     ),
-    "orders/internal/config/settings_base.py": (
+    "orders/internal/config/service_settings.py": (
         "\n    @field_validator",
         "    ours_enabled: bool = True\n\n    @field_validator",
     ),
