@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import uuid4
 
 import asyncpg
 import httpx
 
 from tests.faults.figures import BROKEN, HANG, REFUSED, Answer, Figures
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 PRODUCTS = "/api/v1/products"
 PATIENCE = 20.0
@@ -58,12 +55,7 @@ class Load:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop, when every request has been answered."""
         await self._close()
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import Self
 
 CHUNK = 65536
 
@@ -28,12 +25,7 @@ class Proxy:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Cut what is left, and listen no more."""
         self._server.close()
         for task in self._tasks:

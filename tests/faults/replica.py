@@ -18,7 +18,6 @@ from tests.support.ports import free_port, is_free
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 60.0
@@ -57,15 +56,10 @@ class Replica:
         await self.until_ready()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """End, and show the log of a test that failed."""
         self.kill()
-        if error:
+        if error[0]:
             print(self.output[-20000:])
 
     @property
