@@ -16,6 +16,9 @@ from tests.support.history import releases, upcoming
 if TYPE_CHECKING:
     from tests.support.releases import Repository
 
+ALWAYS = "{package_name}/features.py"
+"""The seed that comes with a release, from v1.4.0 on."""
+
 CONDITION = re.compile(r"\{% if [^%]*%\}(.*?)\{% endif %\}")
 RECORDS: tuple[list[str], ...] = ([], ["postgres"], ["kafka"], ["postgres", "kafka"])
 """Features of a first copy that a seed asks for, as all releases record them."""
@@ -29,7 +32,7 @@ def shipped(history: Repository, release: str) -> dict[str, str]:
     kept = {
         path
         for path in listed.split("\0")
-        if in_a_service(path) in SEEDS or REVISIONS.fullmatch(path)
+        if in_a_service(path) in {*SEEDS, ALWAYS} or REVISIONS.fullmatch(path)
     }
     texts = {in_a_service(path): git(history.folder, "show", f"{release}:{path}") for path in kept}
     return {path: in_services(text) if path in SEEDS else text for path, text in texts.items()}

@@ -1,0 +1,47 @@
+"""`features.py` comes with an update once, and belongs to the service from then on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from copier.errors import TaskError
+
+from tests.support.history import upcoming
+from tests.support.services import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.releases import Repository
+
+MAKEFILE = "template/Makefile.jinja"
+OWN = "# ours\n"
+
+
+def test_an_update_brings_features_and_later_ones_leave_it_alone(
+    history: Repository, tmp_path: Path
+) -> None:
+    """A service of v1.3.0 receives the file; what it writes there stays."""
+    orders = Service.copy(history, tmp_path / "orders", "v1.3.0", postgres=False)
+    orders.update(upcoming())
+    assert "FEATURES: tuple[Feature, ...] = ()" in orders.read("orders/features.py")
+    orders.write("orders/features.py", orders.read("orders/features.py") + OWN)
+    orders.commit()
+    orders.update(upcoming())
+    assert orders.read("orders/features.py").endswith(OWN)
+    assert orders.conflicts == []
+
+
+@pytest.mark.parametrize("path", ["orders/features.py", "orders/features/__init__.py"])
+def test_a_module_of_that_name_stops_the_update(
+    history: Repository, tmp_path: Path, path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The service loses nothing, and the message says to rename it."""
+    orders = Service.copy(history, tmp_path / "orders", "v1.3.0", postgres=False)
+    orders.write(path, "FLAGS = {}\n")
+    orders.commit()
+    with pytest.raises(TaskError):
+        orders.update(upcoming())
+    assert "Rename yours, such as to orders/flags" in capfd.readouterr().err
+    assert (orders.changes, orders.read(path)) == ("", "FLAGS = {}\n")
