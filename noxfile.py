@@ -89,7 +89,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(tags=["side-by-side"])
 def tests(session: nox.Session) -> None:
-    """Test the template: its questions, and what it renders for every combination of features."""
+    """Test the template: its questions, and the renders of chosen combinations of features."""
     install(session, "test")
     options = ("-n", "2", "--dist=loadgroup", "-m", "not thorough")
     session.run("pytest", *options, *session.posargs)
@@ -120,7 +120,7 @@ def with_tests_inside(session: nox.Session, folder: str) -> Iterator[None]:
 
 @nox.session(tags=["side-by-side"])
 def internals(session: nox.Session) -> None:
-    """Test the template's part of a service from within one: most of it with no broker about."""
+    """Test the template's code inside rendered services."""
     install(session, "test")
     for folder in INSIDE:
         with with_tests_inside(session, folder):
@@ -148,7 +148,7 @@ def canary(session: nox.Session) -> None:
 
 @nox.session(tags=["side-by-side"])
 def harness(session: nox.Session) -> None:
-    """Test a service's own test harness, and its runner, on services broken on purpose."""
+    """Test a service's test harness and its development servers, with broken services."""
     install(session, "test")
     session.run("pytest", "tests/harness", "-n", "2", *session.posargs)
 
@@ -163,7 +163,7 @@ def services(session: nox.Session) -> None:
 
 @nox.session(tags=["side-by-side"])
 def updates(session: nox.Session) -> None:
-    """Update services of every release: any features, own lives, and all that can go wrong."""
+    """Update services of every release, with different features, edits and failures."""
     shallow, release = (
         session.run("git", *command, external=True, silent=True, log=False) for command in HISTORY
     )
@@ -185,7 +185,7 @@ def release(session: nox.Session) -> None:
 
 @nox.session(tags=["alone"])
 def faults(session: nox.Session) -> None:
-    """Show what clients see of a service while its surroundings fail, and hold what is promised."""
+    """Test a service under load while servers, networks and disks fail."""
     install(session, "test")
     ignored = "--ignore=tests/faults/hostile"
     session.run("pytest", "tests/faults", ignored, "-n", "2", *session.posargs)
@@ -193,7 +193,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session(tags=["side-by-side"])
 def hostile(session: nox.Session) -> None:
-    """Send a service what no client should, and look for secrets in all that it says."""
+    """Send malformed and malicious requests, and look for secrets in logs and answers."""
     install(session, "hostile")
     session.run("pytest", "tests/faults/hostile", *session.posargs)
 
@@ -210,7 +210,7 @@ def service(session: nox.Session) -> None:
 
 @nox.session(tags=["alone"])
 def kafka(session: nox.Session) -> None:
-    """Test events on Apache Kafka itself, killed and started again, in services of their own."""
+    """Test events on Apache Kafka itself, which is killed and restarted."""
     tools = shutil.which("java") and shutil.which("mvn")
     if not tools and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         session.skip("install Java 17 or newer and Maven, or set KAFKA_BOOTSTRAP_SERVERS")

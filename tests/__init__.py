@@ -1,1 +1,1 @@
-"""Tests of the template: its questions, what it renders, and the services that come of it."""
+"""Tests of the template: its questions, its renders and its services."""

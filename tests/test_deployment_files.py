@@ -1,6 +1,6 @@
-"""What carries a service to production is sound by the tools that its owners would use.
+"""Linters accept the Dockerfile, compose.yaml and workflows of a service.
 
-No container engine runs here, so images are linted and never built.
+Images are linted, not built, because no container engine is available.
 """
 
 from __future__ import annotations
@@ -101,12 +101,12 @@ def written(default: ast.expr | None) -> str | None:
 
 
 def test_the_dockerfile_follows_good_practice(service: Path) -> None:
-    """Hadolint has nothing to say."""
+    """Hadolint finds nothing."""
     run("hadolint", "--no-color", "--failure-threshold=style", files=[service / "Dockerfile"])
 
 
-def test_the_image_runs_the_service_as_nobody_in_particular(service: Path) -> None:
-    """The last stage builds nothing, sets a numeric user, and needs no shell to start."""
+def test_the_image_runs_the_service_as_a_numeric_user(service: Path) -> None:
+    """The last stage builds nothing, has a numeric user, and starts without a shell."""
     lines = (service / "Dockerfile").read_text().splitlines()
     last = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM ")) :]
     assert not [line for line in last if re.search(r"\buv\b|\bpip\b|apt-get", line)]
@@ -128,7 +128,7 @@ def test_the_user_of_the_image_may_read_a_private_check_out(service: Path, tmp_p
     assert modes == [0o644, 0o755, 0o755]
 
 
-def test_the_image_asks_the_service_how_it_is(service: Path, combination: Combination) -> None:
+def test_the_image_has_a_health_check(service: Path, combination: Combination) -> None:
     """The image's health check is a program of its own that Python compiles."""
     text = (service / "Dockerfile").read_text().replace("\\\n", "")
     [command] = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", text, flags=re.MULTILINE)
@@ -151,7 +151,7 @@ def test_nothing_enters_the_image_unnamed(service: Path) -> None:
 
 
 def test_the_compose_file_is_valid(service: Path) -> None:
-    """It holds to the Compose specification."""
+    """It follows the Compose specification."""
     check_schema("compose-spec", service / "compose.yaml")
 
 
@@ -244,7 +244,7 @@ def test_each_stage_of_the_image_runs_the_services_own_steps(service: Path) -> N
     assert "\n!image.sh\n" in (service / ".dockerignore").read_text()
 
 
-def test_images_are_those_that_the_robot_knows(service: Path) -> None:
+def test_renovate_finds_every_image(service: Path) -> None:
     """Renovate finds in copier.yml each image that a service names, and can add a digest there."""
     check_schema("renovate", ROOT / "renovate.json")
     manager = json.loads((ROOT / "renovate.json").read_text())["customManagers"][0]

@@ -1,1 +1,1 @@
-"""Each of the ten services, from an empty folder to answering requests."""
+"""Services with different features: each is installed, linted, tested and run."""

@@ -1,1 +1,1 @@
-"""What the tests share: each helper once, in the module that is named for its subject."""
+"""Helpers that several folders of tests share. Each is written once."""

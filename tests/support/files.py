@@ -20,7 +20,7 @@ def write(path: Path, text: str) -> None:
 
 
 def replace(path: Path, old: str, new: str) -> None:
-    """Replace text that a file holds exactly once."""
+    """Replace text that a file contains exactly once."""
     text = path.read_text()
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}, not once"
     path.write_text(text.replace(old, new))

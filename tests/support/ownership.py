@@ -1,4 +1,4 @@
-"""Whose a service's files are, by the lists that the service carries."""
+"""The owners of a service's files, read from its ownership lists."""
 
 from __future__ import annotations
 

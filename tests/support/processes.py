@@ -1,4 +1,4 @@
-"""Running a service's commands as its developer would, and finding what they leave behind."""
+"""Run a service's commands as its developer does, and find the processes that they leave."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARK = "STARTED_BY_TEST"
-"""A variable that every descendant inherits, also one that leaves its process group."""
+"""A variable that all descendants inherit, also those that leave the process group."""
 
 
 def make(service: Path, target: str, *variables: str, timeout: float = 600) -> str:

@@ -54,7 +54,7 @@ class Repository:
         commit_all(self.folder, tag=tag)
 
     def replace(self, path: str, old: str, new: str) -> None:
-        """Replace text that a file holds exactly once."""
+        """Replace text that a file contains exactly once."""
         replace(self.folder / path, old, new)
 
     def write_news(self, tag: str, news: str) -> None:

@@ -1,4 +1,4 @@
-"""Rendering services in the tests' own process."""
+"""Render services in the process of the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures that tests keep for the end of the session, whichever worker runs them."""
+"""Figures that tests report at the end of the session, from any worker."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIGURES = "figures"
-"""What `record_property` calls them."""
+"""The name of the figures in `record_property`."""
 
 
 def kept(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, object]]:
-    """Give the name of each test that kept figures, and these, also when it failed."""
+    """Yield the name and the figures of each test that reported some, also of failed tests."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport) and report.when == "call":

@@ -1,4 +1,4 @@
-"""Services that tests update, committed before and looked at after."""
+"""Services in git repositories that tests update."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS = ".copier-answers.yml"
 
 @dataclass(frozen=True)
 class Service:
-    """A service in a git repository of its own."""
+    """A service in its own git repository."""
 
     folder: Path
 
@@ -44,16 +44,16 @@ class Service:
 
     @property
     def conflicts(self) -> list[str]:
-        """The files that git holds for unresolved."""
+        """The files with unresolved conflicts."""
         return self.git("diff", "--name-only", "--diff-filter=U").splitlines()
 
     @property
     def changes(self) -> str:
-        """What git sees changed, a line for each file, sorted."""
+        """The changed files, one a line, sorted."""
         return status(self.folder)
 
     def update(self, release: str | None = None, /, **answers: object) -> None:
-        """Bring in a release, or the newest, with these answers changed."""
+        """Update to a release, or to the newest, with these answers changed."""
         copier.run_update(
             self.folder,
             data=answers,
@@ -65,7 +65,7 @@ class Service:
         )
 
     def commit(self) -> None:
-        """Commit all that there is."""
+        """Commit everything."""
         commit_all(self.folder)
 
     def forget_history(self) -> None:
@@ -73,7 +73,7 @@ class Service:
         shutil.rmtree(self.folder / ".git")
 
     def git(self, *arguments: str) -> str:
-        """Return what git answers in the service."""
+        """Run git in the service and return its output."""
         return git(self.folder, *arguments)
 
     def read(self, path: str) -> str:
@@ -85,9 +85,9 @@ class Service:
         return (self.folder / path).exists()
 
     def write(self, path: str, text: str) -> None:
-        """Write a file, in folders that are made for it."""
+        """Write a file, and make its folders."""
         write(self.folder / path, text)
 
     def replace(self, path: str, old: str, new: str) -> None:
-        """Change a file that holds the old words once."""
+        """Replace text that a file contains exactly once."""
         replace(self.folder / path, old, new)
