@@ -180,9 +180,12 @@ def test_pages_forget_the_example(small: Path) -> None:
     call = "```\ncurl http://x/api/v1/products\n```"
     text = f"Try it, or from a shell:\n\n{call}\n\nA product is sold.\n"
     (small / "README.md").write_text(text)
+    (small / "tests").mkdir()
+    (small / "tests/open_routes.txt").write_text("GET /api/v1/products\nGET /api/v1/products-x\n")
     with workspace(small) as copy:
         documents.remove(copy, names_of("product"))
         assert copy.read("README.md") == "Try it.\n\nA product is sold.\n"
+        assert copy.read("tests/open_routes.txt") == "GET /api/v1/products-x\n"
         assert documents.mentions(copy, names_of("product")) == ["README.md:3: A product is sold."]
 
 

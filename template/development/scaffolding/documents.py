@@ -6,6 +6,8 @@ from development.scaffolding.names import Names
 from development.scaffolding.workspace import Workspace
 
 PAGES = ("*.md", "docs/*.md")
+ROUTES = "tests/open_routes.txt"
+"""Names routes that need no token, where there is such a list."""
 
 GUIDE = r"\[docs/adding-a-domain.md\]\(docs/adding-a-domain.md\)"
 EXAMPLE = (
@@ -26,13 +28,15 @@ EMPTY_BLOCK = re.compile(r"(, or from a shell:|:)?\n\n```\n```\n")
 def remove(copy: Workspace, names: Names) -> None:
     """Take the commands that call a domain out of the pages, and what they say of the example."""
 
-    def without_calls(block: re.Match[str]) -> str:
+    def without_calls(text: str) -> str:
         address = re.escape(f"/api/v1/{names.slugs}")
-        return re.sub(rf"^.*{address}\b.*\n", "", block[0], flags=re.MULTILINE)
+        return re.sub(rf"^.*{address}(?![\w-]).*\n", "", text, flags=re.MULTILINE)
 
+    if routes := copy.read(ROUTES):
+        copy.write(ROUTES, without_calls(routes))
     for path in (path for pattern in PAGES for path in copy.paths(pattern)):
         text = before = copy.read(path)
-        text = BLOCK.sub(without_calls, text)
+        text = BLOCK.sub(lambda block: without_calls(block[0]), text)
         text = EMPTY_BLOCK.sub(lambda match: ".\n" if match[1] else "\n", text)
         for old, new in EXAMPLE if names.name == "product" else ():
             text = re.sub(old, new, text)
