@@ -16,7 +16,6 @@ from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -30,12 +29,13 @@ from orders.internal.database.migrate import alembic_config, upgrade
 from orders.internal.kafka import ConsumerBase
 from orders.internal.kafka.cloud_events import decode, encode, header_texts, traceparent
 from orders.internal.kafka.connection import client_options
-from orders.internal.kafka.consuming import Worker
 from orders.internal.kafka.consuming import attempt as attempts
+from orders.internal.kafka.consuming.worker import Worker
 from orders.internal.kafka.outbox import lines as relayed
 from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.internal.kafka.outbox.relay import Relay
 from orders.internal.kafka.sender import BATCH_SIZE, Sender
+from orders.internal.resources import Resources
 from orders.settings import Settings
 
 from development.kafka import mock_kafka
@@ -166,10 +166,11 @@ async def consume(settings: Settings, number: int) -> tuple[float, float, float]
                 done.set()
 
     Nothing.topic = topic
-    app: Any = SimpleNamespace(state=SimpleNamespace(settings=settings, producer=None))
+    resources = Resources(settings)
+    app: Any = None
     attempts.open_scope = no_scope  # type: ignore[attr-defined, assignment]
     consumer = Nothing(app)
-    async with Worker(app, consumer):
+    async with Worker(resources, consumer):
         await done.wait()
     return number / (consumer.ended - consumer.started), theirs, decoding
 
@@ -210,11 +211,11 @@ async def relay(settings: Settings) -> None:
     """Send what is in the outbox: as fast as it goes, and at 200 events a second."""
     await upgrade(alembic_config(settings.database_url))
     database = DatabaseSessionManager.from_settings(settings)
-    app: Any = SimpleNamespace(state=SimpleNamespace(settings=settings))
-    await publish_many(database, app)
+    resources = Resources(settings)
+    await publish_many(database, resources)
     number = EVENTS
     async with database.session() as session:
-        await OutboxProducer(session, app).publish_all(event(value) for value in range(number))
+        await OutboxProducer(session, resources).publish_all(event(value) for value in range(number))
     async with Sender(settings) as sender:
         await sender.soon_connected()
         started = perf_counter()
@@ -222,16 +223,16 @@ async def relay(settings: Settings) -> None:
             await emptied(settings.database_url)
             rate = number / (perf_counter() - started)
             keep("relay of the outbox", [rate], "events/s", "", ">= 2000", 2000)
-            await delays(settings, database, app)
+            await delays(settings, database, resources)
     await database.close()
 
 
-async def publish_many(database: DatabaseSessionManager, app: Any) -> None:
+async def publish_many(database: DatabaseSessionManager, resources: Resources) -> None:
     """Save events in the outbox one by one and at once, in turns; none of them stays."""
 
     async def saved(number: int, *, at_once: bool) -> float:
         async with database.session() as session:
-            producer = OutboxProducer(session, app)
+            producer = OutboxProducer(session, resources)
             events = [event(value) for value in range(number)]
             started = perf_counter()
             if at_once:
@@ -255,7 +256,7 @@ async def publish_many(database: DatabaseSessionManager, app: Any) -> None:
     keep("publishing many at once", ratios, "times", f"one by one {figures}", ">= 10", 10)
 
 
-async def delays(settings: Settings, database: DatabaseSessionManager, app: Any) -> None:
+async def delays(settings: Settings, database: DatabaseSessionManager, resources: Resources) -> None:
     """Publish 200 events a second, and measure from each commit to its acknowledgment."""
     committed: dict[str, float] = {}
     acknowledged: dict[str, float] = {}
@@ -272,7 +273,7 @@ async def delays(settings: Settings, database: DatabaseSessionManager, app: Any)
     async def publish(value: int) -> None:
         told = event(value)
         async with database.session() as session:
-            await OutboxProducer(session, app).publish(told)
+            await OutboxProducer(session, resources).publish(told)
         committed[str(told.id)] = perf_counter()
 
     number = 400 if QUICK else 2000

@@ -11,9 +11,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
+from orders.internal.database import DatabaseSessionManager
+from orders.internal.kafka import (
+    ConsumerBase,
+    Consumers,
+    EventBase,
+    MessageScope,
+    producer_for,
+)
 from orders.internal.kafka.cloud_events import encode
-from orders.internal.kafka.outbox.publishing import OutboxProducer
+from orders.internal.kafka.outbox.relay import Relay
 from orders.main import create_app
 from orders.settings import Settings
 
@@ -96,7 +103,7 @@ async def test_events_for_a_topic_that_nobody_made_wait_for_it(
     """All others are sent meanwhile, the probe names the topic, and once it is there they are."""
     await make_topic(settings, "there", {})
     app = create_app(settings)
-    app.state.consumers = ()
+    app.resources.replace(Consumers, Consumers([]))
     connection = await asyncpg.connect(migrated_postgres)
     namespace = settings.kafka_namespace
 
@@ -105,14 +112,14 @@ async def test_events_for_a_topic_that_nobody_made_wait_for_it(
         return number
 
     async def is_named() -> bool:
-        return f"there is no topic {namespace}nowhere" in app.state.relay.troubles
+        return f"there is no topic {namespace}nowhere" in app.resources.get(Relay).troubles
 
     async with (
         running(app),
         Messages(settings.kafka_bootstrap_servers, namespace) as messages,
     ):
-        async with app.state.database.session() as session:
-            producer = OutboxProducer(session, app)
+        async with app.resources.get(DatabaseSessionManager).session() as session:
+            producer = producer_for(app.resources, session)
             for event in (Strayed(number=1), Noted(number=2), Strayed(number=3), Noted(number=4)):
                 await producer.publish(event)
         found = await messages.read("there", 2)
@@ -134,7 +141,7 @@ async def test_a_letter_that_the_broker_refuses_is_kept_without_its_value(
     await make_topic(settings, "there.dead-letters", {"max.message.bytes": "3000"})
     namespace = settings.kafka_namespace
     app = create_app(settings)
-    app.state.consumers = (Recorder,)
+    app.resources.replace(Consumers, Consumers([Recorder]))
     async with (
         running(app),
         Messages(settings.kafka_bootstrap_servers, namespace) as messages,
@@ -160,7 +167,7 @@ async def test_what_retention_took_holds_up_nothing(settings: Settings) -> None:
         return Own.numbers
 
     app = create_app(settings)
-    app.state.consumers = (Own,)
+    app.resources.replace(Consumers, Consumers([Own]))
     reader = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
     await asyncio.gather(reader.start(), producer.start())

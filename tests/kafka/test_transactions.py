@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
+from orders.internal.kafka import ConsumerBase, Consumers, EventBase, MessageScope
 from orders.internal.kafka.cloud_events import encode
+from orders.internal.kafka.consuming.worker import Workers
 from orders.main import create_app
 from orders.settings import Settings
 
@@ -49,7 +50,7 @@ async def test_what_was_aborted_has_never_happened(
     values: dict[str, Any] = {**settings_values, "kafka_bootstrap_servers": kafka_bootstrap_servers}
     settings = Settings(**{"_env_file": None, **values})
     app = create_app(settings)
-    app.state.consumers = (Recorder,)
+    app.resources.replace(Consumers, Consumers([Recorder]))
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka_bootstrap_servers,
         transactional_id=settings.kafka_namespace + "other",
@@ -68,7 +69,7 @@ async def test_what_was_aborted_has_never_happened(
     finally:
         await producer.stop()
     async with running(app):
-        (worker,) = app.state.workers
+        (worker,) = app.resources.get(Workers)
 
         async def numbers() -> list[int]:
             return Recorder.numbers

@@ -7,13 +7,20 @@ from typing import Any, ClassVar
 
 import asyncpg
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import text
 
-from orders.internal.database import DatabaseUnavailable
-from orders.internal.kafka import ConsumerBase, EventBase, MessageScope
+from orders.internal.database import DatabaseSessionManager, DatabaseUnavailable
+from orders.internal.http.openapi import Application
+from orders.internal.kafka import (
+    ConsumerBase,
+    Consumers,
+    EventBase,
+    MessageScope,
+    producer_for,
+)
 from orders.internal.kafka.consuming import worker as consuming
-from orders.internal.kafka.outbox.publishing import OutboxProducer
+from orders.internal.kafka.consuming.worker import Workers
+from orders.internal.kafka.sender import Sender
 from orders.internal.kafka.tools import replay
 from orders.main import create_app
 from orders.settings import Settings
@@ -81,19 +88,19 @@ def recorder(settings: Settings) -> type[Recorder]:
 
 
 @asynccontextmanager
-async def started(settings: Settings, *consumers: type[Any]) -> AsyncIterator[FastAPI]:
+async def started(settings: Settings, *consumers: type[Any]) -> AsyncIterator[Application]:
     """Run the application with these consumers."""
     app = create_app(settings)
-    app.state.consumers = consumers
+    app.resources.replace(Consumers, Consumers(consumers))
     async with running(app):
         yield app
 
 
-async def publish(app: FastAPI, *events: EventBase) -> None:
+async def publish(app: Application, *events: EventBase) -> None:
     """Publish events in one transaction."""
-    async with app.state.database.session() as session:
+    async with app.resources.get(DatabaseSessionManager).session() as session:
         for event in events:
-            await OutboxProducer(session, app).publish(event)
+            await producer_for(app.resources, session).publish(event)
 
 
 async def test_a_failing_event_is_tried_again_and_holds_up_its_key_alone(
@@ -205,7 +212,7 @@ async def test_stopping_finishes_what_was_begun(
         await publish(app, Happened(about="a", number=1))
 
         async def in_flight() -> int:
-            return int(app.state.workers[0].state()["in_flight"])
+            return int(app.resources.get(Workers)[0].state()["in_flight"])
 
         await eventually(in_flight, 1)
     assert recorder.handled == [("a", 1)]
@@ -229,13 +236,13 @@ async def test_a_dead_letter_keeps_a_value_over_the_limit(
         await messages.send("inside", body, b"a", ce_type="inside.happened", ce_id=ID, ce_time=TIME)
         (letter,) = await messages.read("inside.dead-letters", 1)
         assert letter.value == body
-        producer = app.state.producer.connected()
+        producer = app.resources.get(Sender).connected()
         options: dict[str, Any] = {"since": None, "key": None}
         lines = [line async for line in replay(settings, "inside", dry_run=False, **options)]
         assert lines[-1].startswith("1 dead letters sent")
         _, back = await messages.read("inside", 2)
         assert back.value == body
-        assert app.state.producer.connected() is producer
+        assert app.resources.get(Sender).connected() is producer
 
 
 async def test_an_outage_uses_up_no_attempts(
@@ -340,7 +347,7 @@ async def test_a_key_that_fails_holds_up_no_other_and_keeps_its_order(
         await eventually(handled, good + [("bad", number) for number in range(200)])
 
         async def lag() -> int:
-            return int(app.state.workers[0].state()["lag"])
+            return int(app.resources.get(Workers)[0].state()["lag"])
 
         await eventually(lag, 0)
 
@@ -404,9 +411,9 @@ async def test_all_consumers_stop_at_once(settings: Settings) -> None:
     handled: list[str] = []
 
     class Together(Recorder):
-        async def handle(self, event: Happened, scope: MessageScope) -> None:  # noqa: ARG002
+        async def handle(self, event: Happened, scope: MessageScope) -> None:
             async def stopping() -> list[bool]:
-                return [worker.is_stopping for worker in self.app.state.workers]
+                return [worker.is_stopping for worker in scope.resources.get(Workers)]
 
             await eventually(stopping, [True, True, True])
             handled.append(self.name)
@@ -418,7 +425,7 @@ async def test_all_consumers_stop_at_once(settings: Settings) -> None:
         await publish(app, *(Happened(about=str(number), number=number) for number in range(9)))
 
         async def in_flight() -> list[int]:
-            return [worker.state()["in_flight"] for worker in app.state.workers]
+            return [worker.state()["in_flight"] for worker in app.resources.get(Workers)]
 
         await eventually(in_flight, [1, 1, 1])
     assert sorted(handled) == sorted(names)

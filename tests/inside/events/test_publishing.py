@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import asyncpg
 import pytest
-from fastapi import BackgroundTasks, FastAPI
+from fastapi import BackgroundTasks
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from orders.internal.database import DatabaseSessionManager, ReadOnlyError, SessionClosedError
-from orders.internal.kafka import Producer
+from orders.internal.http.openapi import Application
+from orders.internal.kafka import Producer, producer_for
 from orders.internal.kafka.cloud_events import BATCH_EVENTS
-from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.main import create_app
 
 from ..helpers import serve, settings
@@ -24,7 +24,7 @@ EVENT = Happened(about="a", number=1)
 
 
 @pytest.fixture(name="app")
-def _app(migrated_postgres: str) -> FastAPI:
+def _app(migrated_postgres: str) -> Application:
     """The service, with endpoints that publish where they must not."""
     app = create_app(settings(database_url=str(migrated_postgres)))
 
@@ -44,7 +44,7 @@ def _app(migrated_postgres: str) -> FastAPI:
     [("GET", "/report", ReadOnlyError), ("POST", "/later", SessionClosedError)],
 )
 async def test_publishing_on_the_wrong_session_is_refused(
-    app: FastAPI, migrated_postgres: str, method: str, path: str, error: type[Exception]
+    app: Application, migrated_postgres: str, method: str, path: str, error: type[Exception]
 ) -> None:
     """The message names the session to use, and no event is saved."""
     with capture_logs() as logs:
@@ -61,54 +61,55 @@ async def test_publishing_on_the_wrong_session_is_refused(
         await connection.close()
 
 
-async def test_a_batch_is_saved_in_its_order(app: FastAPI, migrated_postgres: str) -> None:
+async def test_a_batch_is_saved_in_its_order(app: Application, migrated_postgres: str) -> None:
     """However many statements it takes, the ids follow the order of the events."""
     number = 2 * BATCH_EVENTS + 1
-    async with serve(app), app.state.database.session() as session:
-        await OutboxProducer(session, app).publish_all(
+    async with serve(app), app.resources.get(DatabaseSessionManager).session() as session:
+        producer = producer_for(app.resources, session)
+        await producer.publish_all(
             Happened(about=f"{value % 7}", number=value) for value in range(number)
         )
-        await OutboxProducer(session, app).publish_all(())
+        await producer.publish_all(())
         rows = await session.execute(text("SELECT value FROM internal.outbox ORDER BY id"))
         saved = [json.loads(value)["number"] for value in rows.scalars()]
     assert saved == list(range(number))
 
 
 async def test_batches_with_the_same_keys_do_not_deadlock(
-    app: FastAPI, migrated_postgres: str
+    app: Application, migrated_postgres: str
 ) -> None:
     """Batches lock all their keys first, in one order, whatever the order of their events."""
     numbers = range(BATCH_EVENTS + 100)
 
     async def publish(database: DatabaseSessionManager, order: Sequence[int]) -> None:
         async with database.session() as session:
-            await OutboxProducer(session, app).publish_all(
+            await producer_for(app.resources, session).publish_all(
                 Happened(about=f"key-{number}", number=number) for number in order
             )
 
     async with serve(app):
+        database = app.resources.get(DatabaseSessionManager)
         async with asyncio.TaskGroup() as group:
             for _ in range(3):
-                group.create_task(publish(app.state.database, numbers))
-                group.create_task(publish(app.state.database, numbers[::-1]))
-        async with app.state.database.session(read_only=True) as session:
+                group.create_task(publish(database, numbers))
+                group.create_task(publish(database, numbers[::-1]))
+        async with database.session(read_only=True) as session:
             saved = await session.scalar(text("SELECT count(*) FROM internal.outbox"))
     assert saved == 6 * len(numbers)
 
 
-async def test_a_key_of_an_open_batch_waits(app: FastAPI, migrated_postgres: str) -> None:
+async def test_a_key_of_an_open_batch_waits(app: Application, migrated_postgres: str) -> None:
     """The order of the ids is the order of the commits, also for the last event of a batch."""
-    database: DatabaseSessionManager
     async with serve(app):
-        database = app.state.database
+        database = app.resources.get(DatabaseSessionManager)
 
         async def publish_later() -> None:
             async with database.session() as session:
-                await OutboxProducer(session, app).publish(Happened(about="last", number=2))
+                await producer_for(app.resources, session).publish(Happened(about="last", number=2))
 
         async with database.session() as session:
             events = [Happened(about="first", number=0), Happened(about="last", number=1)]
-            await OutboxProducer(session, app).publish_all(events)
+            await producer_for(app.resources, session).publish_all(events)
             later = asyncio.create_task(publish_later())
             await eventually(lambda: waiting_locks(migrated_postgres), 1)
         await later

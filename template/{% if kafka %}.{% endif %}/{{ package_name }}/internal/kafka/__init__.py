@@ -1,7 +1,7 @@
 """Kafka: events, what publishes them, and what handles them."""
 
-from .consumer_base import ConsumerBase
-from .delivery import MessageScope, Producer
+from .consumer_base import ConsumerBase, Consumers
+from .delivery import MessageScope, Producer, producer_for
 from .errors import BrokersUnavailable, EventError, EventRefusedError, ProducerBufferFull
 from .event_base import EventBase
 from .feature import FEATURE
@@ -11,6 +11,7 @@ __all__ = [
     "FEATURE",
     "BrokersUnavailable",
     "ConsumerBase",
+    "Consumers",
     "EventBase",
     "EventError",
     "EventRefusedError",
@@ -18,4 +19,5 @@ __all__ = [
     "Producer",
     "ProducerBase",
     "ProducerBufferFull",
+    "producer_for",
 ]

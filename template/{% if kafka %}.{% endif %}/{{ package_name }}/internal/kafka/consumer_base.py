@@ -31,3 +31,7 @@ class ConsumerBase(ABC, Generic[Event]):
     @abstractmethod
     async def handle(self, event: Event, scope: MessageScope) -> None:
         """Handle an event. If it raises an exception, the attempt has failed and is rolled back."""
+
+
+class Consumers(list[type[ConsumerBase[Any]]]):
+    """The consumers that the service runs."""

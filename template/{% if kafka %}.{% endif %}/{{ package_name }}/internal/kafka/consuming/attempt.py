@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from fastapi import FastAPI
 
+from ...resources import Resources
 from ..background import backoff
 from ..cloud_events import binary_mode, continue_trace, decode, header_texts
 from ..consumer_base import ConsumerBase
 from ..dead_letters import MEANT_FOR, dead_letter, error_text, without_value
 from ..delivery import TRANSIENT, open_scope
 from ..errors import EventError, EventRefusedError, UnreadableMessageError
-from ..settings import ConsumerSettings
+from ..sender import Sender
+from ..settings import KafkaSettings
 from .isolation import HandlerStuckError, outcome
 from .lanes import Delivery
 from .progress import Counters
@@ -35,13 +36,11 @@ logger = structlog.get_logger(__name__)
 class Attempts:
     """Handles messages for one consumer: tries again after a failure, and at last gives up."""
 
-    def __init__(
-        self, app: FastAPI, consumer: ConsumerBase[Any], group: str, settings: ConsumerSettings
-    ) -> None:
-        self._app = app
+    def __init__(self, resources: Resources, consumer: ConsumerBase[Any], group: str) -> None:
+        self._resources = resources
         self._consumer = consumer
         self._group = group
-        self._settings = settings
+        self._settings = resources.get(KafkaSettings)
         self._events: dict[str, dict[int, type[Any]]] = {}
         for event in consumer.events:
             self._events.setdefault(event.type, {})[event.version] = event
@@ -70,7 +69,7 @@ class Attempts:
             self.counters.skipped += 1
             return
         continue_trace(headers.get("ce_traceparent"))
-        async with open_scope(self._app, self._group, message_id(message, headers)) as scope:
+        async with open_scope(self._resources, self._group, message_id(message, headers)) as scope:
             if scope is not None:
                 await self._consumer.handle(event, scope)
         if scope is None:
@@ -115,10 +114,11 @@ class Attempts:
     async def _save_dead_letter(self, delivery: Delivery, error: BaseException) -> float | None:
         try:
             record = dead_letter(delivery.message, error, delivery.attempts, self._group)
+            sender = self._resources.get(Sender)
             try:
-                await self._app.state.producer.send(record, limited=False)
+                await sender.send(record, limited=False)
             except EventRefusedError:
-                await self._app.state.producer.send(without_value(record), limited=False)
+                await sender.send(without_value(record), limited=False)
         except EventError as failure:
             return self._again(delivery, failure)
         except Exception as failure:

@@ -9,11 +9,13 @@ from typing import Any, Self
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from fastapi import FastAPI
 
+from ...config.service_settings import ServiceSettings
+from ...resources import Resources
 from ..background import Retries, cancel
 from ..connection import abandon_join, client_options, start_client
 from ..consumer_base import ConsumerBase
+from ..settings import KafkaSettings
 from .attempt import Attempts
 from .lanes import Delivery, Lanes
 from .progress import Progress
@@ -42,13 +44,12 @@ logger = structlog.get_logger(__name__)
 class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Polls a topic, has its messages handled, and commits how far that has come."""
 
-    def __init__(self, app: FastAPI, consumer: ConsumerBase[Any]) -> None:
-        self._settings = settings = app.state.settings
-        self.group = f"{settings.kafka_namespace}{settings.kafka_consumer_group}.{consumer.name}"
-        if not settings.kafka_consumer_group:
-            self.group = f"{settings.kafka_namespace}{settings.service_name}.{consumer.name}"
+    def __init__(self, resources: Resources, consumer: ConsumerBase[Any]) -> None:
+        self._settings = settings = resources.get(KafkaSettings)
+        group = settings.kafka_consumer_group or resources.get(ServiceSettings).service_name
+        self.group = f"{settings.kafka_namespace}{group}.{consumer.name}"
         self.topic = settings.kafka_namespace + consumer.topic
-        self._attempts = Attempts(app, consumer, self.group, settings)
+        self._attempts = Attempts(resources, consumer, self.group)
         self._client: AIOKafkaConsumer | None = None
         self._lanes: Lanes | None = None
         self._progress: dict[TopicPartition, Progress] = {}
@@ -146,7 +147,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 await client.stop()
 
     def _patience(self) -> float:
-        timeout: float = self._settings.kafka_request_timeout
+        timeout = self._settings.kafka_request_timeout
         return min(timeout, LEAVE_TIMEOUT) if self.is_stopping else timeout
 
     async def _poll(self, client: AIOKafkaConsumer, lanes: Lanes) -> None:
@@ -266,6 +267,10 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             "max_poll_interval_ms": MAX_POLL_INTERVAL * 1000,
             "rebalance_timeout_ms": round((drain + 20) * 1000),
         }
+
+
+class Workers(list[Worker]):
+    """The workers of all consumers."""
 
 
 def _is_cancelled() -> bool:

@@ -4,15 +4,17 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from fastapi import FastAPI
 from sqlalchemy import Integer, LargeBinary, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...config.service_settings import ServiceSettings
 from ...database import database_errors
+from ...resources import Resources
 from ..cloud_events import Record, encode, in_batches, traceparent
 from ..event_base import EventBase
 from ..producer_base import ProducerBase
+from ..settings import KafkaSettings
 from .tables import CHANNEL
 
 KEY_LOCKS: Final = 0x6F626F78
@@ -53,10 +55,12 @@ SELECT pg_notify(:channel, '') FROM saved LIMIT 1
 class OutboxProducer(ProducerBase):
     """Saves events in the caller's transaction: they are sent if, and only if, it commits."""
 
-    def __init__(self, session: AsyncSession, app: FastAPI, trace: str | None = None) -> None:
+    def __init__(
+        self, session: AsyncSession, resources: Resources, trace: str | None = None
+    ) -> None:
         self._session = session
-        self._source: str = app.state.settings.service_name
-        self._namespace: str = app.state.settings.kafka_namespace
+        self._source = resources.get(ServiceSettings).service_name
+        self._namespace = resources.get(KafkaSettings).kafka_namespace
         self._trace = trace
 
     async def publish(self, event: EventBase) -> None:

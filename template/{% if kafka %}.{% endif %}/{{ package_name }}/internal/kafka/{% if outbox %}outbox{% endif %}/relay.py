@@ -6,17 +6,25 @@ from typing import Any, Self
 
 import asyncpg
 import structlog
+from sqlalchemy import func, select
 
-from ...database import DatabaseUnavailable
+from ...database import DatabaseSessionManager, DatabaseUnavailable, database_errors
+from ...feature import NotReadyError
+from ...resources import Resources
 from ..background import Retries, cancel
 from ..errors import BrokersUnavailable
 from ..sender import Sender
+from ..settings import KafkaSettings
 from .inbox import Pruning
 from .leadership import LOST, leadership
 from .lines import Lines
+from .tables import outbox
 
 STOP_TIMEOUT = 2.0
 """Seconds that brokers have to acknowledge what is in flight when the service stops."""
+
+COUNTED = 10_000
+"""Counting goes this far, so that a look is cheap however many wait."""
 
 logger = structlog.get_logger(__name__)
 
@@ -98,3 +106,46 @@ class Relay:
         except BrokersUnavailable:
             return settled
         return await self._lines.send(connection, producer) or settled
+
+
+class OutboxStuckError(NotReadyError):
+    """Events wait for longer than they should, or something keeps them from being sent."""
+
+
+async def measure(database: DatabaseSessionManager) -> tuple[int, float, int]:
+    """Return how many events wait, for how many seconds the oldest has, how many are set aside."""
+    waiting = outbox.c.error.is_(None)
+    some = select(outbox.c.id).where(waiting).limit(COUNTED + 1).subquery()
+    oldest = (
+        select(func.extract("epoch", func.now() - outbox.c.saved_at))
+        .where(waiting)
+        .order_by(outbox.c.id)
+        .limit(1)
+    )
+    aside = select(func.count()).select_from(outbox).where(~waiting)
+    query = select(
+        select(func.count()).select_from(some).scalar_subquery(),
+        func.coalesce(oldest.scalar_subquery(), 0),
+        aside.scalar_subquery(),
+    )
+    async with database.session(read_only=True) as session:
+        with database_errors():
+            depth, age, set_aside = (await session.execute(query)).one()
+    return int(depth), float(age), int(set_aside)
+
+
+async def outbox_moves(resources: Resources) -> str:
+    """Say how many events wait to be sent, for how long, and how many are set aside.
+
+    Raises:
+        OutboxStuckError: one has waited for longer than the settings allow, or this replica sends
+            and cannot.
+    """
+    depth, age, set_aside = await measure(resources.get(DatabaseSessionManager))
+    counted = str(depth) if depth <= COUNTED else f"over {COUNTED}"
+    state = f"{counted} events wait, the oldest for {age:.1f} s; {set_aside} are set aside"
+    if troubles := resources.get(Relay).troubles:
+        raise OutboxStuckError(f"{state}; held up: {troubles}")
+    if age > resources.get(KafkaSettings).kafka_outbox_max_age:
+        raise OutboxStuckError(state)
+    return state
