@@ -1,6 +1,6 @@
 """Tools for events: `python -m <this> tail TOPIC` and `python -m <this> replay TOPIC`.
 
-Topics are named as in the code, without the namespace of the settings.
+Name topics as in the code, without KAFKA_NAMESPACE.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from .settings import Settings
 
 
 class ToolSettings(ConnectionSettings, EnvironmentSettings):
-    """Where the brokers are: all that the tools need of the service's settings."""
+    """The settings that the tools need: how to connect to the brokers."""
 
     model_config = SettingsConfigDict(env_prefix=Settings.model_config["env_prefix"])
 
 
 def main() -> int:
-    """Do what the command line says."""
+    """Run the tool that the command line asks for."""
     options = parse()
     prepare_output()
     try:
@@ -40,13 +40,13 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # its reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def prepare_output() -> None:
-    """Print any text on any terminal, and keep warnings apart from messages."""
+    """Escape what a terminal cannot show, and log warnings to stderr."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     structlog.configure(
@@ -56,7 +56,7 @@ def prepare_output() -> None:
 
 
 async def run(settings: ToolSettings, options: argparse.Namespace) -> None:
-    """Run the chosen tool and print what it has to say."""
+    """Run the chosen tool and print its lines."""
     if options.command == "tail":
         lines = tail(settings, options.topic, follow=not options.once)
     else:
@@ -76,18 +76,18 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Look at events, and send dead letters back.")
     commands = parser.add_subparsers(dest="command", required=True)
-    show = commands.add_parser("tail", help="show the messages of a topic, and those that come")
+    show = commands.add_parser("tail", help="show the messages of a topic, then new ones")
     show.add_argument("topic")
-    show.add_argument("--once", action="store_true", help="only what is there already")
+    show.add_argument("--once", action="store_true", help="stop after the stored messages")
     send = commands.add_parser("replay", help="send the dead letters of a topic back to it")
     send.add_argument("topic")
-    send.add_argument("--since", type=_moment, help="only those after a moment, ISO 8601")
+    send.add_argument("--since", type=_timestamp, help="only those after a timestamp, ISO 8601")
     send.add_argument("--key", help="only those of one key")
     send.add_argument("--dry-run", action="store_true", help="only say which")
     return parser.parse_args()
 
 
-def _moment(text: str) -> datetime | None:
+def _timestamp(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone() if text else None
     except ValueError:

@@ -412,8 +412,10 @@ async def test_all_consumers_stop_at_once(settings: Settings) -> None:
 
     class Together(Recorder):
         async def handle(self, event: Happened, scope: MessageScope) -> None:
+            workers = scope.resources.get(Workers)
+
             async def stopping() -> list[bool]:
-                return [worker.is_stopping for worker in scope.resources.get(Workers)]
+                return [worker.is_stopping for worker in workers]
 
             await eventually(stopping, [True, True, True])
             handled.append(self.name)

@@ -1,8 +1,5 @@
 """Tables of features: made by an upgrade, whatever the service's own history looks like."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import asyncpg
 import pytest
 from alembic import command
@@ -17,6 +14,7 @@ from orders.internal.database.migrate import downgrade, upgrade
 from orders.internal.database.revision import ROOT, Revisions
 from orders.internal.feature import NotReadyError
 from orders.internal.kafka.outbox.tables import metadata
+from orders.internal.resources import Resources
 
 COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
@@ -60,19 +58,17 @@ async def test_an_older_version_serves_on_tables_that_a_newer_one_migrated(
     """It stays ready, and its own migration leaves them as they are; behind, it is not ready."""
     await upgrade(alembic_config)
     connection = await asyncpg.connect(postgres)
-    state = SimpleNamespace(
-        database=DatabaseSessionManager(), revisions=Revisions.read(ROOT / "migrations/versions")
-    )
-    state.database.init(postgres)
-    app: Any = SimpleNamespace(state=state)
-    assert await schema_at_head(app) == f"at {state.revisions.head}"
+    database, revisions = DatabaseSessionManager(), Revisions.read(ROOT / "migrations/versions")
+    database.init(postgres)
+    resources = Resources(database, revisions)
+    assert await schema_at_head(resources) == f"at {revisions.head}"
     await connection.execute("UPDATE internal.outbox_version SET version_num = 'newer'")
     await upgrade(alembic_config)
-    assert "internal.outbox_version ahead of this version, at newer" in await schema_at_head(app)
+    assert "internal.outbox_version ahead of this version, at newer" in await schema_at_head(resources)
     await connection.execute("DELETE FROM internal.outbox_version")
     with pytest.raises(NotReadyError, match="outbox_version is at no revision, this service needs"):
-        await schema_at_head(app)
-    await state.database.close()
+        await schema_at_head(resources)
+    await database.close()
     await connection.close()
 
 

@@ -1,4 +1,4 @@
-"""Kafka: events, what publishes them, and what handles them."""
+"""Kafka: events, producers and consumers."""
 
 from .consumer_base import ConsumerBase, Consumers
 from .delivery import MessageScope, Producer, producer_for

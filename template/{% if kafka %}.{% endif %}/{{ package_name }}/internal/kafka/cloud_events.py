@@ -34,7 +34,7 @@ _LEAP_SECOND = re.compile(r"^(.{16}):60")
 
 
 class Record(NamedTuple):
-    """A message that is to be sent."""
+    """A message to send."""
 
     topic: str
     key: bytes | None
@@ -43,13 +43,13 @@ class Record(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes it takes, at least as many as on the wire."""
+        """The size in bytes: an upper bound of the size on the wire."""
         headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
         return len(self.value or b"") + len(self.key or b"") + headers + 100
 
 
 def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -> Record:
-    """Return the message that carries an event; its body is as `EventBase.body_schema` says."""
+    """Return the message that carries an event; `EventBase.body_schema` describes its body."""
     key = event.key.encode()
     headers = [
         ("ce_specversion", b"1.0"),
@@ -96,7 +96,7 @@ def in_batches(records: Iterable[Record], at_most: int = BATCH_EVENTS) -> Iterat
 
 
 def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """Return headers as text; of several with one name, the last.
+    """Return headers as text. If several have the same name, the last one counts.
 
     Bytes that are not UTF-8 are escaped, so that different ids stay different.
     """
@@ -108,10 +108,10 @@ def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 def binary_mode(
     value: bytes | None, headers: Mapping[str, str]
 ) -> tuple[bytes | None, Mapping[str, str]]:
-    """Return the body and the headers of a message as in binary mode, whatever its mode is.
+    """Return the body and the headers that a message has, or would have, in binary mode.
 
     Raises:
-        UnreadableMessageError: it says that it is in structured mode, and is not.
+        UnreadableMessageError: it claims to be in structured mode, and is not.
     """
     if not headers.get("content-type", "").lower().startswith(STRUCTURED):
         return value, headers
@@ -131,13 +131,13 @@ def decode(
     events: Mapping[str, Mapping[int, type[Any]]],
     received: datetime | None = None,
 ) -> EventBase | None:
-    """Return the event that a message carries, or None when its type is of no interest.
+    """Return the event that a message carries, or None when its type is not in `events`.
 
     Args:
         value: the message's body.
         headers: the message's headers.
-        events: the classes of interest, by type and version.
-        received: the time of an event that names none: when brokers or the sender had it.
+        events: the classes that the consumer handles, by type and version.
+        received: the time of the message, for an event without a time.
 
     Raises:
         UnreadableMessageError: it is not an event, or not one that the class describes.
@@ -173,7 +173,7 @@ def _event(cls: type[EventBase], body: dict[str, Any], attributes: dict[str, Any
 
 @cache
 def _renamed(cls: type[EventBase]) -> tuple[tuple[str, str], ...]:
-    """Return the fields that are written by another name than they are read by."""
+    """Return the fields whose name on the wire differs from the name that validation accepts."""
     return tuple(
         (field.serialization_alias, name)
         for name, field in cls.model_fields.items()
@@ -184,7 +184,7 @@ def _renamed(cls: type[EventBase]) -> tuple[tuple[str, str], ...]:
 
 
 def _time(text: str | None, received: datetime | None) -> datetime:
-    """Return the time that a header names; a leap second is the first of the next minute."""
+    """Parse the time in a header; a leap second becomes the first second of the next minute."""
     if not text:
         return received or utc_now()
     plain, leaps = _LEAP_SECOND.subn(r"\1:59", text)
@@ -192,6 +192,6 @@ def _time(text: str | None, received: datetime | None) -> datetime:
 
 
 def _time_text(time: datetime) -> str:
-    """Return a time as RFC 3339 writes it; one without an offset is in UTC."""
+    """Format a time as in RFC 3339. A time without an offset is taken as UTC."""
     in_utc = time.replace(tzinfo=UTC) if time.utcoffset() is None else time.astimezone(UTC)
     return in_utc.isoformat()

@@ -1,4 +1,4 @@
-"""The service's one connection for sending: it comes up by itself, and is never waited for."""
+"""The service's one producer. It connects, and reconnects, in the background."""
 
 import asyncio
 import contextlib
@@ -28,25 +28,25 @@ from .errors import BrokersUnavailable, EventRefusedError, ProducerBufferFull
 from .settings import ConnectionSettings
 
 BATCH_SIZE = 128 * 1024
-"""Bytes that are sent in one piece, at the most, unless one event is larger."""
+"""Bytes of a batch, at the most, unless one event is larger."""
 
 BUFFER_BYTES = 64 * 1024 * 1024
-"""Bytes of the messages that may wait for the brokers at the same time."""
+"""Bytes of the messages that wait to be sent, at the most."""
 
 OVERDUE_AT_MOST = 100
-"""Messages of one topic that may wait for longer than anybody waits for them.
+"""Messages of one topic that may still be in the buffer after their senders have given up.
 
-aiokafka withdraws nothing: without this a topic in trouble would take the room of all others.
+aiokafka cannot withdraw a message: without this limit one broken topic would fill the buffer.
 """
 
 STOP_TIMEOUT = 2.0
 """Seconds that a producer may take to close its connections."""
 
 NO_LIMIT = 2**31 - 1
-"""The limit of one message for aiokafka: the service and the brokers each apply their own."""
+"""Switches off aiokafka's limit for one message: the service and the brokers have their own."""
 
 RETIRED_AT_MOST = 10
-"""Replaced producers that may still wait for an acknowledgment at the same time."""
+"""Replaced producers that may wait for acknowledgments at the same time."""
 
 NOT_QUEUED = (
     KafkaTimeoutError,
@@ -54,7 +54,7 @@ NOT_QUEUED = (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-"""What aiokafka raises before it has counted a message."""
+"""Errors that aiokafka raises before it gives a message a sequence number."""
 
 REFUSALS = (
     CorruptRecordException,
@@ -64,16 +64,16 @@ REFUSALS = (
     RecordListTooLargeError,
     UnsupportedForMessageFormatError,
 )
-"""Errors of a message's size or form: the same message meets them every time."""
+"""Errors of a message's size or form: sending it again does not help."""
 
 Settled: TypeAlias = "asyncio.Future[BaseException | None]"
-"""What becomes of a message: nothing when brokers have it, else what went wrong."""
+"""The outcome of a message: None when brokers have acknowledged it, else the error."""
 
 logger = structlog.get_logger(__name__)
 
 
 class Sender:
-    """Sends messages on one idempotent producer, which waits for every in-sync replica."""
+    """Sends messages with one idempotent producer; every in-sync replica acknowledges them."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
@@ -91,13 +91,13 @@ class Sender:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Begin to connect."""
+        """Start to connect, without waiting for it."""
         self._lost.set()
         self._task = asyncio.create_task(self._keep_connected(), name="kafka-sender")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Send what is waiting, and disconnect."""
+        """Send the messages that are waiting, and disconnect."""
         if self._task:
             await cancel(self._task)
         if self._producer:
@@ -130,13 +130,13 @@ class Sender:
         Args:
             record: the message.
             limited: refuse a message that is larger than the settings allow. A dead letter carries
-                a message that brokers took from somebody else: only brokers may refuse it.
-            partition: where it goes, if not where its key does.
+                a message that brokers have accepted once, so only brokers may refuse it.
+            partition: the partition, if it is not the one of the key.
 
         Raises:
-            BrokersUnavailable: they do not answer in time.
-            ProducerBufferFull: too many messages, or too many bytes, wait already.
-            EventRefusedError: brokers will never take this one.
+            BrokersUnavailable: no broker acknowledges it in time.
+            ProducerBufferFull: too many messages, or too many bytes, are waiting.
+            EventRefusedError: it is too large, or brokers refuse it.
         """
         if limited:
             self._check_size(record)
@@ -156,9 +156,9 @@ class Sender:
             await self._send_batch(batch)
 
     def replace(self, producer: AIOKafkaProducer) -> None:
-        """Get a new producer in the place of this one, whose numbering of messages is broken.
+        """Replace a producer whose sequence numbers no longer match the brokers'.
 
-        The old one goes on until brokers have acknowledged what it was given.
+        The old one runs until its messages are acknowledged.
         """
         if self._producer is not producer:
             return
@@ -171,17 +171,17 @@ class Sender:
         self._retire(producer)
 
     async def check(self) -> str:
-        """Ask a broker for an answer, and say how many messages wait.
+        """Check that a broker answers; return a status with the number of waiting messages.
 
         Raises:
-            BrokersUnavailable: none answers.
+            BrokersUnavailable: no broker answers.
         """
         if not await refresh_metadata(self.connected()):
             raise BrokersUnavailable("no broker answers")
         return f"answers, {self._waiting} events wait"
 
     async def soon_connected(self) -> AIOKafkaProducer:
-        """Return the producer; wait for an attempt to connect that is under way, not for another.
+        """Return the producer, after the current attempt to connect if there is one.
 
         Raises:
             BrokersUnavailable: the attempt failed.
@@ -206,7 +206,7 @@ class Sender:
     async def _enqueue(
         self, record: Record, partition: int | None = None
     ) -> tuple[AIOKafkaProducer, Settled]:
-        """Give a message to the producer; return both it and what becomes of the message."""
+        """Hand a message to the producer; return the producer and the future of the outcome."""
         topic, key, value, headers = record
         self._check_room(topic, record.size)
         producer = await self.soon_connected()
@@ -229,7 +229,8 @@ class Sender:
     async def _acknowledged(self, producer: AIOKafkaProducer, settled: Settled) -> None:
         failure = await settled
         if failure:
-            # aiokafka counts a failed message, brokers do not: all that followed would be refused.
+            # aiokafka has used up a sequence number that brokers have not: they would refuse all
+            # later messages.
             self.replace(producer)
             raise _refusal(failure) from failure
 
@@ -244,7 +245,7 @@ class Sender:
     def _check_room(self, topic: str, size: int) -> None:
         if self._overdue[topic] >= OVERDUE_AT_MOST:
             raise BrokersUnavailable(
-                f"{OVERDUE_AT_MOST} events for the topic {topic} wait for over {self._timeout:g} s"
+                f"{OVERDUE_AT_MOST} events for the topic {topic} are unsent after {self._timeout:g} s"
             )
         if self._waiting >= self._limit:
             raise ProducerBufferFull(self._limit)
@@ -252,10 +253,10 @@ class Sender:
             raise ProducerBufferFull(self._waiting, BUFFER_BYTES)
 
     def _settled(self, future: "asyncio.Future[Any]", topic: str, size: int) -> Settled:
-        """Return a future that is done once the message is acknowledged or refused, or too late.
+        """Return a future of the message's outcome, with a time limit.
 
-        The message counts until brokers answer, not only for as long as the caller waits. This
-        does what `asyncio.wait` does in less than half of the time, for every event.
+        The message counts as waiting until brokers answer, also after the time limit. This is
+        twice as fast as `asyncio.wait`, for every event.
         """
         loop = asyncio.get_running_loop()
         settled: Settled = loop.create_future()
@@ -278,14 +279,14 @@ class Sender:
         return settled
 
     def _expire(self) -> None:
-        """Tell those that have waited too long, and look again when the next one will have."""
+        """Fail the messages whose time is up, and schedule the next check."""
         loop = asyncio.get_running_loop()
         self._expiry = None
         while self._pending and (self._pending[0][0] <= loop.time() or self._pending[0][2].done()):
             _, topic, settled = self._pending.popleft()
             if not settled.done():
                 self._overdue[topic] += 1
-                what = f"no broker took the event within {self._timeout:g} s"
+                what = f"no broker acknowledged the event within {self._timeout:g} s"
                 settled.set_exception(BrokersUnavailable(what))
         if self._pending:
             self._expiry = loop.call_at(self._pending[0][0], self._expire)
@@ -332,17 +333,17 @@ class Sender:
         task.add_done_callback(self._retired.discard)
 
     async def _finish(self, producer: AIOKafkaProducer) -> None:
-        """Stop a producer once everything it was given is settled, or when this is cancelled."""
+        """Stop a producer after its last message is settled, or when this task is cancelled."""
         try:
             await producer.flush()
         finally:
             await self._stop(producer)
 
     async def _stop(self, producer: AIOKafkaProducer) -> None:
-        """Stop a producer, and close its connections even if what it was given is not settled.
+        """Stop a producer, and close its connections even if messages are still unsent.
 
-        Nothing in aiokafka withdraws a message: a producer that cannot stop tries to send it for
-        as long as the event loop runs.
+        aiokafka cannot withdraw a message: a producer that has not stopped retries for as long as
+        the event loop runs.
         """
         stopping = asyncio.ensure_future(producer.stop())
         await asyncio.wait((stopping,), timeout=STOP_TIMEOUT)

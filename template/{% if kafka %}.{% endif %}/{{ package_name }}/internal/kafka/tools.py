@@ -1,4 +1,4 @@
-"""Shows the messages of a topic, and sends dead letters back to where they came from."""
+"""Shows the messages of a topic, and sends dead letters back to their topic."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -26,10 +26,10 @@ Ends = dict[TopicPartition, int]
 
 
 async def tail(settings: ConnectionSettings, topic: str, *, follow: bool) -> AsyncIterator[str]:
-    """Give a line for each message of a topic: those that are there, then those that come.
+    """Yield a line for each message of a topic: the stored ones, then new ones.
 
     Raises:
-        UnknownTopicError: there is no such topic; none is created.
+        UnknownTopicError: there is no such topic. It is not created.
     """
     source = settings.kafka_namespace + topic
     partitions = (await _topics(settings)).get(source)
@@ -50,10 +50,10 @@ async def replay(
     key: str | None,
     dry_run: bool,
 ) -> AsyncGenerator[str, None]:
-    """Send the dead letters of a topic back to it, and give a line for each.
+    """Send the dead letters of a topic back to it, and yield a line for each.
 
-    Each is noted as soon as it is sent, so that none is sent back twice; with `since` or `key`
-    those that were chosen are sent whether they were before or not.
+    Each letter is recorded as soon as it is sent, so that none is sent twice. With `since` or
+    `key`, the chosen letters are sent even if they were sent before.
     """
     chosen = since is not None or key is not None
     source = settings.kafka_namespace + topic + SUFFIX
@@ -89,12 +89,12 @@ async def replay(
         finally:
             problem = await progress.close()
     if problem:
-        yield f"Brokers may forget what was sent back once this group is idle for a week: {problem}"
+        yield f"No receipt was written, so brokers may forget this replay after a week: {problem}"
     yield f"{count} {done}"
 
 
 class Replayed:
-    """Remembers which letters were dealt with: in the group's offsets, and in receipts."""
+    """Records which letters were replayed: in the group's offsets, and in receipts."""
 
     def __init__(
         self, reader: AIOKafkaConsumer, sender: Sender, source: str, *, noted: bool
@@ -106,7 +106,7 @@ class Replayed:
         self._offsets: dict[TopicPartition, int] = {}
 
     async def resume(self, ends: Ends) -> None:
-        """Go on where the last replay stopped, also when brokers have forgotten its offsets."""
+        """Continue where the last replay stopped, even if brokers have deleted its offsets."""
         forgotten = {
             one: end for one, end in ends.items() if await self._reader.committed(one) is None
         }
@@ -122,16 +122,16 @@ class Replayed:
             self._reader.seek(one, max(start, places.get(one, 0)))
 
     async def note(self, message: Any) -> None:  # noqa: ANN401 - a ConsumerRecord
-        """Note that a letter was dealt with."""
+        """Record that a letter was replayed."""
         if self._noted:
             one = TopicPartition(message.topic, message.partition)
             self._offsets[one] = message.offset + 1
             await self._reader.commit({one: message.offset + 1})
 
     async def close(self) -> str | None:
-        """Write a receipt for each partition of which letters were dealt with.
+        """Write a receipt for each partition with replayed letters.
 
-        Returns why that was not possible.
+        Returns the error if that fails, else None.
         """
         try:
             for one, offset in self._offsets.items():
@@ -146,7 +146,7 @@ async def _send_back(
     message: Any,  # noqa: ANN401 - a ConsumerRecord
     topics: Mapping[str, Any],
 ) -> str | None:
-    """Send a letter back; return why it cannot be."""
+    """Send a letter back. Return the reason if that is impossible, else None."""
     try:
         record = sent_back(message)
         if record.topic not in topics:
@@ -159,7 +159,7 @@ async def _send_back(
 
 
 async def _messages(reader: AIOKafkaConsumer, ends: Ends) -> AsyncIterator[Any]:
-    """Give the messages that are there now."""
+    """Yield the messages before the given ends."""
     left = set(ends)
     while left := {one for one in left if await reader.position(one) < ends[one]}:
         try:
@@ -167,7 +167,7 @@ async def _messages(reader: AIOKafkaConsumer, ends: Ends) -> AsyncIterator[Any]:
                 batches = await reader.getmany(*left, timeout_ms=500)
                 while not batches:
                     batches = await reader.getmany(*left, timeout_ms=500)
-        except TimeoutError:  # what is left are marks of transactions, not messages
+        except TimeoutError:  # the remaining offsets are markers of transactions, not messages
             return
         for messages in batches.values():
             for message in messages:
@@ -175,7 +175,7 @@ async def _messages(reader: AIOKafkaConsumer, ends: Ends) -> AsyncIterator[Any]:
 
 
 async def _topics(settings: ConnectionSettings) -> dict[str, list[TopicPartition]]:
-    """Return the partitions of every topic that the service may see; none is created."""
+    """Return the partitions of every topic that the service may see. No topic is created."""
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         with _reported(settings):
@@ -195,7 +195,7 @@ async def _topics(settings: ConnectionSettings) -> dict[str, list[TopicPartition
 async def _reader(
     settings: ConnectionSettings, partitions: list[TopicPartition], group: str | None
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, Ends]]:
-    """Give a reader of partitions, and where each ends now."""
+    """Open a reader of partitions, and return the current end of each."""
     reader = AIOKafkaConsumer(
         **client_options(settings),
         group_id=group,
@@ -215,7 +215,7 @@ async def _reader(
 
 @contextmanager
 def _reported(settings: ConnectionSettings) -> Iterator[None]:
-    """Turn what aiokafka raises into an error that says where brokers should be."""
+    """Turn aiokafka's errors into one that names the brokers' addresses."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:

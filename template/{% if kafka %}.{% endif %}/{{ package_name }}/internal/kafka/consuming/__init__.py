@@ -1,1 +1,1 @@
-"""Runs consumers: polls, keeps the order of keys, commits, tries again, saves dead letters."""
+"""Runs consumers: polls, keeps the order of each key, retries, commits, saves dead letters."""

@@ -1,4 +1,4 @@
-"""One attempt at handling one message."""
+"""Handles one message, and decides what follows a failure."""
 
 import hashlib
 import json
@@ -21,20 +21,20 @@ from .isolation import HandlerStuckError, outcome
 from .lanes import Delivery
 from .progress import Counters
 
-HOPELESS = (UnreadableMessageError, HandlerStuckError)
-"""Errors after which no further attempt is made."""
+NOT_RETRIED = (UnreadableMessageError, HandlerStuckError)
+"""Errors after which a message becomes a dead letter at once."""
 
 OUTAGES: Final = 20
-"""Failures by an outage that do not count although other messages are handled meanwhile."""
+"""Failures of one message that count as an outage while other messages are handled."""
 
 ID_LIMIT: Final = 1000
-"""Bytes of an id that the inbox keeps as they are; of a longer one it keeps a digest."""
+"""Bytes of the longest id that the inbox stores as it is. Of a longer one it stores a digest."""
 
 logger = structlog.get_logger(__name__)
 
 
 class Attempts:
-    """Handles messages for one consumer: tries again after a failure, and at last gives up."""
+    """Handles the messages of one consumer, with retries and at last a dead letter."""
 
     def __init__(self, resources: Resources, consumer: ConsumerBase[Any], group: str) -> None:
         self._resources = resources
@@ -47,13 +47,13 @@ class Attempts:
         self.counters = Counters()
 
     async def __call__(self, delivery: Delivery) -> float | None:
-        """Handle a message; return None when it is settled, or the seconds until another try."""
+        """Handle a message. Return None when it is done, or the seconds until the next attempt."""
         if delivery.dead is None:
             error = await outcome(self._try(delivery), self._settings.kafka_consumer_timeout)
             if error is None:
                 return None
-            if self._deserves_another(delivery, error):
-                return self._again(delivery, error)
+            if self._is_retried(delivery, error):
+                return self._retry(delivery, error)
             delivery.dead = error
         return await self._save_dead_letter(delivery, delivery.dead)
 
@@ -77,8 +77,8 @@ class Attempts:
         else:
             self.counters.handled += 1
 
-    def _deserves_another(self, delivery: Delivery, error: BaseException) -> bool:
-        if isinstance(error, HOPELESS):
+    def _is_retried(self, delivery: Delivery, error: BaseException) -> bool:
+        if isinstance(error, NOT_RETRIED):
             return False
         if isinstance(error, TRANSIENT) and self._is_outage(delivery):
             delivery.attempts -= 1
@@ -86,16 +86,17 @@ class Attempts:
         return delivery.attempts < self._settings.kafka_consumer_attempts
 
     def _is_outage(self, delivery: Delivery) -> bool:
-        """Return whether to believe that it is not the message's fault: an outage hits others too.
+        """Return whether the failure counts as an outage, which would hit other messages too.
 
-        A message that brings down what handlers need must not be tried for ever.
+        A message that itself causes the outage, for example by crashing the database, must not be
+        retried for ever.
         """
         if delivery.retries and self.counters.handled > delivery.handled_before:
             delivery.outages += 1
         delivery.handled_before = self.counters.handled
         return delivery.outages <= OUTAGES
 
-    def _again(self, delivery: Delivery, error: BaseException) -> float:
+    def _retry(self, delivery: Delivery, error: BaseException) -> float:
         self.counters.retries += 1
         limit = self._settings.kafka_consumer_backoff_limit
         # The exponent is bounded: an event that fails because of an outage is retried for ever.
@@ -103,7 +104,7 @@ class Attempts:
         delivery.retries += 1
         delay = backoff(min(wait, limit))
         logger.warning(
-            "event failed, will be tried again",
+            "event failed, will be retried",
             **self._where(delivery),
             attempts=delivery.attempts,
             delay=round(delay, 3),
@@ -120,10 +121,10 @@ class Attempts:
             except EventRefusedError:
                 await sender.send(without_value(record), limited=False)
         except EventError as failure:
-            return self._again(delivery, failure)
+            return self._retry(delivery, failure)
         except Exception as failure:
             logger.exception("dead letter not saved", **self._where(delivery))
-            return self._again(delivery, failure)
+            return self._retry(delivery, failure)
         self.counters.dead_letters += 1
         logger.error(
             "dead letter",
@@ -146,14 +147,14 @@ class Attempts:
 
 
 def message_id(message: Any, headers: Mapping[str, str]) -> str:  # noqa: ANN401 - a ConsumerRecord
-    """Return what tells a message from all others: its event's source and id, if it has one."""
+    """Return a unique id of a message: its event's source and id, if it has one."""
     source, known = headers.get("ce_source", ""), headers.get("ce_id")
     if not known:
         return f"{message.topic}/{message.partition}/{message.offset}"
     text = f"{source}#{known}"
     if text.count("#") == 1 and "\0" not in text and len(text.encode()) <= ID_LIMIT:
         return text
-    # Not ambiguous, of limited length, and without characters that some stores refuse.
+    # A digest is unambiguous, short, and free of characters that some stores refuse.
     return "sha256:" + hashlib.sha256(json.dumps([source, known]).encode()).hexdigest()
 
 

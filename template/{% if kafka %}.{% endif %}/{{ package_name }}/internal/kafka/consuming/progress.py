@@ -1,10 +1,10 @@
-"""How far a consumer has come."""
+"""The progress of a consumer: its offsets, and its numbers."""
 
 from dataclasses import asdict, dataclass
 
 
 class Progress:
-    """Knows which offset may be committed: everything below it has been handled."""
+    """The progress in one partition: every message below `position` has been handled."""
 
     def __init__(self) -> None:
         self._open: dict[int, None] = {}
@@ -13,22 +13,22 @@ class Progress:
         self.is_revoked = False
 
     def begin(self, offset: int) -> None:
-        """Note a message that is to be handled; messages come in order."""
+        """Record that the handling of a message begins. Offsets must increase."""
         self._open[offset] = None
         self._next = offset + 1
 
     def end(self, offset: int) -> None:
-        """Note that a message has been handled."""
+        """Record that a message has been handled."""
         self._open.pop(offset, None)
 
     def has_seen(self, offset: int) -> bool:
-        """Return whether a message that is read now has been read before."""
+        """Return whether the message at this offset has been read before."""
         return self._next is not None and offset < self._next
 
     def reach(self, offset: int) -> None:
-        """Note that every message below this offset has been read.
+        """Record that every message below this offset has been read.
 
-        Markers of transactions take offsets too, and nobody hands them to us.
+        Transaction markers take offsets too, but are never delivered.
         """
         if self._next is None or offset > self._next:
             self._next = offset
@@ -50,13 +50,13 @@ class Progress:
         return position if position != self._committed else None
 
     def committed(self, offset: int) -> None:
-        """Note that the group's offset is here."""
+        """Record the offset that the group has committed."""
         self._committed = offset
 
 
 @dataclass(slots=True)
 class Counters:
-    """What a consumer has done since the process started, for logs and probes."""
+    """The numbers of a consumer since the process started, for logs and probes."""
 
     handled: int = 0
     skipped: int = 0

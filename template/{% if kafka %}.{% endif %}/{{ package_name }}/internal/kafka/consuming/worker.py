@@ -1,4 +1,4 @@
-"""Keeps one consumer going."""
+"""Runs one consumer: polls, commits, and reconnects."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from ...config.service_settings import ServiceSettings
 from ...resources import Resources
-from ..background import Retries, cancel
+from ..background import Retries, cancel, uninterrupted
 from ..connection import abandon_join, client_options, start_client
 from ..consumer_base import ConsumerBase
 from ..settings import KafkaSettings
@@ -24,10 +24,10 @@ POLL = 0.5
 COMMIT_INTERVAL = 0.5
 MAX_POLL_INTERVAL = 300
 PATIENCE = 1.0
-"""Seconds that a full consumer waits for room before it parks what waits in long lanes."""
+"""Seconds that a full consumer waits for room before it parks the messages of long lanes."""
 
 CAPACITY_FACTOR = 50
-"""Messages that wait for each one that is being handled, at the most."""
+"""Messages that a consumer holds, at the most, as a multiple of its concurrency."""
 
 FETCHED_BYTES = 8 * 1024 * 1024
 """Bytes that a broker sends in one answer, at the most, unless one batch is larger."""
@@ -42,7 +42,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Polls a topic, has its messages handled, and commits how far that has come."""
+    """Polls a topic, hands over its messages, and commits the offsets of those handled."""
 
     def __init__(self, resources: Resources, consumer: ConsumerBase[Any]) -> None:
         self._settings = settings = resources.get(KafkaSettings)
@@ -66,23 +66,23 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self.failure: str | None = "it has not joined its group yet"
 
     async def __aenter__(self) -> Self:
-        """Begin to consume; nobody waits for it."""
+        """Start to consume, without waiting for brokers."""
         self._task = asyncio.create_task(self._keep_consuming(), name=f"kafka-{self.group}")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Finish what is being handled, commit, and leave the group."""
+        """Finish the messages that are being handled, commit, and leave the group."""
         self.is_stopping = True
         if self._task:
             await cancel(self._task)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Take messages of these from now on."""
+        """Accept messages of these partitions from now on."""
         self._progress |= {partition: Progress() for partition in assigned}
         self.failure = None
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Finish what is being handled of these and commit it; the rest is the next owner's."""
+        """Finish the messages of these partitions that are being handled, and commit."""
         given_up = [self._progress[one] for one in revoked if one in self._progress]
         for progress in given_up:
             progress.is_revoked = True
@@ -128,16 +128,21 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await start_client(client)
             tasks.append(asyncio.create_task(self._poll(client, lanes)))
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:  # none of them ends by itself
+            for task in ended:  # they end only with an error
                 task.result()
         finally:
-            await cancel(*tasks)
-            try:
-                await self.on_partitions_revoked(list(self._progress))
-                await lanes.close()
-            finally:
-                self._client = self._lanes = None
-                await self._leave(client)
+            await uninterrupted(self._close(client, lanes, tasks))
+
+    async def _close(
+        self, client: AIOKafkaConsumer, lanes: Lanes, tasks: list[asyncio.Task[None]]
+    ) -> None:
+        await cancel(*tasks)
+        try:
+            await self.on_partitions_revoked(list(self._progress))
+            await lanes.close()
+        finally:
+            self._client = self._lanes = None
+            await self._leave(client)
 
     async def _leave(self, client: AIOKafkaConsumer) -> None:
         if self.failure:
@@ -154,7 +159,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         while True:
             batches = await client.getmany(timeout_ms=round(POLL * 1000), max_records=lanes.room)
             for partition, messages in batches.items():
-                # What came for a partition that was taken away meanwhile is the next owner's.
+                # A partition that was revoked meanwhile belongs to its next owner.
                 progress = self._progress.get(partition)
                 if progress is not None and not progress.is_revoked:
                     self._take(lanes, partition, progress, messages)
@@ -176,7 +181,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 lanes.add(delivery)
 
     def _read_again(self, progress: Progress, offset: int) -> None:
-        """Have the messages of a partition read again from an offset on."""
+        """Read the messages of a partition again, from this offset."""
         for partition, current in self._progress.items():
             if current is progress and self._client is not None:
                 with contextlib.suppress(KafkaError):  # the partition was taken away just now
@@ -184,7 +189,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     self._read_from[partition] = offset
 
     async def _note_positions(self, client: AIOKafkaConsumer) -> None:
-        """Take note of what is not a message: the ends of transactions, and aborted ones."""
+        """Record offsets without messages: transaction markers and aborted messages."""
         for partition, progress in list(self._progress.items()):
             with contextlib.suppress(KafkaError, TimeoutError):
                 if partition in client.assignment() and client.highwater(partition) is not None:
@@ -201,7 +206,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 await self._poll_nothing(client)
 
     async def _poll_nothing(self, client: AIOKafkaConsumer) -> None:
-        # Slow handlers keep their place in the group, which gives up a member that does not poll.
+        # The group expels a member that does not poll, so poll also while handlers are slow.
         partitions = client.assignment()
         client.pause(*partitions)
         await client.getmany(timeout_ms=0)
@@ -225,7 +230,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 async with asyncio.timeout(self._patience()):
                     await self._client.commit(offsets)
             except INTERRUPTIONS as error:
-                # What is not committed comes again, to the partition's next owner.
+                # Uncommitted messages are delivered again, to the next owner of the partition.
                 logger.warning("offsets not committed", consumer=self.group, reason=repr(error))
                 return
             for partition, offset in offsets.items():
@@ -243,7 +248,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         )
 
     def _end(self, partition: TopicPartition) -> int | None:
-        """Return the offset up to which messages are ours to read: open transactions are not."""
+        """Return the end of the readable messages: those before any open transaction."""
         if self._client is None or partition not in self._client.assignment():
             return None
         stable: int | None = self._client.last_stable_offset(partition)
@@ -274,6 +279,6 @@ class Workers(list[Worker]):
 
 
 def _is_cancelled() -> bool:
-    """Return whether this task itself is to end, not only something that it waits for."""
+    """Return whether this task itself was cancelled, not something that it awaits."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0

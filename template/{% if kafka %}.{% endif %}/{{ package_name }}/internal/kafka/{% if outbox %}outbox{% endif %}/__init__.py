@@ -1,4 +1,4 @@
-"""Events in PostgreSQL: those that are to be sent, and those that have been handled.
+"""The outbox and the inbox: events to send, and events that have been handled, in PostgreSQL.
 
-The tables are the template's own, in a schema of their own, with a history of their own.
+Their tables have their own schema, `internal`, and their own migrations, in `history`.
 """

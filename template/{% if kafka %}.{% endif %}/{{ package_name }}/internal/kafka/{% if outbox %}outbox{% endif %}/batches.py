@@ -13,7 +13,7 @@ from ..cloud_events import Record
 from ..sender import BATCH_SIZE, REFUSALS
 
 WINDOW = 500
-"""Rows that are looked at for one pass, besides those of partitions that are busy."""
+"""Rows that one pass looks at, besides those of busy partitions."""
 
 WINDOW_BYTES = 8 * 1024 * 1024
 """Bytes that one pass reads into memory, unless one event is larger."""
@@ -23,18 +23,18 @@ VALID_TOPIC: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 
 
 class Place(NamedTuple):
-    """A partition of a topic, or the whole topic."""
+    """A partition of a topic, or a whole topic."""
 
     topic: str
     partition: int | None = None
 
     def __str__(self) -> str:
-        """Name it as Kafka's tools do."""
+        """Return the name that Kafka's tools use."""
         return self.topic if self.partition is None else f"{self.topic}-{self.partition}"
 
 
 class Window:
-    """The next batch of each partition: the order of the rows, and nothing of a busy partition."""
+    """Chooses the next batch of each partition that is not busy, in the order of the rows."""
 
     def __init__(self, busy: Collection[Place], alone: Collection[str]) -> None:
         self._busy = busy
@@ -47,11 +47,11 @@ class Window:
 
     @property
     def is_full(self) -> bool:
-        """Whether enough has been chosen for one pass."""
+        """Whether enough rows are chosen for one pass."""
         return self._seen >= WINDOW or self._size >= WINDOW_BYTES
 
     def offer(self, row_id: int, size: int, place: Place) -> None:
-        """Choose a row, unless rows of its partition before it have to be sent first."""
+        """Choose a row, unless earlier rows of its partition must be sent first."""
         if place in self._busy or self.is_full:
             return
         self._seen += 1
@@ -69,14 +69,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Saved:
-    """An event of the outbox."""
+    """An event in the outbox."""
 
     id: int
     record: Record
 
     @classmethod
     def of(cls, row: Any) -> "Saved":  # noqa: ANN401 - a Record of asyncpg
-        """Return what a row holds.
+        """Return the event in a row.
 
         Raises:
             ValueError: its headers are not an object whose values are strings.
@@ -92,17 +92,17 @@ class Saved:
 
 @dataclass
 class Outcome:
-    """What became of a batch."""
+    """The outcome of sending a batch."""
 
     sent: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
-    """Events that can never be sent, each with the reason."""
+    """Ids of events that can never be sent, with the reason."""
 
     is_suspect: bool = False
-    """Brokers refused several events together: sent alone, they show which one it is."""
+    """Brokers refused a batch of several events: send them one by one to find the bad one."""
 
     failure: Exception | None = None
-    """What kept the batch from being sent just now."""
+    """The error that kept the batch from being sent."""
 
 
 async def send(
@@ -110,7 +110,7 @@ async def send(
 ) -> Outcome:
     """Send rows of one partition as one batch; return once every in-sync replica has it.
 
-    There is no limit to the wait: aiokafka withdraws nothing, and repeats until brokers answer.
+    The wait has no limit: aiokafka cannot withdraw a batch, and retries until brokers answer.
     """
     outcome = Outcome()
     builder = producer.create_batch()
@@ -119,7 +119,7 @@ async def send(
     for event in _readable(rows, max_size, outcome):
         _, key, value, headers = event.record
         if not builder.append(timestamp=None, key=key, value=value, headers=headers):
-            break  # it is full: the rest has the next batch
+            break  # it is full: the other events go into the next batch
         batch.append(event.id)
     builder.close()
     if not batch:
@@ -138,7 +138,7 @@ async def send(
 
 
 def _readable(rows: Sequence[Any], max_size: int, outcome: Outcome) -> Iterator[Saved]:
-    """Give the events of rows; note those that are too large, or that are not events."""
+    """Yield the events in rows; refuse those that are too large or not valid."""
     for row in rows:
         try:
             event = Saved.of(row)

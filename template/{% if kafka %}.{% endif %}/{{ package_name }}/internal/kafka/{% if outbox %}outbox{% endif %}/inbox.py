@@ -12,10 +12,10 @@ from ...database import database_errors
 from .tables import inbox
 
 INTERVAL = 600.0
-"""Seconds between two looks at what can be deleted."""
+"""Seconds between two rounds of pruning."""
 
 AT_ONCE = 1000
-"""Rows that one step deletes at the most."""
+"""Rows that one step deletes, at the most."""
 
 PRUNE = """
 DELETE FROM internal.inbox WHERE ctid = ANY (ARRAY (
@@ -29,10 +29,10 @@ logger = structlog.get_logger(__name__)
 
 
 async def is_new(session: AsyncSession, group: str, message_id: str, idle: float) -> bool:
-    """Note in the handler's transaction that a group handles a message; say if it is the first.
+    """Record, in the handler's transaction, that a group handles a message.
 
-    Another transaction that handles it at this moment is waited for. The transaction may be idle
-    for `idle` seconds: a handler may wait for something else than the database.
+    Return whether it is new. If another transaction handles the same message, wait for it. The
+    transaction may be idle for `idle` seconds, while the handler waits for something else.
     """
     limit = func.set_config("idle_in_transaction_session_timeout", f"{idle:.0f}s", True)  # noqa: FBT003 - SQL
     limited = select(limit.label("idle")).cte("limited").prefix_with("MATERIALIZED")
@@ -44,14 +44,14 @@ async def is_new(session: AsyncSession, group: str, message_id: str, idle: float
 
 
 class Pruning:
-    """Forgets handled messages after some days, and reminds of events that were set aside."""
+    """Deletes the ids of old messages, and logs a reminder of events that were set aside."""
 
     def __init__(self, retention: float) -> None:
         self._retention = retention
         self._next = 0.0
 
     async def step(self, connection: asyncpg.Connection) -> bool:
-        """Delete a few rows when it is time; return whether there may be more."""
+        """Delete some rows if it is time to. Return whether there may be more."""
         if monotonic() < self._next:
             return False
         status = await connection.execute(PRUNE, self._retention, AT_ONCE)

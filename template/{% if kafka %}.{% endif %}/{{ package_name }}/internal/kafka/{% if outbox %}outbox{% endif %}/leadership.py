@@ -1,4 +1,4 @@
-"""Of all replicas one sends what is in the outbox, or the order of its events would be lost."""
+"""Elects the one replica that sends the outbox: two would break the order of events."""
 
 import asyncio
 import contextlib
@@ -16,19 +16,19 @@ LEADER_LOCK: Final = 0x6F7574626F78
 TRY: Final = "SELECT pg_try_advisory_lock($1)"
 
 COMMAND_TIMEOUT = 15.0
-"""Seconds until a server that does not answer is given up; it cuts statements short itself."""
+"""Seconds until we give up a server that does not answer. It cancels statements earlier."""
 
 SERVER_SETTINGS: Final = {
     "application_name": "outbox relay",
     "statement_timeout": "10000",
-    # A leader whose machine is gone is noticed by the server within half a minute.
+    # The server notices within half a minute that a leader's machine is gone.
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
 
 LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a lost database raises."""
+"""Errors that mean the connection to the database is lost."""
 
 
 @contextlib.asynccontextmanager
@@ -39,15 +39,15 @@ async def leadership(
     timeout: float,  # noqa: ASYNC109 - of the connection
     wake: Callable[[], None],
 ) -> AsyncIterator[asyncpg.Connection]:
-    """Wait until no other replica leads, and give the connection that holds the lock.
+    """Wait until no other replica leads, and yield the connection that holds the lock.
 
-    Losing the connection is losing the lead: nothing can be deleted any more on what was lost.
+    A replica that loses the connection loses the lead, and can no longer delete sent events.
 
     Args:
         url: the database.
         poll: seconds between two tries.
-        timeout: seconds until the server is given up.
-        wake: called whenever events have been saved, and when the connection is lost.
+        timeout: seconds to connect within.
+        wake: called when events have been saved, and when the connection is lost.
     """
     connection = await connect(
         url,
@@ -59,17 +59,17 @@ async def leadership(
         while not await connection.fetchval(TRY, LEADER_LOCK):  # noqa: ASYNC110 - of the server
             await asyncio.sleep(poll)
 
-        def told(*_: object) -> None:
+        def on_change(*_: object) -> None:
             wake()
 
-        await connection.add_listener(CHANNEL, told)
-        connection.add_termination_listener(told)
+        await connection.add_listener(CHANNEL, on_change)
+        connection.add_termination_listener(on_change)
         try:
             yield connection
         finally:
             with contextlib.suppress(*LOST):
                 async with asyncio.timeout(2):
-                    await connection.remove_listener(CHANNEL, told)
+                    await connection.remove_listener(CHANNEL, on_change)
     finally:
         await _close(connection)
 

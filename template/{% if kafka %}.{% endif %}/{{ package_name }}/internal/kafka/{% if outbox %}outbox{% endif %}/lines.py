@@ -1,4 +1,4 @@
-"""Sends the outbox on a line for each partition, so that trouble with one stays there."""
+"""Sends each partition's events on their own, so that one in trouble does not delay others."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -19,10 +19,10 @@ from .batches import VALID_TOPIC, Outcome, Place, Window, send
 from .troubles import Troubles, reason_of
 
 PATIENCE = 0.5
-"""Seconds that others wait for a slow partition or topic; from then on they pass it."""
+"""Seconds that other partitions wait for a slow one before they go on without it."""
 
 ALONE = 60.0
-"""Seconds that a topic's events are sent one by one after brokers refused several together."""
+"""Seconds that a topic's events are sent one by one after brokers refused a batch."""
 
 SCAN = """
 SELECT id, topic, key, octet_length(value) + octet_length(key) AS size FROM internal.outbox
@@ -41,7 +41,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass
 class Flight:
-    """A batch that is on its way."""
+    """A batch that is being sent."""
 
     producer: AIOKafkaProducer
     task: asyncio.Task[Outcome]
@@ -49,7 +49,7 @@ class Flight:
 
 
 class Lines:
-    """The partitions that events are sent to: at most one batch of each is on its way."""
+    """Sends events to partitions: at most one batch of each at a time."""
 
     def __init__(self, settings: Any, sender: Sender, wake: Callable[[], None]) -> None:  # noqa: ANN401
         self._settings = settings
@@ -61,12 +61,12 @@ class Lines:
         self._alone: dict[str, float] = {}
         self.troubles = Troubles()
         self.effort = 0.0
-        """Seconds that it took to find what can be sent behind what cannot."""
+        """Seconds that the last search took, if it had to pass many events that are held up."""
 
     async def send(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> bool:
-        """Send what is next to every partition that is free; return whether there was anything.
+        """Send the next batch of every free partition. Return whether there was one.
 
-        It returns before everything is acknowledged when that takes long: `settle` follows.
+        If an acknowledgment takes long, this returns before it: call `settle` later.
         """
         window = await self._choose(connection, producer)
         ids = [one for batch in window.batches.values() for one in batch]
@@ -85,12 +85,12 @@ class Lines:
         return True
 
     async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - its purpose
-        """Wait until nothing is on its way, for a limited time."""
+        """Wait until all batches are settled, for a limited time."""
         if tasks := [flight.task for flight in self._flights.values() if not self._is_late(flight)]:
             await asyncio.wait(tasks, timeout=timeout)
 
     async def settle(self, connection: asyncpg.Connection) -> bool:
-        """Write down what became of batches; return whether any was settled."""
+        """Save the outcomes of finished batches. Return whether there were any."""
         done = {place: one for place, one in self._flights.items() if one.task.done()}
         sent: list[int] = []
         for place, flight in done.items():
@@ -98,23 +98,23 @@ class Lines:
             sent += outcome.sent
             for event_id, error in outcome.refused.items():
                 await self._set_aside(connection, event_id, error)
-            self._note(place, flight, outcome)
+            self._react(place, flight, outcome)
         if sent:
             await connection.execute(SENT, sent)
         for place in done:
             del self._flights[place]
-        self._note_late()
+        self._report_late()
         self._collect_lookups()
         return bool(done)
 
     async def close(self) -> None:
-        """End the tasks; what is on its way may still arrive."""
+        """Cancel all tasks. Batches that are being sent may still arrive."""
         tasks: list[asyncio.Task[Any]] = [flight.task for flight in self._flights.values()]
         tasks += self._lookups.values()
         await cancel(*tasks)
 
     async def _choose(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> Window:
-        """Choose rows of one snapshot: an event of a key is never seen before an older one."""
+        """Choose rows in one snapshot, which never shows an event before an older one of its key."""
         now = monotonic()
         self._alone = {topic: until for topic, until in self._alone.items() if until > now}
         self._partitions.clear()
@@ -124,11 +124,11 @@ class Lines:
         after, page = 0, PAGE
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             while not window.is_full:
-                passed_over = self._passed_over(busy)
-                rows = await connection.fetch(SCAN, after, passed_over, page)
+                blocked = self._blocked_topics(busy)
+                rows = await connection.fetch(SCAN, after, blocked, page)
                 topics = {row["topic"] for row in rows}
                 await self._look_up(producer, topics)
-                # A topic that was passed once is passed to the end: its order would be lost.
+                # A topic that was skipped once is skipped to the end, to keep its order.
                 busy |= {Place(topic) for topic in topics if topic not in self._partitions}
                 for row in rows:
                     if Place(row["topic"]) not in busy:
@@ -143,8 +143,8 @@ class Lines:
             await self._set_aside(connection, event_id, "its topic's name is not valid")
         return window
 
-    def _passed_over(self, busy: set[Place]) -> list[str]:
-        """Return the topics of which nothing can be sent just now."""
+    def _blocked_topics(self, busy: set[Place]) -> list[str]:
+        """Return the topics that cannot receive any event at the moment."""
         whole = {place.topic for place in busy if place.partition is None}
         whole |= self._lookups.keys()
         whole |= {
@@ -155,12 +155,12 @@ class Lines:
         return list(whole)
 
     def _place(self, topic: str, key: bytes) -> Place:
-        """Return the partition of a key, as every producer with the default partitioner does."""
+        """Return the partition of a key, the same as every producer with the default partitioner."""
         numbers = self._partitions[topic]
         return Place(topic, partition_of(key, numbers, numbers))
 
     async def _look_up(self, producer: AIOKafkaProducer, topics: set[str]) -> None:
-        """Find the partitions of topics; those that take long are passed over until then."""
+        """Find the partitions of topics. Topics that take long are skipped until then."""
         for topic in topics - self._partitions.keys() - self._lookups.keys():
             if VALID_TOPIC.fullmatch(topic):
                 task = asyncio.create_task(self._find(producer, topic), name=f"outbox-{topic}")
@@ -175,11 +175,11 @@ class Lines:
             try:
                 return sorted(await producer.partitions_for(topic))
             except KafkaError:
-                await self._sender.check()  # a topic is missing only when brokers say so
+                await self._sender.check()  # blame the topic only if brokers answer
                 raise
 
     def _wake_after(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
-        """Look again once those are done that are late."""
+        """Start another pass when one of these tasks is done."""
         for task in tasks:
             if not task.done():
                 task.add_done_callback(lambda _: self._wake())
@@ -194,7 +194,7 @@ class Lines:
                 self._partitions[topic] = task.result()
 
     def _outcome(self, flight: Flight) -> Outcome:
-        """Return what became of a batch, whatever its task ended with."""
+        """Return the outcome of a batch, however its task ended."""
         if flight.task.cancelled():
             return Outcome(failure=BrokersUnavailable("cut short"))
         error = flight.task.exception()
@@ -203,8 +203,8 @@ class Lines:
         logger.error("outbox batch failed", exc_info=error)
         return Outcome(failure=error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
-    def _note(self, place: Place, flight: Flight, outcome: Outcome) -> None:
-        """Take the consequences of an outcome for what is sent next."""
+    def _react(self, place: Place, flight: Flight, outcome: Outcome) -> None:
+        """Decide what the outcome of a batch means for later ones."""
         if outcome.is_suspect:
             self._alone[place.topic] = monotonic() + ALONE
         error = outcome.failure
@@ -212,7 +212,7 @@ class Lines:
             self.troubles.clear(place)
             self.troubles.clear(Place(place.topic))
             return
-        # aiokafka has counted what brokers have not: this producer can send no more here.
+        # aiokafka has used up sequence numbers that brokers have not: replace the producer.
         self._sender.replace(flight.producer)
         if isinstance(error, TopicAuthorizationFailedError):
             self.troubles.note(Place(place.topic), reason_of(error, place.topic))
@@ -226,8 +226,8 @@ class Lines:
     def _is_late(self, flight: Flight) -> bool:
         return monotonic() - flight.started > PATIENCE
 
-    def _note_late(self) -> None:
-        """Raise an alarm for what brokers have not acknowledged for long."""
+    def _report_late(self) -> None:
+        """Report batches that brokers have not acknowledged for long."""
         patience = self._settings.kafka_request_timeout
         for place, flight in self._flights.items():
             if monotonic() - flight.started > patience:

@@ -1,4 +1,4 @@
-"""Sends what is in the outbox, and deletes what the brokers have acknowledged."""
+"""Sends the events in the outbox, and deletes those that brokers have acknowledged."""
 
 import asyncio
 import contextlib
@@ -21,16 +21,16 @@ from .lines import Lines
 from .tables import outbox
 
 STOP_TIMEOUT = 2.0
-"""Seconds that brokers have to acknowledge what is in flight when the service stops."""
+"""Seconds that brokers have to acknowledge the last batches when the service stops."""
 
 COUNTED = 10_000
-"""Counting goes this far, so that a look is cheap however many wait."""
+"""The probe counts no more events than this, so that it stays cheap."""
 
 logger = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Runs for as long as the service; of several replicas one at a time sends."""
+    """Sends the outbox for as long as the service runs. One replica at a time does so."""
 
     def __init__(self, settings: Any, sender: Sender) -> None:  # noqa: ANN401 - several mixins
         self._settings = settings
@@ -42,19 +42,19 @@ class Relay:
         self.leads = False
 
     async def __aenter__(self) -> Self:
-        """Begin; nobody waits for it."""
+        """Start, without waiting for the database or the brokers."""
         self._task = asyncio.create_task(self._keep_relaying(), name="outbox-relay")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop; what is left is sent by another replica, or at the next start."""
+        """Stop. Another replica, or the next start, sends the rest."""
         if self._task:
             await cancel(self._task)
         await self._lines.close()
 
     @property
     def troubles(self) -> str:
-        """What keeps events from being sent, and why; empty in a replica that does not lead."""
+        """What is held up, and why. Empty in a replica that does not lead."""
         return self._lines.troubles.describe() if self.leads else ""
 
     async def _keep_relaying(self) -> None:
@@ -82,14 +82,14 @@ class Relay:
                 pruned = await self._pruning.step(connection)
                 await self._rest(idle=not progressed and not pruned)
         except asyncio.CancelledError:
-            # Brokers may have what is in flight: unless it is deleted, the next leader repeats it.
+            # Brokers may have the last batches: the next leader sends again what is not deleted.
             await self._lines.wait(STOP_TIMEOUT)
             with contextlib.suppress(*LOST):
                 await self._lines.settle(connection)
             raise
 
     async def _rest(self, *, idle: bool) -> None:
-        """Wait for news when there is nothing to do; spare the database when looking takes long."""
+        """Wait for new events if idle. Wait longer if a search takes the database long."""
         poll = self._settings.kafka_outbox_poll
         effort = self._lines.effort
         await asyncio.sleep(min(10 * effort, poll) if idle else effort)
@@ -99,7 +99,7 @@ class Relay:
                     await self._news.wait()
 
     async def _pass(self, connection: asyncpg.Connection) -> bool:
-        """Send what is next; return whether anything was sent or settled."""
+        """Send the next batches. Return whether anything was sent or settled."""
         settled = await self._lines.settle(connection)
         try:
             producer = await self._sender.soon_connected()
@@ -109,11 +109,11 @@ class Relay:
 
 
 class OutboxStuckError(NotReadyError):
-    """Events wait for longer than they should, or something keeps them from being sent."""
+    """Events have waited too long, or something keeps them from being sent."""
 
 
 async def measure(database: DatabaseSessionManager) -> tuple[int, float, int]:
-    """Return how many events wait, for how many seconds the oldest has, how many are set aside."""
+    """Return the number of waiting events, the age of the oldest, and the number set aside."""
     waiting = outbox.c.error.is_(None)
     some = select(outbox.c.id).where(waiting).limit(COUNTED + 1).subquery()
     oldest = (
@@ -135,11 +135,11 @@ async def measure(database: DatabaseSessionManager) -> tuple[int, float, int]:
 
 
 async def outbox_moves(resources: Resources) -> str:
-    """Say how many events wait to be sent, for how long, and how many are set aside.
+    """Return how many events wait, for how long, and how many are set aside.
 
     Raises:
-        OutboxStuckError: one has waited for longer than the settings allow, or this replica sends
-            and cannot.
+        OutboxStuckError: an event has waited for longer than KAFKA_OUTBOX_MAX_AGE, or this replica
+            leads and cannot send.
     """
     depth, age, set_aside = await measure(resources.get(DatabaseSessionManager))
     counted = str(depth) if depth <= COUNTED else f"over {COUNTED}"

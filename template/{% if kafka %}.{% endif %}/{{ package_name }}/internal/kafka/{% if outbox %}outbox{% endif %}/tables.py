@@ -1,4 +1,4 @@
-"""The tables of the outbox and the inbox, which `history` makes."""
+"""The tables of the outbox and the inbox. The migrations in `history` create them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from ...database.revision import SCHEMA
 
 CHANNEL = "outbox"
-"""What listeners hear of when events have been saved."""
+"""The channel that notifies the relay of new events."""
 
 metadata = MetaData(schema=SCHEMA)
 
@@ -32,7 +32,7 @@ outbox = Table(
     Column("saved_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("error", Text, comment="why it can never be sent"),
 )
-"""Events that are to be sent, in the order of their ids; a sent one is deleted."""
+"""Events to send, in the order of their ids. Sent events are deleted."""
 
 inbox = Table(
     "inbox",
@@ -42,4 +42,4 @@ inbox = Table(
     Column("handled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_inbox_handled_at", "handled_at"),
 )
-"""Messages whose effects have been committed."""
+"""Ids of the messages whose effects have been committed."""

@@ -1,4 +1,4 @@
-"""Remembers what holds up a topic or a partition, when to try again, and when to raise an alarm."""
+"""Tracks topics and partitions that cannot receive events: the reason, and when to retry."""
 
 from dataclasses import dataclass
 from time import monotonic
@@ -10,17 +10,17 @@ from .batches import Place
 
 FIRST_REST = 0.5
 LONGEST_REST = 10.0
-"""Seconds until a topic or a partition that is held up is tried again, at first and at the most."""
+"""Seconds until a topic or partition in trouble is tried again: at first, and at the most."""
 
 ALARM_INTERVAL = 60.0
-"""Seconds between two alarms of the same trouble."""
+"""Seconds between two log entries about the same trouble."""
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass
 class Trouble:
-    """What holds up a topic or a partition."""
+    """Why a topic or partition cannot receive events."""
 
     reason: str
     until: float
@@ -29,13 +29,13 @@ class Trouble:
 
 
 class Troubles:
-    """Holds up what is in trouble, and nothing else."""
+    """The topics and partitions that are in trouble."""
 
     def __init__(self) -> None:
         self._troubles: dict[Place, Trouble] = {}
 
     def note(self, where: Place, reason: str) -> None:
-        """Leave a topic or a partition out for a while, longer after each failure."""
+        """Skip a topic or partition for a while, longer after each failure."""
         known = self._troubles.get(where)
         failures = known.failures + 1 if known else 1
         now = monotonic()
@@ -48,22 +48,22 @@ class Troubles:
             logger.error("outbox held up", where=str(where), reason=reason)
 
     def clear(self, where: Place) -> None:
-        """Note that events are sent there."""
+        """Record that events are sent there again."""
         if self._troubles.pop(where, None):
             logger.info("outbox goes on", where=str(where))
 
     def resting(self) -> set[Place]:
-        """Return what is left out just now."""
+        """Return the topics and partitions to skip at the moment."""
         now = monotonic()
         return {where for where, trouble in self._troubles.items() if trouble.until > now}
 
     def describe(self) -> str:
-        """Return all that is held up and why, as text; nothing when nothing is."""
-        return "; ".join(f"{where}: {one.reason}" for where, one in self._troubles.items())
+        """Return all troubles as text, or an empty string."""
+        return "; ".join(f"{where}: {trouble.reason}" for where, trouble in self._troubles.items())
 
 
 def reason_of(error: BaseException, topic: str) -> str:
-    """Say what keeps events of a topic from being sent, and what to do."""
+    """Return why a topic's events cannot be sent, and what to do."""
     if isinstance(error, TopicAuthorizationFailedError):
         return (
             f"not authorized: grant the service the operations DESCRIBE and WRITE on the topic "
