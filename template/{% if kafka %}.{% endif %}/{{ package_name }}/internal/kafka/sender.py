@@ -245,7 +245,7 @@ class Sender:
     def _check_room(self, topic: str, size: int) -> None:
         if self._overdue[topic] >= OVERDUE_AT_MOST:
             raise BrokersUnavailable(
-                f"{OVERDUE_AT_MOST} events for the topic {topic} are unsent after {self._timeout:g} s"
+                f"{OVERDUE_AT_MOST} events for topic {topic} are unsent after {self._timeout:g} s"
             )
         if self._waiting >= self._limit:
             raise ProducerBufferFull(self._limit)

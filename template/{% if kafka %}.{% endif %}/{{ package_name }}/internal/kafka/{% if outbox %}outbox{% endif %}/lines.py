@@ -114,7 +114,7 @@ class Lines:
         await cancel(*tasks)
 
     async def _choose(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> Window:
-        """Choose rows in one snapshot, which never shows an event before an older one of its key."""
+        """Choose rows in one snapshot: it never shows an event before an older one of its key."""
         now = monotonic()
         self._alone = {topic: until for topic, until in self._alone.items() if until > now}
         self._partitions.clear()
@@ -155,7 +155,7 @@ class Lines:
         return list(whole)
 
     def _place(self, topic: str, key: bytes) -> Place:
-        """Return the partition of a key, the same as every producer with the default partitioner."""
+        """Return the partition of a key, as the default partitioner of every producer does."""
         numbers = self._partitions[topic]
         return Place(topic, partition_of(key, numbers, numbers))
 
