@@ -1,0 +1,53 @@
+"""What keeps work in the background going."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from orders.internal.kafka import background
+from orders.internal.kafka.background import Retries, uninterrupted
+
+
+async def test_a_failure_is_logged_once_and_the_wait_grows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only the first expected failure in a row is logged; one that nobody expects always is."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(background.asyncio, "sleep", sleep)
+    monkeypatch.setattr(background, "backoff", lambda seconds: seconds)
+    reasons: list[str] = []
+    retries = Retries("interrupted", (OSError,), limit=0.5, on_failure=reasons.append)
+    with capture_logs() as logs:
+        for error in (OSError("away"), OSError("away"), ValueError("surprise"), OSError("away")):
+            async with retries.attempt():
+                raise error
+        async with retries.attempt():
+            pass
+    assert [entry["log_level"] for entry in logs] == ["warning", "error"]
+    assert waits == pytest.approx([0.2, 0.4, 0.5, 0.5])
+    assert reasons == ["away", "away", "it failed, see the log", "away"]
+
+
+async def test_a_cancellation_waits_for_what_must_not_be_interrupted() -> None:
+    """The work ends first; the cancellation is raised afterwards."""
+    begun, released, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await released.wait()
+        done.set()
+
+    task = asyncio.create_task(uninterrupted(work()))
+    await begun.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.is_set()
