@@ -19,7 +19,7 @@ from orders.internal.kafka import (
     producer_for,
 )
 from orders.internal.kafka.consuming import worker as consuming
-from orders.internal.kafka.consuming.worker import Workers
+from orders.internal.kafka.consuming.worker import Worker, Workers
 from orders.internal.kafka.sender import Sender
 from orders.internal.kafka.tools import replay
 from orders.main import create_app
@@ -407,27 +407,28 @@ async def test_an_event_that_always_takes_too_long_becomes_a_dead_letter(
 
 
 async def test_all_consumers_stop_at_once(settings: Settings) -> None:
-    """Each finishes what it handles while the others do, and none begins anything else."""
+    """Each finishes what it handles, with all resources open, and none begins anything else."""
     handled: list[str] = []
+    workers: list[Worker] = []
 
     class Together(Recorder):
         async def handle(self, event: Happened, scope: MessageScope) -> None:
-            workers = scope.resources.get(Workers)
-
             async def stopping() -> list[bool]:
                 return [worker.is_stopping for worker in workers]
 
             await eventually(stopping, [True, True, True])
+            assert scope.resources.get(Sender).connected()
             handled.append(self.name)
 
     names = ("one", "two", "three")
     consumers = [type(name, (Together,), {"name": name}) for name in names]
     few = settings.model_copy(update={"kafka_consumer_concurrency": 1})
     async with started(few, *consumers) as app:
+        workers += app.resources.get(Workers)
         await publish(app, *(Happened(about=str(number), number=number) for number in range(9)))
 
         async def in_flight() -> list[int]:
-            return [worker.state()["in_flight"] for worker in app.resources.get(Workers)]
+            return [worker.state()["in_flight"] for worker in workers]
 
         await eventually(in_flight, [1, 1, 1])
     assert sorted(handled) == sorted(names)
