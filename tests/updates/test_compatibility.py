@@ -42,9 +42,12 @@ REMOVED: frozenset[str] = frozenset(
         "{package_name}/internal/http/head.py",
         "{package_name}/internal/http/upgrades.py",
         "{package_name}/internal/kafka/consuming/counters.py",
+        "{package_name}/internal/kafka/consuming/group.py",
         "{package_name}/internal/kafka/outbox/dispatch.py",
+        "{package_name}/internal/kafka/outbox/probe.py",
         "{package_name}/internal/kafka/outbox/pruning.py",
         "{package_name}/internal/kafka/outbox/window.py",
+        "{package_name}/internal/kafka/probes.py",
         "{package_name}/internal/kafka/settings_base.py",
         "{package_name}/internal/kafka/trace.py",
     }
