@@ -14,10 +14,12 @@ DRAFT = "tests/harness/postgres/draft.py"
 LONGEST_NAME = 63
 """PostgreSQL cuts longer names of tables, indexes and constraints."""
 
-ACCEPTED = """
-# The code that used these tables is gone.
-squawk_accepted = {"ban-drop-table": "deploy it after the last version that uses the tables"}
-"""
+DROPS = {
+    "op.drop_table(": ("ban-drop-table", "deploy it after the last version that uses the table"),
+    "op.drop_index(": ("require-concurrent-index-deletion", "its table goes as well"),
+    ".drop(op.get_bind())": ("ban-drop-type", "only the dropped tables use it"),
+}
+"""What a revision that drops tables does, each with the rule of squawk that it breaks, and why."""
 
 
 def router(_: Domain) -> RouterPart:
@@ -92,8 +94,15 @@ def complete_removal(copy: Workspace, removal: Removal) -> None:
     if not removal.tables:
         return
     path = write_revision(copy, f"drop {removal.names.humans}", removal.tables)
-    text = copy.read(path)
-    copy.write(path, text.replace("\n\n\ndef upgrade", f"\n{ACCEPTED}\n\ndef upgrade", 1))
+    copy.write(path, with_reasons(copy.read(path)))
+
+
+def with_reasons(revision: str) -> str:
+    """Say in a revision why it may break the rules that it breaks."""
+    upgrade = revision.partition("def upgrade")[2].partition("def downgrade")[0]
+    broken = [f'    "{rule}": "{why}",' for drop, (rule, why) in DROPS.items() if drop in upgrade]
+    accepted = "\n".join(["squawk_accepted = {", *broken, "}"])
+    return revision.replace("\n\n\ndef upgrade", f"\n\n{accepted}\n\n\ndef upgrade", 1)
 
 
 def write_revision(copy: Workspace, message: str, tables: set[str]) -> str:
