@@ -48,9 +48,9 @@ def apply(result: Result, commit: Commit, releases: str) -> tuple[str, ...]:
     converted = converted_files(list(result.written))
     unwatched = sorted(flagged_files() & {*changed})
     record.write(releases, ignored)
-    with Rollback() as rollback:
+    with FileChanges() as changes:
         for path in changed[:-1] if ANSWERS in result.written else changed:
-            rollback.change(path, result.written.get(path), convert=path in converted)
+            changes.make(path, result.written.get(path), convert=path in converted)
         if unwatched:
             for flag in ("--no-assume-unchanged", "--no-skip-worktree"):
                 git("update-index", flag, "-z", "--stdin", text="\0".join([*unwatched, ""]))
@@ -58,7 +58,7 @@ def apply(result: Result, commit: Commit, releases: str) -> tuple[str, ...]:
             git("add", "--force", "--intent-to-add", "--", *ignored)
         mark_conflicts(result)
         if ANSWERS in result.written:
-            rollback.change(ANSWERS, result.written[ANSWERS], convert=ANSWERS in converted)
+            changes.make(ANSWERS, result.written[ANSWERS], convert=ANSWERS in converted)
     record.remove()
     return ignored
 
@@ -156,7 +156,7 @@ def mark_conflicts(result: Result) -> None:
         git("update-index", "-z", "--index-info", text="".join(lines))
 
 
-class Rollback:
+class FileChanges:
     """Changes to files that are undone if the block raises an error."""
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ class Rollback:
                 write_file(place, file)
             git("reset", "--quiet", "--", ".")
 
-    def change(self, path: str, file: File | None, *, convert: bool) -> None:
+    def make(self, path: str, file: File | None, *, convert: bool) -> None:
         """Write a file as git would check it out, or delete it."""
         place = ROOT / path
         if file is not None and convert and file.mode != LINK:

@@ -178,10 +178,10 @@ class Workspace:
             questions: the questions to ask in the terminal. Other answers stay as they are.
 
         Returns:
-            Notes for the user from the template's migration scripts.
+            Notes for the user from the scripts that the template runs in an update.
 
         Raises:
-            TemplateError: copier or a migration script failed.
+            TemplateError: copier or one of these scripts failed.
         """
         findings = self.folder.with_name("findings")
         asked = [option for name in questions for option in ("--ask", name)]

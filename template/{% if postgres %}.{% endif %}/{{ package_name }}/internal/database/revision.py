@@ -138,7 +138,7 @@ class History:
 
     @cached_property
     def revisions(self) -> Revisions:
-        """The revisions, read once because every readiness check needs them."""
+        """The revisions, read once because every check of the database needs them."""
         return Revisions.read(self.folder)
 
 

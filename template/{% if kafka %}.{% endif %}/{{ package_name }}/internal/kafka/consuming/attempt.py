@@ -88,8 +88,8 @@ class Attempts:
     def _is_outage(self, delivery: Delivery) -> bool:
         """Return whether the failure counts as an outage, which would hit other messages too.
 
-        A message that itself causes the outage, for example by crashing the database, must not be
-        retried for ever.
+        A message that itself causes the outage, for example by crashing a server that its handler
+        needs, must not be retried for ever.
         """
         if delivery.retries and self.counters.handled > delivery.handled_before:
             delivery.outages += 1
