@@ -165,7 +165,8 @@ class TestServiceFromBefore:
         class OldSettings(Settings):
             template_defaults: ClassVar[tuple[int, int]] = (1, 3)
 
-        return OldSettings(**{"_env_file": None, **settings_values})
+        values: dict[str, Any] = {"_env_file": None, **settings_values}
+        return OldSettings(**values)
 
     async def test_its_routes_stay_open(self, api_client: AsyncClient, app: Application) -> None:
         """An update locks no client out, and the document says the same."""

@@ -1,9 +1,9 @@
 """Keeps models in the memory of the process: they are gone when it stops."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Request
+from .resources import Resource
 
 Model = TypeVar("Model")
 
@@ -19,17 +19,4 @@ class Memory:
         return self._models.setdefault(kind, {})
 
 
-def memory_of(app: FastAPI) -> Memory:
-    """Return the memory of an application."""
-    if not hasattr(app.state, "memory"):
-        app.state.memory = Memory()
-    memory: Memory = app.state.memory
-    return memory
-
-
-async def request_memory(request: Request) -> Memory:
-    """Return the memory of the application that a request came to."""
-    return memory_of(request.app)
-
-
-ApplicationMemory = Annotated[Memory, Depends(request_memory)]
+ApplicationMemory = Resource[Memory]
