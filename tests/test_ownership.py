@@ -112,14 +112,15 @@ def test_a_recopy_respects_what_is_the_services(template: Path, tmp_path: Path) 
     service = tmp_path / "orders"
     copier.run_copy(str(folder), service, vcs_ref="v1.0.0", defaults=True, unsafe=True, quiet=True)
     shutil.rmtree(service / "orders/domain/product")
-    for path in ("README.md", "orders/db/__init__.py", "orders/features.py", "Makefile"):
+    ours = ("README.md", "image.sh", "orders/db/__init__.py", "orders/features.py")
+    for path in (*ours, "Makefile"):
         (service / path).write_text("# ours\n")
     copier.run_recopy(service, defaults=True, overwrite=True, unsafe=True, quiet=True)
     assert not (service / "orders/domain/product").exists()
-    assert (service / "README.md").read_text() == "# ours\n"
-    assert (service / "orders/db/__init__.py").read_text() == "# ours\n"
-    assert (service / "orders/features.py").read_text() == "# ours\n"
+    assert {path: (service / path).read_text() for path in ours} == dict.fromkeys(ours, "# ours\n")
     assert (service / "Makefile").read_text() != "# ours\n"
-    (service / "orders/features.py").unlink()
+    for path in ("image.sh", "orders/features.py"):
+        (service / path).unlink()
     copier.run_recopy(service, defaults=True, overwrite=True, unsafe=True, quiet=True)
     assert "FEATURES" in (service / "orders/features.py").read_text()
+    assert (service / "image.sh").is_file()
