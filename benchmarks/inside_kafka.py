@@ -22,8 +22,8 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from orders.domain.product.events import ProductCreated
 from orders.domain.product.enums import ProductStatus
+from orders.domain.product.events import ProductCreated
 from orders.internal.database import DatabaseSessionManager
 from orders.internal.database.migrate import alembic_config, upgrade
 from orders.internal.kafka import ConsumerBase
@@ -215,7 +215,9 @@ async def relay(settings: Settings) -> None:
     await publish_many(database, resources)
     number = EVENTS
     async with database.session() as session:
-        await OutboxProducer(session, resources).publish_all(event(value) for value in range(number))
+        await OutboxProducer(session, resources).publish_all(
+            event(value) for value in range(number)
+        )
     async with Sender(settings) as sender:
         await sender.soon_connected()
         started = perf_counter()
@@ -256,7 +258,9 @@ async def publish_many(database: DatabaseSessionManager, resources: Resources) -
     keep("publishing many at once", ratios, "times", f"one by one {figures}", ">= 10", 10)
 
 
-async def delays(settings: Settings, database: DatabaseSessionManager, resources: Resources) -> None:
+async def delays(
+    settings: Settings, database: DatabaseSessionManager, resources: Resources
+) -> None:
     """Publish 200 events a second, and measure from each commit to its acknowledgment."""
     committed: dict[str, float] = {}
     acknowledged: dict[str, float] = {}

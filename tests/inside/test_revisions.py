@@ -18,7 +18,7 @@ from orders.main import create_app
 async def live():
     app = create_app()
     async with app.router.lifespan_context(app):
-        print(await schema_at_head(app))
+        print(await schema_at_head(app.resources))
 
 asyncio.run(live())
 print("with" if "alembic" in sys.modules else "without", "Alembic")

@@ -412,7 +412,7 @@ async def test_all_consumers_stop_at_once(settings: Settings) -> None:
     workers: list[Worker] = []
 
     class Together(Recorder):
-        async def handle(self, event: Happened, scope: MessageScope) -> None:
+        async def handle(self, event: Happened, scope: MessageScope) -> None:  # noqa: ARG002
             async def stopping() -> list[bool]:
                 return [worker.is_stopping for worker in workers]
 

@@ -9,9 +9,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from orders.internal.database import DatabaseSessionManager
 from orders.internal.database.feature import schema_at_head
-from orders.internal.database.revision import histories
 from orders.internal.database.migrate import downgrade, upgrade
-from orders.internal.database.revision import ROOT, Revisions
+from orders.internal.database.revision import ROOT, Revisions, histories
 from orders.internal.feature import NotReadyError
 from orders.internal.kafka.outbox.tables import metadata
 from orders.internal.resources import Resources
@@ -64,7 +63,8 @@ async def test_an_older_version_serves_on_tables_that_a_newer_one_migrated(
     assert await schema_at_head(resources) == f"at {revisions.head}"
     await connection.execute("UPDATE internal.outbox_version SET version_num = 'newer'")
     await upgrade(alembic_config)
-    assert "internal.outbox_version ahead of this version, at newer" in await schema_at_head(resources)
+    status = await schema_at_head(resources)
+    assert "internal.outbox_version ahead of this version, at newer" in status
     await connection.execute("DELETE FROM internal.outbox_version")
     with pytest.raises(NotReadyError, match="outbox_version is at no revision, this service needs"):
         await schema_at_head(resources)
