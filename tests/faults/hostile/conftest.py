@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +16,6 @@ from tests.faults.surroundings import Postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PLANTED = {
     "ORDERS_SECRET_KEY": SETTINGS["ORDERS_SECRET_KEY"],
@@ -34,9 +35,16 @@ SETTINGS_HERE = {
 def _target(
     service: Path, brokers: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Replica]:
-    """A running service, which has to have kept its secrets, its form and its head at the end."""
+    """A running service, which has to have kept its secrets, its form and its head at the end.
+
+    The database lies outside pytest's folder, which every other run of pytest closes to the
+    account that a database has when root starts it.
+    """
     folder = tmp_path_factory.mktemp("hostile")
-    with Postgres(service, folder / "postgres") as database:
+    with (
+        TemporaryDirectory(prefix="hostile-") as data,
+        Postgres(service, Path(data) / "postgres") as database,
+    ):
         settings = {"DATABASE_URL": database.url, "KAFKA_BOOTSTRAP_SERVERS": brokers}
         replica = Replica(service, folder / "service.log", **settings, **PLANTED, **SETTINGS_HERE)
         replica.start()
