@@ -21,7 +21,10 @@ KEY_LOCKS: Final = 0x6F626F78
 """The class of the advisory locks on keys ("obox" in ASCII)."""
 
 KEY_LOCKS_AT_MOST: Final = 4096
-"""Keys share this many locks, so that a large transaction does not use up the server's."""
+"""Keys share the locks from -4095 to 4095, because a hash and its remainder may be negative.
+
+A server with default settings can hold all of them in one transaction.
+"""
 
 SAVE: Final = text("""
 WITH held AS MATERIALIZED (
