@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -139,16 +138,6 @@ def test_the_workflow_tags_after_all_checks() -> None:
     assert commands(jobs["tag"])[0] == ".github/tag-releases --head"
     writers = [name for name, job in jobs.items() if "write" in job["permissions"].values()]
     assert writers == ["tag"]
-
-
-def test_all_checks_are_in_a_lane() -> None:
-    """Each session that nox runs by default is run by CI, in one lane or the other."""
-    command = [sys.executable, "-m", "nox", "--list-sessions"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    lists = r"^(?:lanes|alone)=.*$"
-    lines = re.findall(lists, (ROOT / ".ci/run").read_text(), flags=re.MULTILINE)
-    sessions = " ".join(re.findall(r'"(.+?)"', " ".join(lines))).split()
-    assert sorted(sessions) == sorted(re.findall(r"^\* (\w+)", listed, flags=re.MULTILINE))
 
 
 def commands(job: dict[str, Any]) -> list[str]:
