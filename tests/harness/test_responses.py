@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.harness.services import Service
 
-TESTS = """
+TESTS = r"""
 import pytest
 from httpx import Request, Response
 from marshmallow import Schema, fields
