@@ -19,7 +19,7 @@ from tests.support.ports import free_port, is_free
 if TYPE_CHECKING:
     from pathlib import Path
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 180.0  # the first start compiles every module, and the machine may be busy
 STOP_TIMEOUT = 60.0
 PRINT_TIMEOUT = 60.0
 
