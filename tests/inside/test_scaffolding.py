@@ -3,24 +3,90 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from development.runner import Stopped, stoppable
 from development.scaffolding import documents, source
+from development.scaffolding import workspace as workspaces
 from development.scaffolding.create import create
+from development.scaffolding.domain import names_in_use
 from development.scaffolding.fields import parse
 from development.scaffolding.names import check_free, names_of, plural_of
+from development.scaffolding.plan import plan
 from development.scaffolding.remove import remove
 from development.scaffolding.workspace import ScaffoldError, Workspace, workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SERVICE = Path(__file__).parents[2]
 INVOICE = names_of("invoice")
+
+
+PERSON = {
+    "orders/domain/person/__init__.py": '"""People."""\n',
+    "orders/domain/person/service.py": '"""Their rules."""\n',
+    "orders/routers/person.py": '"""Their endpoints."""\n\nfrom ..domain import person\n',
+    "tests/integration/test_persons.py": '"""Persons."""\n\nURL = "/api/v1/persons"\n',
+    "tests/integration/test_person_events.py": (
+        '"""Events."""\n\nfrom .test_persons import URL\n\n__all__ = ["URL"]\n'
+    ),
+    "tests/unit/test_person_name_header.py": '"""The header X-Person-Name."""\n',
+    "orders/domain/statistics/__init__.py": '"""Statistics of the whole service."""\n',
+    "orders/routers/statistics.py": '"""Their endpoints."""\n',
+}
+"""A domain with an unusual plural, and files that only seem to belong to a domain."""
+STAYS = {
+    "tests/unit/test_person_name_header.py",
+    "orders/domain/statistics/__init__.py",
+    "orders/routers/statistics.py",
+}
+
+
+@pytest.fixture(autouse=True)
+def _stops() -> Iterator[None]:
+    """Restore the handlers of signals, as the command does."""
+    with stoppable():
+        yield
+
+
+@pytest.fixture(name="repository")
+def _repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A committed copy of the service with the domain `person`."""
+    ignored = shutil.ignore_patterns(".*cache", ".venv", ".git", "__pycache__", "inside", "uv.lock")
+    folder = shutil.copytree(SERVICE, tmp_path / "service", ignore=ignored)
+    for path, text in PERSON.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    git(folder, "init", "--quiet")
+    commit(folder)
+    router = SimpleNamespace(router=SimpleNamespace(prefix="/api/v1/persons"))
+    monkeypatch.setitem(sys.modules, "orders.routers.person", router)
+    monkeypatch.setattr(Workspace, "lint", Workspace.check_style)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git and return what it prints."""
+    person = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
+    command = ["git", *person, *arguments]
+    return subprocess.run(  # noqa: S603 - the tests name the arguments
+        command, cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def commit(folder: Path) -> None:
+    """Commit all files."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=All")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -210,9 +276,32 @@ def test_a_change_that_fails_half_way_is_undone(small: Path) -> None:
         copy.write("kept.txt", "changed")
         copy.write("taken/new.txt", "new")
         (small / "taken").write_text("a file where a folder is wanted")
-        with pytest.raises(OSError, match="taken"):
+        copy.write("unmade/new.txt", "new")
+        with pytest.raises(FileExistsError, match="taken"):
             copy.carry_over()
     assert contents(small) == {**before, "taken": b"a file where a folder is wanted"}
+    assert not (small / "unmade").exists()
+
+
+@pytest.mark.parametrize("when", ["during the writes", "after them"])
+def test_a_stop_is_too_late_once_files_are_written(
+    small: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C during or after the writes is ignored: `Nothing was changed` would be a lie."""
+    put = workspaces._put  # noqa: SLF001 - the moment of a write
+
+    def put_and_interrupt(file: Path, data: bytes | None) -> None:
+        put(file, data)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with workspace(small) as copy:
+        copy.write("old.txt", "changed")
+        copy.write("kept.txt", "changed")
+        if when == "during the writes":
+            monkeypatch.setattr(workspaces, "_put", put_and_interrupt)
+        assert copy.carry_over() == ["kept.txt", "old.txt"]
+        os.kill(os.getpid(), signal.SIGINT)
+    assert contents(small) == {"old.txt": b"changed", "kept.txt": b"changed"}
 
 
 def test_what_changed_meanwhile_is_not_overwritten(small: Path) -> None:
@@ -237,35 +326,87 @@ def interrupt(_: Workspace) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [lambda: create(SERVICE, "invoice", "name:str", ""), lambda: remove(SERVICE, "product")],
+    [
+        lambda service: create(service, "invoice", "name:str", ""),
+        lambda service: remove(service, "product"),
+    ],
 )
-@pytest.mark.parametrize(
-    ("problem", "error"), [(fail, ScaffoldError), (interrupt, KeyboardInterrupt)]
-)
+@pytest.mark.parametrize(("problem", "error"), [(fail, ScaffoldError), (interrupt, Stopped)])
 def test_nothing_is_written_before_all_is_checked(
-    change: Callable[[], str],
+    change: Callable[[Path], str],
     problem: Callable[[Workspace], None],
     error: type[BaseException],
+    repository: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A check that fails, and Ctrl-C in the middle, leave every file as it was."""
-    paths = ("orders", "tests", "migrations", "README.md")
-    before = {path: contents_of(SERVICE / path) for path in paths}
     monkeypatch.setattr(Workspace, "check_style", problem)
     monkeypatch.setattr("development.scaffolding.remove._imports", lambda *_: ())
-    with pytest.raises(error):
-        change()
-    assert {path: contents_of(SERVICE / path) for path in paths} == before
-
-
-def contents_of(path: Path) -> dict[str, bytes]:
-    """Return the texts of a file or folder."""
-    if path.is_file():
-        return {path.name: path.read_bytes()}
-    return {name: data for name, data in contents(path).items() if "__pycache__" not in name}
+    with pytest.raises(error, match=r"ruff check|2"):
+        change(repository)
+    assert git(repository, "status", "--porcelain") == ""
 
 
 def test_an_unknown_domain_cannot_be_removed() -> None:
     """The message names those that there are."""
     with pytest.raises(ScaffoldError, match=r"no domain 'invoice'.*product"):
         remove(SERVICE, "invoice")
+
+
+def test_a_removal_needs_a_commit(repository: Path) -> None:
+    """Git could restore neither a domain that was never committed nor an edit."""
+    service = repository / "orders/domain/person/service.py"
+    service.write_text("PEOPLE = 7\n")
+    with pytest.raises(ScaffoldError, match=r"service\.py\nCommit first"):
+        remove(repository, "person")
+    git(repository, "rm", "--cached", "--quiet", "-r", "orders/domain/person")
+    with pytest.raises(ScaffoldError, match=r"service\.py\nCommit first"):
+        remove(repository, "person")
+    shutil.rmtree(repository / ".git")
+    with pytest.raises(ScaffoldError, match=r"not a git repository"):
+        remove(repository, "person")
+    assert service.read_text() == "PEOPLE = 7\n"
+
+
+def test_a_removal_can_be_undone(repository: Path) -> None:
+    """The printed commands restore what it changed, and leave other edits alone."""
+    mine = repository / "docs/mine.md"
+    mine.write_text("An edit of mine.\n")
+    report = remove(repository, "person")
+    assert git(repository, "status", "--porcelain").count(" D ") == 5
+    undo = report.partition("To undo the removal before you commit it:\n")[2].partition("\n\n")[0]
+    subprocess.run(undo, shell=True, cwd=repository, check=True)  # noqa: S602 - as a user does
+    assert git(repository, "status", "--porcelain") == "?? docs/mine.md\n"
+
+
+def test_only_what_uses_a_domain_goes_with_it(repository: Path) -> None:
+    """A test of something else with a similar name stays, and the report lists it."""
+    open_routes = repository / "tests/open_routes.txt"
+    open_routes.write_text("GET /api/v1/people\nGET /api/v1/persons/{id}\n")
+    commit(repository)
+    report = remove(repository, "person")
+    left = {path for path in PERSON if (repository / path).exists()}
+    assert left == STAYS
+    assert "stay:\n  tests/unit/test_person_name_header.py" in report
+    assert open_routes.read_text() == "GET /api/v1/people\n"
+
+
+def test_a_companion_of_the_example_uses_it(repository: Path) -> None:
+    """A domain that is called `statistics` as well stays when the example is removed."""
+    with workspace(repository) as copy:
+        known = ("person", "product", "statistics")
+        lists = ("orders/routers/__init__.py",)
+        removal = plan(copy, names_in_use("product"), known, lists)
+        assert "orders/routers/product.py" in removal.files
+        assert removal.kept == ["orders/domain/statistics", "orders/routers/statistics.py"]
+        copy.write("orders/routers/statistics.py", "from ..domain.product import service\n")
+        removal = plan(copy, names_in_use("product"), known, lists)
+        assert {"orders/domain/statistics", "orders/routers/statistics.py"} <= {*removal.files}
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_plural_is_that_of_the_routes() -> None:
+    """The plural that `make domain` was given is found again."""
+    assert names_in_use("person").plural == "persons"
+    assert names_in_use("product").plural == "products"
+    assert names_in_use("child").plural == "children"

@@ -15,6 +15,7 @@ import pytest
 from tests.services import smoke
 from tests.services.advisories import advisories
 from tests.support.combinations import ALL, ALONE, NONE, Combination
+from tests.support.git import commit_all
 from tests.support.processes import make, serving
 from tests.support.rendering import CATALOGUE, render
 
@@ -135,10 +136,12 @@ def test_domains_are_added_and_removed(service: Path) -> None:
     make(service, "domain", "name=invoice", f"fields={FIELDS}")
     make(service, "domain", "name=customer")
     make(service, "test")
+    commit_all(service)
     with pytest.raises(AssertionError, match="make domain-remove failed"):
         make(service, "domain-remove", "name=product")
     for name in ("invoice", "product", "customer"):
         make(service, "domain-remove", f"name={name}")
+        commit_all(service)
     left = {path.name for path in (service / "orders/domain").iterdir() if any(path.glob("*.py"))}
     assert left == {"common"}
     make(service, "lint")

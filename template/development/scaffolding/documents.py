@@ -3,6 +3,7 @@
 import re
 
 from development.scaffolding.names import Names
+from development.scaffolding.plan import address_of
 from development.scaffolding.workspace import Workspace
 
 PAGES = ("*.md", "docs/*.md")
@@ -29,8 +30,7 @@ def remove(copy: Workspace, names: Names) -> None:
     """Take the commands that call a domain out of the pages, and what they say of the example."""
 
     def without_calls(text: str) -> str:
-        address = re.escape(f"/api/v1/{names.slugs}")
-        return re.sub(rf"^.*{address}(?![\w-]).*\n", "", text, flags=re.MULTILINE)
+        return re.sub(rf"^.*{address_of(names)}.*\n", "", text, flags=re.MULTILINE)
 
     if routes := copy.read(ROUTES):
         copy.write(ROUTES, without_calls(routes))

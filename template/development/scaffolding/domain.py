@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Domain:
 
     @property
     def unique(self) -> list[Field]:
-        """The fields that no two have the same value of."""
+        """The fields with a unique constraint."""
         return [field for field in self.fields if field.is_unique]
 
     @property
@@ -94,10 +95,10 @@ class Domain:
 
 
 def domain_of(service: Path, names: Names, fields: Sequence[Field]) -> Domain:
-    """Return a domain whose references lead to other domains of the service.
+    """Return a domain, after looking up the domains that its fields refer to.
 
     Raises:
-        ScaffoldError: one leads nowhere, or tests cannot create what it leads to.
+        ScaffoldError: one does not exist, or the tests have no function that creates one.
     """
     resolved = [_resolve(service, field) if field.target else field for field in fields]
     targets = {field.target.name: field.target for field in resolved if field.target}
@@ -121,12 +122,24 @@ def _resolve(service: Path, field: Field) -> Field:
     return replace(field, target=Names(name, plural))
 
 
+def names_in_use(name: str) -> Names:
+    """Return the names of a domain that the service already has."""
+    table = _attribute(f"{PACKAGE}.domain.{name}.model", f"{Names(name, '').cls}.__tablename__")
+    return Names(name, _plural_in_routes(name) or table or plural_of(name))
+
+
 def _plural_in_routes(name: str) -> str:
+    prefix = _attribute(f"{PACKAGE}.routers.{name}", "router.prefix")
+    match = re.fullmatch(r"/api/v1/([\w-]+)", prefix)
+    return match[1].replace("-", "_") if match else ""
+
+
+def _attribute(module: str, path: str) -> str:
+    """Return a text in a module of the service, or an empty one if it has none."""
     try:
-        prefix: str = import_module(f"{PACKAGE}.routers.{name}").router.prefix
+        return str(attrgetter(path)(import_module(module)))
     except (ImportError, AttributeError):
         return ""
-    return prefix.rpartition("/")[2].replace("-", "_")
 
 
 def _helper(service: Path, target: Names) -> Helper:

@@ -181,7 +181,7 @@ def parse(text: str, names: Names, reserved: Collection[str] = ()) -> list[Field
     """Read what `fields=` says; no field may have a reserved name.
 
     Raises:
-        ScaffoldError: it is not a list of fields, or one of them cannot be.
+        ScaffoldError: it is not a list of fields, or one of them is invalid.
     """
     parts = [part for part in re.split(r"\s+(?![^()]*\))", text.strip()) if part]
     fields = [_parse_field(part, names) for part in parts]
@@ -226,8 +226,8 @@ def _enum(name: str, values: Sequence[str], names: Names) -> Field:
     for value in values:
         if len(value) > LONGEST or not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", value):
             raise ScaffoldError(
-                f"{name}: {value!r} cannot be a value: use lower-case letters, digits, hyphens and "
-                f"underscores, a letter first, at most {LONGEST} characters."
+                f"{name}: {value!r} is not a valid value: use lower-case letters, digits, hyphens "
+                f"and underscores, a letter first, at most {LONGEST} characters."
             )
     enum = names.cls + "".join(word.capitalize() for word in name.split("_"))
     column = f'enum_type({enum}, "{names.name}_{name}")'
@@ -247,11 +247,11 @@ def _reference(name: str, target: str, names: Names) -> Field:
 def _check_name(name: str, names: Names) -> None:
     if len(name) > LONGEST or not WORD.fullmatch(name):
         raise ScaffoldError(
-            f"The field {name!r} cannot be: use lower-case letters, digits and single underscores, "
-            f"a letter first, at most {LONGEST} characters."
+            f"The field name {name!r} is invalid: use lower-case letters, digits and single "
+            f"underscores, a letter first, at most {LONGEST} characters."
         )
     if name in OURS:
-        raise ScaffoldError(f"The field {name} cannot be given: every domain has it.")
+        raise ScaffoldError(f"Leave the field {name} out: every domain has it already.")
     if keyword.iskeyword(name) or name.startswith("model_") or hasattr(BaseModel, name):
         raise ScaffoldError(_unusable(name, names))
     if name in UNUSABLE or name in {names.name, names.plural}:
@@ -260,6 +260,6 @@ def _check_name(name: str, names: Names) -> None:
 
 def _unusable(name: str, names: Names) -> str:
     return (
-        f"The field {name} cannot be: Python or the domain's modules use that name for something "
-        f"else. Choose another one, such as {names.name}_{name}."
+        f"The field name {name} is taken: Python or the domain's modules already use it. "
+        f"Choose another one, such as {names.name}_{name}."
     )

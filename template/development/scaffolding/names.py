@@ -105,7 +105,7 @@ def names_of(name: str, plural: str = "") -> Names:
     """Return the names of a new domain.
 
     Raises:
-        ScaffoldError: they are not ones that a domain can have.
+        ScaffoldError: a domain cannot have these names.
     """
     check_word(name, "name")
     if not plural and re.search(r"(?<![su])(?<!i)s$", name):
@@ -121,10 +121,10 @@ def names_of(name: str, plural: str = "") -> Names:
 
 
 def check_word(word: str, argument: str) -> None:
-    """Let a name pass that Python, stores and URLs can all use.
+    """Check that a name is valid in Python, databases and URLs.
 
     Raises:
-        ScaffoldError: it is not one.
+        ScaffoldError: it is invalid, or Python or the service already uses it.
     """
     if len(word) > LONGEST or not WORD.fullmatch(word):
         plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
@@ -155,10 +155,10 @@ def taken_by_python(word: str) -> str:
 
 
 def check_free(names: Names, service: Path) -> None:
-    """Let names pass that nothing in the service has yet.
+    """Check that nothing in the service already has these names.
 
     Raises:
-        ScaffoldError: something has one of them.
+        ScaffoldError: a domain, file, route or endpoint already has one of them.
     """
     domains = {path.name for path in (service / PACKAGE / "domain").iterdir() if path.is_dir()}
     for word in (names.name, names.plural):

@@ -10,7 +10,7 @@ from development.scaffolding.workspace import Workspace
 
 if TYPE_CHECKING:
     from development.scaffolding.domain import Domain
-    from development.scaffolding.remove import Removal
+    from development.scaffolding.plan import Removal
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,18 @@
 """Removes a domain whole, as one change to review, unless other code still needs it."""
 
-import ast
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from development.project import PACKAGE
-from development.scaffolding import documents, source
-from development.scaffolding.names import Names, plural_of
+from development.scaffolding import documents, source, undo
+from development.scaffolding.domain import names_in_use
 from development.scaffolding.part import Part, parts
+from development.scaffolding.plan import Removal, absolute, imports, module_of, plan
 from development.scaffolding.workspace import ScaffoldError, Workspace, indented, workspace
 
 ROUTERS = {f"{PACKAGE}/routers/__init__.py": "ROUTERS"}
 SHARED = (f"{PACKAGE}/routers/dependencies.py", "tests/integration/schemas.py")
-"""Files with something for each of several domains."""
-
-COMPANIONS = {"product": ("statistics", "product_statistics")}
-"""What belongs to a worked example beside its own folder."""
+"""Files that several domains share."""
 
 LAST_TEST = '''"""What clients see of the service as a whole."""
 
@@ -29,27 +25,6 @@ async def test_the_interface_is_described(api_client: AsyncClient) -> None:
     assert response.status_code == 200
     assert response.json()["openapi"].startswith("3.")
 '''
-
-
-@dataclass
-class Removal:
-    """What is removed.
-
-    Attributes:
-        names: of the domain.
-        domains: its folder in `domain/`, and those of its companions.
-        modules: all modules that go, by their full names.
-        tables: of its models.
-    """
-
-    names: Names
-    domains: tuple[str, ...]
-    modules: set[str]
-    tables: set[str] = field(default_factory=set)
-
-    def holds(self, module: str) -> bool:
-        """Say whether a module goes."""
-        return any(module == gone or module.startswith(f"{gone}.") for gone in self.modules)
 
 
 def remove(service: Path, name: str) -> str:
@@ -68,10 +43,10 @@ def remove(service: Path, name: str) -> str:
     features = parts()
     lists = ROUTERS | {path: name for part in features for path, name in part.lists.items()}
     with workspace(service) as copy:
-        removal, files = _plan(copy, name, known, lists)
+        removal = plan(copy, names_in_use(name), known, lists)
         for part in features:
             part.remove(copy, removal)
-        for path in files:
+        for path in removal.files:
             copy.delete(path)
         gone = _unregister(copy, removal, lists)
         left = [*_imports(copy, removal, gone)]
@@ -82,6 +57,7 @@ def remove(service: Path, name: str) -> str:
         documents.remove(copy, removal.names)
         if not copy.paths("tests/integration/test_*.py") + copy.paths("tests/unit/test_*.py"):
             copy.write("tests/integration/test_interface.py", LAST_TEST)
+        undo.check_committed(copy)
         copy.tidy()
         copy.check_style()
         for part in features:
@@ -90,47 +66,20 @@ def remove(service: Path, name: str) -> str:
         copy.lint()
         mentions = documents.mentions(copy, removal.names)
         changed = copy.carry_over()
-    return _next_steps(removal, changed, mentions, features)
-
-
-def _plan(
-    copy: Workspace, name: str, known: Collection[str], lists: Collection[str]
-) -> tuple[Removal, list[str]]:
-    """Return what goes, and its files."""
-    companions = COMPANIONS.get(name, ())
-    domains = (name, *(one for one in companions if one in known))
-    stems = {name, *companions}
-    others = {*known} - {*domains}
-    files = [f"{PACKAGE}/domain/{one}" for one in domains]
-    modules: set[str] = set()
-    found = [path for one in lists for path in copy.paths(f"{Path(one).parent}/*.py")]
-    files += [path for path in found if Path(path).stem in stems]
-    words = {*stems, *map(plural_of, stems)}
-    for path in copy.paths("tests/**/test_*.py"):
-        owner = _owner(Path(path).stem.removeprefix("test_"), words, others)
-        if owner and path.startswith(("tests/unit/", "tests/integration/")):
-            files.append(path)
-    modules |= {module_of(path) for path in files}
-    return Removal(Names(name, plural_of(name)), domains, modules), files
-
-
-def module_of(path: str) -> str:
-    """Return the full name of the module in a file, or of the package in a folder."""
-    return path.removesuffix(".py").replace("/", ".")
-
-
-def _owner(stem: str, ours: Collection[str], others: Collection[str]) -> bool:
-    """Say whether a test is named for what goes rather than for another domain."""
-
-    def longest(words: Collection[str]) -> int:
-        found = [word for word in words if stem == word or stem.startswith(f"{word}_")]
-        return max(map(len, found), default=0)
-
-    return longest(ours) > longest({*others, *map(plural_of, others)})
+    name = removal.names.name
+    sections = {
+        f"The domain {name} is removed, and `make lint` passes:": changed,
+        "Next:": _next_steps(removal, features),
+        "To undo the removal before you commit it:": undo.commands(copy, changed),
+        f"These files are named like {name}, do not use it, and stay:": removal.kept,
+        "These lines still mention it:": mentions,
+    }
+    texts = ["\n".join([title, *indented(lines)]) for title, lines in sections.items() if lines]
+    return "\n\n".join(texts)
 
 
 def _unregister(copy: Workspace, removal: Removal, lists: Mapping[str, str]) -> dict[str, set[str]]:
-    """Take what goes out of the files that list it; return the names that are gone, by module."""
+    """Remove the domain from the files that list it; return the removed names, by module."""
     gone: dict[str, set[str]] = {}
     for path, name in lists.items():
         text = copy.read(path)
@@ -154,49 +103,26 @@ def _unregister(copy: Workspace, removal: Removal, lists: Mapping[str, str]) -> 
 
 
 def _names_from(text: str, path: str, removal: Removal) -> set[str]:
-    """Return the names that a file imports from modules that go."""
+    """Return the names that a file imports from removed modules."""
 
     def is_gone(origin: str, name: str) -> bool:
-        module = _absolute(origin, path)
+        module = absolute(origin, path)
         return removal.holds(module) or removal.holds(f"{module}.{name}")
 
     return source.names_imported_from(text, is_gone) if text else set()
 
 
-def _absolute(origin: str, path: str) -> str:
-    """Return the full name of a module that a file imports from."""
-    level = len(origin) - len(origin.lstrip("."))
-    if not level:
-        return origin
-    package = path.split("/")[:-level]
-    return ".".join([*package, *filter(None, [origin.lstrip(".")])])
-
-
 def _imports(copy: Workspace, removal: Removal, gone: dict[str, set[str]]) -> Iterator[str]:
-    """Give each place that still imports what goes."""
+    """Give each place that still imports what is removed."""
     for path in copy.paths("**/*.py"):
-        for node in ast.walk(ast.parse(copy.read(path))):
-            if isinstance(node, ast.ImportFrom):
-                module = _absolute("." * node.level + (node.module or ""), path)
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.Import):
-                module, names = "", [alias.name for alias in node.names]
-            else:
-                continue
-            for name in names:
-                whole = f"{module}.{name}".lstrip(".")
-                if removal.holds(module) or removal.holds(whole) or name in gone.get(module, ()):
-                    yield f"{path}:{node.lineno}: imports {whole}"
+        for line, module, name in imports(copy, path):
+            whole = f"{module}.{name}".lstrip(".")
+            if removal.holds(module) or removal.holds(whole) or name in gone.get(module, ()):
+                yield f"{path}:{line}: imports {whole}"
 
 
-def _next_steps(
-    removal: Removal, changed: list[str], mentions: list[str], features: Sequence[Part]
-) -> str:
+def _next_steps(removal: Removal, features: Sequence[Part]) -> list[str]:
     steps = ["make test", "review the change: git diff"]
     if removal.tables:
         steps += [step for part in features for step in part.next_steps[1]]
-    lines = [f"The domain {removal.names.name} is removed, and `make lint` passes:"]
-    lines += [*indented(changed), "", "Next:", *indented(steps)]
-    if mentions:
-        lines += ["", "These lines still mention it:", *indented(mentions)]
-    return "\n".join(lines)
+    return steps

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from development.runner import ENDS
 
 CACHES = {"__pycache__", "node_modules"}
 OURS = {".env", ".github"}
-"""Names with a leading dot that belong into the copy, where no git says what does."""
+"""Hidden files and folders that we copy when the service is not a git repository."""
 
 
 class ScaffoldError(Exception):
@@ -41,7 +41,7 @@ class Workspace:
     """A copy of the service, and what its files were like when it was made."""
 
     def __init__(self, service: Path, folder: Path) -> None:
-        self._service = service
+        self.service = service
         self.folder = folder
         self._before = {path: (service / path).read_bytes() for path in _paths(service)}
         for path in self._before:
@@ -68,6 +68,10 @@ class Workspace:
         else:
             target.unlink(missing_ok=True)
 
+    def existed(self, path: str) -> bool:
+        """Say whether the service has a file already."""
+        return path in self._before
+
     def paths(self, pattern: str = "**/*") -> list[str]:
         """Return the paths of the files that match a pattern."""
         found = (path for path in self.folder.glob(pattern) if path.is_file())
@@ -91,7 +95,7 @@ class Workspace:
         environment = {
             **os.environ,
             # Mypy reads the files that are the same here from what it knows of the service.
-            "MYPY_CACHE_DIR": str(self._service / ".cache/mypy"),
+            "MYPY_CACHE_DIR": str(self.service / ".cache/mypy"),
             "PYTHONDONTWRITEBYTECODE": "1",
             **variables,
         }
@@ -139,20 +143,24 @@ class Workspace:
     def carry_over(self) -> list[str]:
         """Make the same changes to the service, all or none, and return the paths.
 
+        After it, Ctrl-C and other requests to stop are ignored until `stoppable` ends.
+
         Raises:
             ScaffoldError: somebody changed one of the files meanwhile.
         """
         changes = self.changes()
         for path in changes:
-            if _content(self._service / path) != self._before.get(path):
+            if _content(self.service / path) != self._before.get(path):
                 raise ScaffoldError(f"{path} was changed meanwhile: run the same command again.")
-        with _undisturbed():
+        with _too_late_to_stop():
+            written: list[str] = []
             try:
                 for path, data in changes.items():
-                    _put(self._service / path, data)
+                    written.append(path)
+                    _put(self.service / path, data)
             except BaseException:
-                for path in changes:
-                    _put(self._service / path, self._before.get(path))
+                for path in written:
+                    _put(self.service / path, self._before.get(path))
                 raise
         return sorted(changes)
 
@@ -201,8 +209,9 @@ def _put(file: Path, data: bytes | None) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
         return
-    file.unlink(missing_ok=True)
-    for folder in file.parents:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        file.unlink()
+    for folder in filter(Path.is_dir, file.parents):
         shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         if any(folder.iterdir()):
             break
@@ -210,10 +219,15 @@ def _put(file: Path, data: bytes | None) -> None:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let Ctrl-C and other requests to stop wait until the block has ended."""
-    before: Sequence[int | signal.Signals] = [*signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)]
+def _too_late_to_stop() -> Iterator[None]:
+    """Ignore Ctrl-C and other requests to stop from now on, unless the block fails.
+
+    After the block, all that is left to do is to report the change.
+    """
+    before = {end: signal.signal(end, signal.SIG_IGN) for end in ENDS}
     try:
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    except BaseException:
+        for end, handler in before.items():
+            signal.signal(end, handler)
+        raise

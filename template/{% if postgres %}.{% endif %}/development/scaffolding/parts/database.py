@@ -6,7 +6,7 @@ from development.project import PACKAGE
 from development.scaffolding import source
 from development.scaffolding.domain import Domain
 from development.scaffolding.part import Part, RouterPart
-from development.scaffolding.remove import Removal
+from development.scaffolding.plan import Removal
 from development.scaffolding.workspace import ScaffoldError, Workspace, load
 
 MODELS = f"{PACKAGE}/db/__init__.py"

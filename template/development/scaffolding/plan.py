@@ -1,0 +1,120 @@
+"""Decides which files belong to a domain, and so are deleted with it."""
+
+import ast
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from development.project import PACKAGE
+from development.scaffolding.names import Names, plural_of
+from development.scaffolding.workspace import Workspace
+
+COMPANIONS = {"product": ("statistics", "product_statistics")}
+"""Domains and routers that the worked example has beside its own."""
+
+
+@dataclass
+class Removal:
+    """What is removed.
+
+    Attributes:
+        names: of the domain.
+        files: that are deleted, and folders.
+        kept: files whose names suggest that they belong to the domain, but that do not use it.
+        tables: of its models.
+    """
+
+    names: Names
+    files: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    tables: set[str] = field(default_factory=set)
+
+    def holds(self, module: str) -> bool:
+        """Say whether a module is removed."""
+        removed = map(module_of, self.files)
+        return any(module == one or module.startswith(f"{one}.") for one in removed)
+
+
+def plan(copy: Workspace, names: Names, known: Collection[str], lists: Collection[str]) -> Removal:
+    """Return what is removed with a domain.
+
+    A test or a companion is removed only if it uses the domain: its name alone proves nothing.
+    """
+    removal = Removal(names, _modules(copy, names.name, lists))
+    companions = COMPANIONS.get(names.name, ())
+    _take(copy, removal, [_modules(copy, one, lists) for one in companions])
+    others = {one for one in known if not removal.holds(f"{PACKAGE}.domain.{one}")}
+    ours = {names.name, names.plural, *companions}
+    tests = [*copy.paths("tests/unit/**/test_*.py"), *copy.paths("tests/integration/**/test_*.py")]
+    _take(copy, removal, [[path] for path in tests if _is_named_for(path, ours, others)])
+    return removal
+
+
+def module_of(path: str) -> str:
+    """Return the full name of the module in a file, or of the package in a folder."""
+    return path.removesuffix(".py").replace("/", ".")
+
+
+def absolute(origin: str, path: str) -> str:
+    """Return the full name of a module that a file imports from."""
+    level = len(origin) - len(origin.lstrip("."))
+    if not level:
+        return origin
+    package = path.split("/")[:-level]
+    return ".".join([*package, *filter(None, [origin.lstrip(".")])])
+
+
+def imports(copy: Workspace, path: str) -> Iterator[tuple[int, str, str]]:
+    """Give the line of each name that a file imports, its module and the name."""
+    for node in ast.walk(ast.parse(copy.read(path))):
+        if isinstance(node, ast.ImportFrom):
+            module = absolute("." * node.level + (node.module or ""), path)
+        elif isinstance(node, ast.Import):
+            module = ""
+        else:
+            continue
+        for alias in node.names:
+            yield node.lineno, module, alias.name
+
+
+def address_of(names: Names) -> str:
+    """Return a pattern for the URL of a domain, and for those below it."""
+    return rf"{re.escape(f'/api/v1/{names.slugs}')}(?![\w-])"
+
+
+def _modules(copy: Workspace, stem: str, lists: Collection[str]) -> list[str]:
+    """Return the folder of a domain, and its modules in the folders with lists of modules."""
+    folder = f"{PACKAGE}/domain/{stem}"
+    paths = [f"{Path(one).parent}/{stem}.py" for one in lists]
+    return [one for one in (folder, *paths) if copy.paths(one) or copy.paths(f"{one}/**/*")]
+
+
+def _take(copy: Workspace, removal: Removal, groups: Sequence[list[str]]) -> None:
+    """Remove the groups of files that use what is removed, until no other group does."""
+    while used := [group for group in groups if any(_uses(copy, removal, one) for one in group)]:
+        removal.files += [one for group in used for one in group]
+        groups = [group for group in groups if group not in used]
+    removal.kept += [one for group in groups for one in group]
+
+
+def _uses(copy: Workspace, removal: Removal, place: str) -> bool:
+    """Say whether a file, or one in a folder, imports what is removed or calls its URL."""
+    for path in copy.paths(place) or copy.paths(f"{place}/**/*.py"):
+        if re.search(address_of(removal.names), copy.read(path)):
+            return True
+        for _, module, name in imports(copy, path):
+            if removal.holds(module) or removal.holds(f"{module}.{name}".lstrip(".")):
+                return True
+    return False
+
+
+def _is_named_for(path: str, ours: Collection[str], others: Collection[str]) -> bool:
+    """Say whether the name of a test suggests these domains rather than others."""
+    stem = Path(path).stem.removeprefix("test_")
+
+    def longest(names: Collection[str]) -> int:
+        words = {*names, *map(plural_of, names)}
+        return max((len(one) for one in words if f"{stem}_".startswith(f"{one}_")), default=0)
+
+    return longest(ours) > longest(others)
