@@ -1,9 +1,14 @@
 """A new service needs a token for every route that is not marked as public."""
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import pytest
-from fastapi import APIRouter, FastAPI, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials
+from fastapi.staticfiles import StaticFiles
 from httpx import AsyncClient
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -11,6 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from orders.internal.authentication import Principal
+from orders.internal.authentication.dependencies import SCHEME
 from orders.internal.authentication.guard import open_routes
 from orders.internal.authentication.tokens import TokenVerifier
 from orders.internal.feature import Feature
@@ -21,6 +27,7 @@ from orders.settings import Settings
 
 from .helpers import call
 from development.authentication import Issuer
+from tests.authentication.test_open_routes import found
 from tests.harness import check_response
 
 router = APIRouter(prefix="/shop")
@@ -31,6 +38,36 @@ router = APIRouter(prefix="/shop")
 async def prices() -> str:
     """Answer everybody."""
     return "prices"
+
+
+@router.get("/partner-prices")
+@public
+async def partner_prices(
+    key: Annotated[str | None, Security(APIKeyHeader(name="X-Key", auto_error=False))],
+    token: Annotated[HTTPAuthorizationCredentials | None, Depends(SCHEME)],
+) -> str:
+    """Answer everybody: both credentials are optional."""
+    return f"prices for {key or token}"
+
+
+@router.get("/profile")
+@public
+async def profile(principal: Principal) -> str:
+    """Answer with the caller: the endpoint itself requires a token."""
+    return principal.subject
+
+
+def logged(endpoint: Callable[[], Any]) -> Callable[[], Any]:
+    """Wrap an endpoint."""
+
+    @wraps(endpoint)
+    async def wrapper() -> Any:  # noqa: ANN401 - as the endpoint
+        return await endpoint()
+
+    return wrapper
+
+
+router.get("/wrapped")(logged(prices))
 
 
 @router.get("/stock")
@@ -52,12 +89,12 @@ async def live(websocket: WebSocket) -> None:
 
 
 async def plain(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer as an application of its own."""
+    """Answer as a mounted application."""
     await PlainTextResponse("plain")(scope, receive, send)
 
 
 async def open_plain(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer everybody as an application of its own."""
+    """Answer everybody as a mounted application."""
     await plain(scope, receive, send)
 
 
@@ -69,15 +106,26 @@ async def hook(_: Request) -> PlainTextResponse:
 router.routes += [
     Mount("/shop/plain", plain),
     Mount("/shop/open", public(open_plain)),
+    Mount("/shop/files", public(StaticFiles(directory="."))),
+    Mount("/shop/application", public(FastAPI())),
     Route("/shop/hook", hook),
 ]
-GUARDED = ("/shop/stock", "/shop/me", "/shop/plain/a", "/shop/hook", "/api/v1/products", "/nowhere")
-OPEN = ("/shop/prices", "/shop/open/a", "/docs", "/openapi.json", "/healthcheck/live")
+GUARDED = (
+    "/shop/stock",
+    "/shop/me",
+    "/shop/profile",
+    "/shop/wrapped",
+    "/shop/plain/a",
+    "/shop/hook",
+    "/api/v1/products",
+    "/nowhere",
+)
+OPEN = ("/shop/prices", "/shop/partner-prices", "/shop/open/a", "/docs", "/openapi.json")
 
 
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
-    """The service with routes of every kind, from a feature of its own."""
+    """The service with routes of every kind, from another feature."""
     return create_app(settings, features=(*ALL_FEATURES, Feature(routers=(router,))))
 
 
@@ -97,6 +145,31 @@ async def test_a_public_route_is_open(api_client: AsyncClient, path: str) -> Non
     """Health checks, documentation and routes that are marked need no token."""
     assert (await api_client.get(path)).status_code == 200
     assert (await api_client.head(path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [("/shop/prices/?page=2", "/shop/prices?page=2"), ("/docs/", "/docs"), ("/shop/stock/", None)],
+)
+async def test_only_a_public_path_is_redirected_without_a_token(
+    api_client: AsyncClient, path: str, location: str | None
+) -> None:
+    """A final slash too many leads to the public route, and not to a guarded one."""
+    response = await api_client.get(path, follow_redirects=False)
+    assert response.status_code == (307 if location else 401)
+    assert response.headers.get("Location") == location
+    check_response(await api_client.post(path), 401)
+
+
+async def test_a_frontend_needs_a_token(
+    api_client: AsyncClient, app: FastAPI, tmp_path: Path
+) -> None:
+    """A frontend that would serve a public path with a final slash stays guarded."""
+    (tmp_path / "index.html").write_text("frontend")
+    app.frontend("/", directory=tmp_path, fallback="index.html")
+    for path in ("/", "/docs/"):
+        response = await api_client.get(path, follow_redirects=False)
+        assert "frontend" not in response.text
 
 
 async def test_a_method_that_is_not_public_needs_a_token(api_client: AsyncClient) -> None:
@@ -151,8 +224,13 @@ async def test_the_document_shows_which_operations_are_guarded(app: FastAPI) -> 
 
 async def test_open_routes_are_found(app: Application) -> None:
     """The list that a service's own test compares has the marked routes of every kind."""
-    paths = {route.path for route in open_routes(app) if (route.path or "").startswith("/shop")}
-    assert paths == {"/shop/prices", "/shop/open"}
+    assert found(app) == {
+        "GET /shop/prices",
+        "GET /shop/partner-prices",
+        "Mount /shop/open",
+        "Mount /shop/files",
+        "Mount /shop/application",
+    }
 
 
 class TestServiceFromBefore:
@@ -171,7 +249,7 @@ class TestServiceFromBefore:
     async def test_its_routes_stay_open(self, api_client: AsyncClient, app: Application) -> None:
         """An update locks no client out, and the document says the same."""
         for path in GUARDED:
-            expected = {"/shop/me": 401, "/nowhere": 404}.get(path, 200)
+            expected = {"/shop/me": 401, "/shop/profile": 401, "/nowhere": 404}.get(path, 200)
             assert (await api_client.get(path)).status_code == expected
         assert "security" not in app.openapi()["paths"]["/shop/stock"]["get"]
         assert "/shop/stock" in {route.path for route in open_routes(app)}

@@ -1,7 +1,7 @@
 """An OpenID Connect issuer for development and tests, which issues any requested token.
 
-It speaks real HTTP on the loopback interface, from a thread of this process; its keys are made anew
-each time.
+It speaks real HTTP on the loopback interface, from a thread of this process, and creates new keys
+at each start.
 """
 
 import json

@@ -40,8 +40,8 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         logger.error("request failed", status=status, reason=error.detail, exc_info=cause)
     if status in WITHOUT_BODY:
         return Response(status_code=status, headers=error.headers)
-    if status == HTTPStatus.NOT_FOUND and (location := _with_other_slash(request.scope)):
-        return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": location})
+    if status == HTTPStatus.NOT_FOUND and (other := Routes(request.app).other_slash(request.scope)):
+        return redirect(request.scope, other)
     headers = dict(error.headers or {})
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(Routes(request.app).methods(request.scope))
@@ -57,18 +57,15 @@ def _problem(scope: Scope, kind: ProblemKind, detail: object) -> Response:
     return problem_response(scope, kind, details=details)
 
 
-def _with_other_slash(scope: Scope) -> str | None:
-    """Return the path with or without its final slash, if a route has that path.
+def redirect(scope: Scope, path: str) -> Response:
+    """Redirect a request to another path of this service.
 
-    It is not a complete URL: behind a proxy, the service does not know its scheme and host.
+    The location is not a complete URL: behind a proxy, the service does not know its scheme and
+    host.
     """
-    path: str = scope["path"]
-    routes = Routes(scope["app"])
-    other = path.rstrip("/") if path.endswith("/") else f"{path}/"
-    if path.startswith("//") or routes.exists(scope, path) or not routes.exists(scope, other):
-        return None
     query = scope["query_string"].decode("latin-1")
-    return quote(other, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
+    location = quote(path, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
+    return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": location})
 
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:

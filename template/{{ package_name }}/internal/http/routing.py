@@ -9,7 +9,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-PUBLIC: Final = "is_public"
+PUBLIC: Final = "public_endpoint"
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -17,16 +17,19 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 def public(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint as open to every caller.
 
-    Write `@public` below the decorator of the route. An application to mount is marked by a call:
-    `router.mount("/assets", public(StaticFiles(directory="assets")))`.
+    Write `@public` directly below the decorator of the route: a function that wraps a public
+    endpoint is not public itself. An application to mount is marked by a call:
+    `router.mount("/api/v1/assets", public(StaticFiles(directory="assets")))`.
     """
-    setattr(endpoint, PUBLIC, True)
+    # The endpoint, and not True: `functools.wraps` and subclasses copy the attribute.
+    setattr(endpoint, PUBLIC, endpoint)
     return endpoint
 
 
 def is_public(route: RouteContext) -> bool:
     """Return whether `public` marks the endpoint, or the mounted application, of a route."""
-    return getattr(route.endpoint or getattr(route, "app", None), PUBLIC, False)
+    endpoint = route.endpoint or getattr(route, "app", None)
+    return endpoint is not None and getattr(endpoint, PUBLIC, None) is endpoint
 
 
 def body_limit(route: RouteContext | None, default: int) -> int:
@@ -56,6 +59,14 @@ class Routes:
         """Return whether there is a route at a path, for GET or another method."""
         request = {**scope, "path": path, "method": "GET"}
         return any(route.matches(request)[0] is not Match.NONE for route in self._routes)
+
+    def other_slash(self, scope: Scope) -> str | None:
+        """Return the path with or without its final slash, if only that path has a route."""
+        path: str = scope["path"]
+        other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+        if path.startswith("//") or self.exists(scope, path) or not self.exists(scope, other):
+            return None
+        return other
 
     def methods(self, scope: Scope) -> list[str]:
         """Return the methods that the path of a request allows; HEAD comes with GET."""

@@ -31,7 +31,7 @@ class InvalidTokenError(HTTPException):
 
 
 class InsufficientScopeError(HTTPException):
-    """The token is valid, but lacks a permission: the scopes in `scopes`, or a role."""
+    """The token is valid, but does not give a permission: the scopes in `scopes`, or a role."""
 
     def __init__(self, need: str, *, scopes: str = "") -> None:
         wanted = f', scope="{scopes}"' if scopes else ""

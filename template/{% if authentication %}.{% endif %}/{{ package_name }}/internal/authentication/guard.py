@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ..config.service_settings import ServiceSettings
+from ..http.framework_errors import redirect
 from ..http.openapi import Application, problem_responses
 from ..http.problems import ProblemKind, problem_response
 from ..http.routing import Routes, is_public
@@ -33,12 +35,12 @@ class GuardMiddleware:
     """Refuses a request without a valid token, unless its route is public.
 
     This covers endpoints, WebSockets and mounted applications. A path without a route is refused
-    as well, so that nobody can find out without a token which routes exist.
+    as well, so that a kind of route that the guard does not find needs a token too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._routes: Routes | None = None
+        self._cached: Routes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -49,17 +51,30 @@ class GuardMiddleware:
         try:
             await authenticate(connection, await SCHEME(connection))
         except HTTPException as error:
-            await _refuse(error, scope, receive, send)
+            if path := self._public_path(scope):
+                await redirect(scope, path)(scope, receive, send)
+            else:
+                await _refuse(error, scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
         if not guards(resources_of(scope).get(ServiceSettings)):
             return True
-        if self._routes is None:
-            self._routes = Routes(scope["app"])
-        route = self._routes.find(scope)
+        route = self._routes(scope).find(scope)
         return route is not None and is_public(route)
+
+    def _public_path(self, scope: Scope) -> str | None:
+        """Return the path with or without its final slash, if only that one exists and is open."""
+        routes = self._routes(scope)
+        path = routes.other_slash(scope) if scope["type"] == "http" else None
+        route = routes.find({**scope, "path": path}) if path else None
+        return path if route and is_public(route) else None
+
+    def _routes(self, scope: Scope) -> Routes:
+        if self._cached is None:
+            self._cached = Routes(scope["app"])
+        return self._cached
 
 
 async def _refuse(error: HTTPException, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,13 +104,15 @@ def describe(app: Application, document: dict[str, Any]) -> None:
 
 def open_routes(app: Application) -> Iterator[RouteContext]:
     """Give each route that can be called without a token."""
-    operations = app.operations(app.openapi())
-    secured = {_name(route) for route, operation in operations if "security" in operation}
     is_guarded = guards(app.resources.get(ServiceSettings))
     for route in Routes(app):
-        if _name(route) not in secured and (is_public(route) or not is_guarded):
+        dependant: Dependant | None = getattr(route, "dependant", None)
+        if (is_public(route) or not is_guarded) and not _authenticates(dependant):
             yield route
 
 
-def _name(route: RouteContext) -> tuple[str | None, frozenset[str]]:
-    return route.path, frozenset(route.methods or ())
+def _authenticates(dependant: Dependant | None) -> bool:
+    """Return whether an endpoint, or one of its dependencies, requires a token."""
+    if dependant is None:
+        return False
+    return dependant.call is authenticate or any(map(_authenticates, dependant.dependencies))
