@@ -18,7 +18,7 @@ async def test_a_failure_is_logged_once_and_the_wait_grows(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(background.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     monkeypatch.setattr(background, "backoff", lambda seconds: seconds)
     reasons: list[str] = []
     retries = Retries("interrupted", (OSError,), limit=0.5, on_failure=reasons.append)
