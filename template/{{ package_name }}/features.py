@@ -1,4 +1,4 @@
-"""What this service adds of its own: resources, middleware, probes, problems, commands."""
+"""The features that this service adds: resources, middleware, probes, problems and commands."""
 
 from .internal.feature import Feature
 

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
@@ -99,6 +101,42 @@ def test_an_unknown_command_lists_the_known_ones(
     assert ended.value.code == 2
     problem = "there is no command 'recrod'. Choose from: serve, record."
     assert problem in capsys.readouterr().err
+
+
+def test_help_shows_any_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """A percent sign too, which has a meaning for argparse."""
+
+    async def export(_: Resources, form: str = "%d.%m.%y") -> None:
+        """Export, 100 % of it."""
+
+    with pytest.raises(SystemExit) as ended:
+        read_arguments("export", export, ["--help"])
+    assert ended.value.code == 0
+    assert "default: %d.%m.%y" in capsys.readouterr().out
+
+
+def test_standard_output_has_what_the_command_prints_alone() -> None:
+    """Logs go to standard error, so that other programs can read the output."""
+    run = subprocess.run(  # noqa: S603 - this interpreter, and a program from this file
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "1.23\n"
+    assert "command finished" in run.stderr
+
+
+PROGRAM = """
+from orders import __main__ as program, main
+from orders.internal.feature import Feature
+from tests.inside.helpers import settings
+
+async def show(resources):
+    print("1.23")
+
+program.ALL_FEATURES = (Feature(commands={"show": show}),)
+program.working = lambda settings: main.working(settings, features=())
+program.Settings.load = settings
+program.main(["show"])
+"""
 
 
 @pytest.mark.parametrize("arguments", [[], ["serve"]])

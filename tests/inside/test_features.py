@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from fastapi import FastAPI, WebSocket
 from sqlalchemy import text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -80,7 +82,7 @@ async def test_background_work_runs_within_all_resources() -> None:
     """It starts after every `start` and stops before the first of them closes; commands skip it."""
     log: list[str] = []
     features = [
-        Feature(start=opening("one", log), background=opening("sweeper", log)),
+        Feature(start=opening("one", log), background=opening("sweeper", log, WallClock())),
         Feature(start=opening("two", log)),
     ]
     async with serve(create_app(settings(), features=features)):
@@ -89,6 +91,7 @@ async def test_background_work_runs_within_all_resources() -> None:
     log.clear()
     async with working(settings(), features=features) as resources:
         assert resources.find(Application) is None
+        assert resources.find(WallClock) is None
     assert log == ["one opens", "two opens", "two closes", "one closes"]
 
 
@@ -150,6 +153,54 @@ class TestResources:
             assert (await client.get("/now")).json() == "noon"
             app.resources.replace(Clock, StoppedClock())
             assert (await client.get("/now")).json() == "midnight"
+
+    def test_a_replacement_stands_for_the_classes_derived_from_its_type(self) -> None:
+        """A base class of both finds it, and not what is open beside it."""
+
+        class WinterClock(WallClock):
+            pass
+
+        resources = Resources(WinterClock())
+        resources.replace(WallClock, stopped := StoppedClock())  # type: ignore[arg-type]  # a double
+        assert resources.get(Clock) is stopped
+        assert resources.get(WallClock) is stopped
+        assert isinstance(resources.get(WinterClock), WinterClock)
+
+    async def test_an_application_that_is_mounted_finds_them(self) -> None:
+        """FastAPI puts it in the place of the service's application in each request."""
+        mounted, app = FastAPI(), create_app(settings(), features=[])
+        app.resources.add(WallClock())
+        app.mount("/mounted", mounted)
+
+        @mounted.get("/now")
+        async def now(clock: Resource[Clock]) -> str:
+            return clock.now()
+
+        async with serve(app) as client:
+            response = await client.get("/mounted/now")
+        assert (response.status_code, response.json()) == (200, "noon")
+        assert response.headers["X-Request-ID"]
+
+    async def test_a_websocket_finds_them(self) -> None:
+        """In the same way as an endpoint."""
+        app = create_app(settings(), features=[])
+        app.resources.add(WallClock())
+
+        @app.websocket("/now")
+        async def now(websocket: WebSocket, clock: Resource[Clock]) -> None:
+            await websocket.accept()
+            await websocket.send_text(clock.now())
+
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, str]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:  # noqa: ANN401 - as ASGI's
+            sent.append(message)
+
+        await app({"type": "websocket", "path": "/now", "headers": []}, receive, send)
+        assert sent[1]["text"] == "noon"
 
 
 class TestMistakes:

@@ -3,21 +3,24 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from httpx import AsyncClient
 from pydantic import BaseModel, ValidationError
 
 from orders.domain.common.sql_repository_base import SqlRepositoryBase
-from orders.internal.lists import ListSchema, ParameterError
+from orders.internal.http.lists import ListEnvelope, list_query
+from orders.internal.lists import ListQuery, ListSchema, ParameterError
 from orders.main import create_app
 
-from .helpers import settings
+from .helpers import serve, settings
 from tests.harness import check_response
 
 PRODUCTS = "/api/v1/products"
@@ -82,10 +85,17 @@ def test_code_asks_as_clients_do() -> None:
         NOTES.query(sort=["price", "-price"])
 
 
+def test_nothing_is_sorted_by_after_the_id() -> None:
+    """No two items have the same id, so that what follows it changes nothing."""
+    query = NOTES.query(sort=["-text", "-id", "price"])
+    assert [tuple(key) for key in query.order] == [("text", True), ("id", True)]
+
+
 @pytest.mark.parametrize(
     ("query", "location", "message"),
     [
         ("colour=red", "colour", "no such parameter. Use one of: created_at__gt, created_at__gte,"),
+        ("self=1", "self", "no such parameter"),
         ("price__ge=1", "price__ge", "price__gte, price__lt, price__lte, sku, sort, status."),
         ("status=sold", "status.0", "'draft', 'active' or 'retired'"),
         ("sort=sku", "sort.0", "'name', '-name', 'price', '-price', 'id' or '-id'"),
@@ -138,6 +148,68 @@ async def test_a_cursor_of_another_sort_or_filter_is_refused(filled: AsyncClient
         assert problem["errors"][0]["location"] == "query.cursor"
         assert "another sort or other filters" in problem["errors"][0]["message"]
     check_response(await filled.get(PRODUCTS, params={"cursor": cursor}), 422)
+
+
+@dataclass
+class Note:
+    """A note in memory."""
+
+    id: UUID
+    text: str = "buy lamps"
+    price: Decimal | None = None
+    tags: tuple[str, ...] = ()
+    made_at: datetime = datetime.min
+
+
+NoteQuery = Annotated[ListQuery, list_query(NOTES)]
+
+
+def notes_app() -> FastAPI:
+    """Return an application with a list of notes under each customer."""
+    app = create_app(settings())
+
+    @app.get("/customers/{customer}/notes")
+    async def notes(customer: int, query: NoteQuery) -> ListEnvelope[NoteRead]:
+        found = [Note(UUID(int=number)) for number in range(customer, customer + 3)]
+        return ListEnvelope[NoteRead].of(query.page(found))
+
+    return app
+
+
+@pytest.mark.parametrize("root_path", ["", "/shop"])
+async def test_a_cursor_of_another_path_is_refused(root_path: str) -> None:
+    """It would start at an item of another list. The prefix of a proxy does not matter."""
+    app = notes_app()
+    async with serve(app) as client:
+        page = (await client.get("/customers/1/notes?limit=1")).json()["page"]
+    async with serve(app, root_path) as client:
+        query = {"limit": 1, "cursor": page["next_cursor"]}
+        own = await client.get(f"{root_path}/customers/1/notes", params=query)
+        other = await client.get(f"{root_path}/customers/2/notes", params=query)
+    check_response(own, 200, many=True)
+    (error,) = check_response(other, 422)["errors"]
+    assert error["message"].startswith("This cursor is from another list")
+
+
+def test_an_endpoint_may_be_any_callable() -> None:
+    """FastAPI serves instances and partial functions too, and finds lists in dependencies."""
+
+    class Greeting:
+        async def __call__(self, name: str) -> str:
+            return name
+
+    def limits(query: NoteQuery) -> int:
+        return query.limit
+
+    async def show(greeting: str, limit: Annotated[int, Depends(limits)]) -> str:
+        return f"{greeting} {limit}"
+
+    app = create_app(settings())
+    app.get("/greeting")(Greeting())
+    app.get("/partial")(partial(show, "Hello"))
+    paths = app.openapi()["paths"]
+    assert [one["name"] for one in paths["/greeting"]["get"]["parameters"]] == ["name"]
+    assert "price__gte" in {one["name"] for one in paths["/partial"]["get"]["parameters"]}
 
 
 @pytest.mark.parametrize(

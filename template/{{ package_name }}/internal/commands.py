@@ -106,7 +106,8 @@ def _parser(
         is_required = one.default is one.empty
         options: dict[str, Any] = {"type": _reader(one.annotation)}
         if not is_required:
-            options |= {"default": one.default, "help": f"default: {one.default}"}
+            shown = str(one.default).replace("%", "%%")
+            options |= {"default": one.default, "help": f"default: {shown}"}
         if one.kind is one.VAR_POSITIONAL:
             parser.add_argument(one.name, nargs="*", **options)
         elif one.kind is not one.KEYWORD_ONLY:

@@ -80,7 +80,7 @@ class Feature:
     openapi: "Callable[[Application, dict[str, Any]], None] | None" = None
 
     def __post_init__(self) -> None:
-        """Refuse what would fail later, in words that nobody understands then."""
+        """Check the declaration here, because a mistake would fail later and be hard to find."""
         for start in (self.start, self.background):
             if inspect.isasyncgenfunction(start):
                 raise FeatureError(f"{start.__qualname__}: put @asynccontextmanager above it.")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
 T = TypeVar("T")
+
+SERVICE: Final = "service"
+"""Where the scope of a request has the application of the service: `app` may be a mounted one."""
 
 
 class MissingResourceError(LookupError):
@@ -78,7 +82,7 @@ class Resources:
         if class_ in self._by_class:
             raise DuplicateResourceError(
                 f"{giver} gives a second {_name(class_)}, and resources are found by their class. "
-                f"Give it a class of its own: `class Other{class_.__name__}({class_.__name__})`."
+                f"Give it another class: `class Other{class_.__name__}({class_.__name__})`."
             )
         self._by_class[class_] = resource
         self._found.clear()
@@ -89,7 +93,7 @@ class Resources:
         self._found.clear()
 
     def replace(self, type_: TypeForm[T], resource: T) -> None:
-        """Have a type give another resource from now on, whatever features open: for tests."""
+        """Find this resource for a type from now on, even if a feature opens another: for tests."""
         self._replaced[type_] = resource
         self._found.clear()
 
@@ -97,7 +101,10 @@ class Resources:
         classes = self._by_class | self._replaced
         if type_ in classes:
             return type_
-        derived = [one for one in classes if isinstance(type_, type) and issubclass(one, type_)]
+        derived = [one for one in classes if _is_derived(one, type_)]
+        # A replacement also stands for what is open of a class derived from its type.
+        for replaced in [one for one in derived if one in self._replaced]:
+            derived = [one for one in derived if one is replaced or not _is_derived(one, replaced)]
         if len(derived) > 1:
             raise AmbiguousResourceError(
                 f"{_names(derived)} are all of the type {_name(type_)}: ask for one of them."
@@ -106,15 +113,15 @@ class Resources:
 
 
 def resources_of(connection: Mapping[str, Any]) -> Resources:
-    """Return the resources for a request, or for the scope of one."""
-    resources: Resources = connection["app"].resources
+    """Return the resources for a request or WebSocket, or for the scope of one."""
+    resources: Resources = connection[SERVICE].resources
     return resources
 
 
 @cache
-def _finder(type_: Any) -> Callable[[Request], Awaitable[object]]:  # noqa: ANN401 - any type
-    async def find(request: Request) -> object:
-        return resources_of(request).get(type_)
+def _finder(type_: Any) -> Callable[[HTTPConnection], Awaitable[object]]:  # noqa: ANN401 - any type
+    async def find(connection: HTTPConnection) -> object:
+        return resources_of(connection).get(type_)
 
     return find
 
@@ -129,6 +136,10 @@ if TYPE_CHECKING:
     """A resource, asked for in an endpoint or a dependency: `rates: Resource[ExchangeRates]`."""
 else:
     Resource = _Dependency
+
+
+def _is_derived(class_: object, base: object) -> bool:
+    return isinstance(class_, type) and isinstance(base, type) and issubclass(class_, base)
 
 
 def _names(classes: Iterable[object]) -> str:

@@ -20,17 +20,23 @@ QUIET_LOGGERS = ("uvicorn.error",)
 """Loggers that we silence below WARNING because we log the same events ourselves."""
 
 
-def configure_logging(settings: SettingsBase) -> None:
-    """Send all log records of this process, including those of libraries, to standard output."""
+def configure_logging(settings: SettingsBase, *, to_stderr: bool = False) -> None:
+    """Write all log records of this process, including those of libraries, to standard output.
+
+    Args:
+        settings: the level, and whether a terminal shows text.
+        to_stderr: write to standard error, because standard output is for something else.
+    """
+    stream = sys.stderr if to_stderr else sys.stdout
     level = logging.DEBUG if settings.debug else _LEVELS[settings.log_level]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    is_terminal = stream is not None and stream.isatty()
     render = _renderers(readable=is_terminal and settings.environment != "production")
-    output = LogOutput(sys.stdout)
+    output = LogOutput(stream)
     structlog.configure(
         processors=[_Chain([*shared, structlog.processors.StackInfoRenderer(), *render])],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -1,4 +1,4 @@
-"""Standard output for logs: writing never raises an error, and never blocks for long."""
+"""The output for logs: writing never raises an error, and never blocks for long."""
 
 import contextlib
 import json

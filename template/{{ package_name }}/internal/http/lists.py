@@ -1,9 +1,10 @@
 """Lists over HTTP: query parameters that filter and sort, and pages in both directions."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Generic, Self, TypeVar, get_type_hints
+from typing import Any, Generic, Self, TypeVar
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import RouteContext
 from pydantic import BaseModel, ValidationError
@@ -52,7 +53,8 @@ class _ListParameters:
         """Return the query that a request asks for."""
         try:
             values = self._values(request.query_params.multi_items())
-            return self._schema.query(**values)
+            parameters = self._schema.parameters.model_validate(values)
+            return self._schema.query_from(parameters, place=_path(request))
         except ValidationError as error:
             faults = [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
         except ParameterError as error:
@@ -94,14 +96,21 @@ def describe_lists(
 ) -> None:
     """Describe the parameters of lists in an OpenAPI document."""
     for route, operation in operations:
-        for parameters in _lists_of(route.endpoint):
+        for parameters in _lists_of(getattr(route, "dependant", None)):
             described, schemas = parameters.describe()
             document["components"]["schemas"] = schemas | document["components"]["schemas"]
             operation.setdefault("parameters", []).extend(described)
 
 
-def _lists_of(endpoint: Any) -> Iterator[_ListParameters]:  # noqa: ANN401 - any function
-    for hint in get_type_hints(endpoint, include_extras=True).values():
-        for mark in getattr(hint, "__metadata__", ()):
-            if isinstance(dependency := getattr(mark, "dependency", None), _ListParameters):
-                yield dependency
+def _path(request: Request) -> str:
+    """Return the path of a request as this service has it, without the prefix of a proxy."""
+    prefix = request.scope.get("app_root_path", request.scope.get("root_path", ""))
+    path: str = request.scope["path"]
+    return path.removeprefix(prefix)
+
+
+def _lists_of(dependant: Dependant | None) -> Iterator[_ListParameters]:
+    for dependency in dependant.dependencies if dependant else ():
+        if isinstance(dependency.call, _ListParameters):
+            yield dependency.call
+        yield from _lists_of(dependency)

@@ -11,6 +11,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..resources import SERVICE
 from ..utils import new_id
 from .problems import UNHANDLED, ProblemKind, problem_for, problem_response
 from .routing import Routes, body_limit
@@ -136,7 +137,7 @@ class _Request:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (REQUEST_ID, self.id.encode()), *SECURITY_HEADERS]
-            if self.scope["app"].draining:
+            if self.scope[SERVICE].draining:
                 # Send the client's next request to another replica.
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}

@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import RouteContext
+from starlette.types import Receive, Scope, Send
 
 from ..config.service_settings import ServiceSettings
 from ..feature import Feature
-from ..resources import Resources
+from ..resources import SERVICE, Resources
 from .lists import describe_lists
 from .problems import MEDIA_TYPE, Problem, ProblemKind
 from .routing import Routes, body_limit
@@ -46,6 +47,11 @@ class Application(FastAPI):
         self.problems: dict[type[Exception], ProblemKind] = {}
         self.draining = False
         resources.add(self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; an application that is mounted in this one finds it too."""
+        scope[SERVICE] = self
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, with the schema of problems in it."""

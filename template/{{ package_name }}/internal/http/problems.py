@@ -10,6 +10,8 @@ from fastapi import Response
 from pydantic import BaseModel, Field
 from starlette.types import Scope
 
+from ..resources import SERVICE
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -55,7 +57,7 @@ UNHANDLED = ProblemKind(
 
 def problem_for(scope: Scope, error: Exception) -> Response | None:
     """Return the response to an error, or None if no feature defines one."""
-    kinds: Mapping[type[Exception], ProblemKind] = scope["app"].problems
+    kinds: Mapping[type[Exception], ProblemKind] = scope[SERVICE].problems
     for cls in type(error).__mro__:
         if kind := kinds.get(cls):
             urn = getattr(error, "problem_type", "about:blank")

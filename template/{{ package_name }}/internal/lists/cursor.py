@@ -17,7 +17,7 @@ Direction = Literal[">", ">=", "<", "<="]
 
 
 class OtherQueryError(ValueError):
-    """The cursor belongs to a list with another sort or other filters."""
+    """The cursor belongs to another list, or to one with another sort or other filters."""
 
 
 def encode(position: Position, types: tuple[Any, ...], query_hash: str) -> str:

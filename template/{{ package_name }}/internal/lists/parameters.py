@@ -64,10 +64,14 @@ def filters_of(
 
 
 def sort_keys(names: Sequence[str], key: str) -> tuple[SortKey, ...]:
-    """Return the sort keys for names such as `-price`. The last one is `key`, which is unique."""
+    """Return the sort keys for names such as `-price`. The last one is `key`, which is unique.
+
+    Names after `key` change nothing, and are left out.
+    """
     keys = tuple(SortKey(name.removeprefix("-"), name.startswith("-")) for name in names)
-    if any(name == key for name, _ in keys):
-        return keys
+    for count, one in enumerate(keys, start=1):
+        if one.column == key:
+            return keys[:count]
     # In the direction of the column before it, so that one index serves both directions.
     return (*keys, SortKey(key, keys[-1].descending))
 

@@ -82,7 +82,7 @@ class ListSchema:
             f"{self.read.__name__}List", self._filters, self.types, self.sort, self.default_sort
         )
 
-    def query(self, **parameters: object) -> ListQuery:
+    def query(self, /, **parameters: object) -> ListQuery:
         """Return a query, from values that are named as clients name them: `price__gte=10`.
 
         Raises:
@@ -91,8 +91,12 @@ class ListSchema:
         """
         return self.query_from(self.parameters.model_validate(parameters))
 
-    def query_from(self, parameters: Any) -> ListQuery:  # noqa: ANN401 - of the model made above
+    def query_from(self, parameters: Any, *, place: str = "") -> ListQuery:  # noqa: ANN401 - of the model made above
         """Return a query, from an instance of `parameters`.
+
+        Args:
+            parameters: what the client sends.
+            place: where the list is, such as a path. Its cursors are refused in other places.
 
         Raises:
             ParameterError: there is no such parameter, or the cursor cannot be used.
@@ -102,7 +106,7 @@ class ListSchema:
             raise ParameterError(name, f"There is no such parameter. Use one of: {known}.")
         order = sort_keys(parameters.sort, KEY)
         types = tuple(self.types[key.column] for key in order)
-        query_hash = self._hash(parameters)
+        query_hash = self._hash(parameters, place)
         used = [
             _one_value(filter_, value)
             for filter_ in self._filters
@@ -117,10 +121,11 @@ class ListSchema:
             write_cursor=partial(encode, types=types, query_hash=query_hash),
         )
 
-    def _hash(self, parameters: BaseModel) -> str:
+    def _hash(self, parameters: BaseModel, place: str) -> str:
         """Identify the list, its sort and its filters, whichever page of it is asked for."""
         text = parameters.model_dump_json(exclude={"limit", "cursor"}, exclude_none=True)
-        return blake2b(f"{self.read.__name__}{text}".encode(), digest_size=6).hexdigest()
+        whole = f"{place} {self.read.__name__}{text}"
+        return blake2b(whole.encode(errors="backslashreplace"), digest_size=6).hexdigest()
 
 
 def _one_value(filter_: Filter, value: Any) -> tuple[Filter, Any]:  # noqa: ANN401 - any column's
@@ -137,8 +142,8 @@ def _start(cursor: str | None, types: tuple[Any, ...], query_hash: str) -> Posit
         return decode(cursor, types, query_hash)
     except OtherQueryError:
         message = (
-            "This cursor is from a list with another sort or other filters. "
-            "Repeat the parameters of the page that gave it, or leave the cursor out."
+            "This cursor is from another list, or from one with another sort or other filters. "
+            "Repeat the path and the parameters of the page that gave it, or leave the cursor out."
         )
     except ValueError:
         message = (

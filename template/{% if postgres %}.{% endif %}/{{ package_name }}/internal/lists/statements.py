@@ -1,7 +1,7 @@
 """The SELECT that reads a page, built once for each form of query.
 
-SQLAlchemy finds a statement that we keep in its cache at once; one that is built for each request
-it has to compare part by part.
+SQLAlchemy caches the SQL of a statement. It finds it at once for a statement object that we keep,
+but has to compare a new object part by part.
 """
 
 from collections.abc import Mapping
