@@ -199,7 +199,8 @@ class TestResources:
         async def send(message: Any) -> None:  # noqa: ANN401 - as ASGI's
             sent.append(message)
 
-        await app({"type": "websocket", "path": "/now", "headers": []}, receive, send)
+        scope = {"type": "websocket", "path": "/now", "query_string": b"", "headers": []}
+        await app(scope, receive, send)
         assert sent[1]["text"] == "noon"
 
 
