@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any
@@ -36,6 +36,7 @@ class NoteRead(BaseModel):
     made_at: datetime
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOTES = ListSchema(NoteRead, between=("price",), sort=("text", "price", "made_at"))
 
 
@@ -158,7 +159,7 @@ class Note:
     text: str = "buy lamps"
     price: Decimal | None = None
     tags: tuple[str, ...] = ()
-    made_at: datetime = datetime.min
+    made_at: datetime = EPOCH
 
 
 NoteQuery = Annotated[ListQuery, list_query(NOTES)]
