@@ -121,7 +121,7 @@ def names_of(name: str, plural: str = "") -> Names:
 
 
 def check_word(word: str, argument: str) -> None:
-    """Check that a name is valid in Python, databases and URLs.
+    """Check that a name is valid in Python, storage and URLs.
 
     Raises:
         ScaffoldError: it is invalid, or Python or the service already uses it.
