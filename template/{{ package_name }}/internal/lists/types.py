@@ -7,7 +7,15 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, FiniteFloat, NaiveDatetime
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    NaiveDatetime,
+)
 
 
 def _refuse_nul(text: str) -> str:
@@ -16,6 +24,14 @@ def _refuse_nul(text: str) -> str:
     return text
 
 
+def _refuse_number(value: object) -> object:
+    # Pydantic reads a number as seconds since 1970, which the document does not offer.
+    if isinstance(value, str) and not {"-", ":"} & set(value[1:].replace("e-", "")):
+        raise ValueError("send ISO 8601, such as 2026-11-28 or 2026-11-28T09:30:00Z")
+    return value
+
+
+ISO_8601: Final = BeforeValidator(_refuse_number)
 NoNulText = Annotated[
     str, AfterValidator(_refuse_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
 ]
@@ -28,11 +44,11 @@ ACCEPTED: Final[dict[Any, Any]] = {
     float: FiniteFloat,
     Decimal: BoundedDecimal,
     str: NoNulText,
-    datetime: AwareDatetime,
-    AwareDatetime: AwareDatetime,
-    NaiveDatetime: NaiveDatetime,
-    date: date,
-    time: time,
+    datetime: Annotated[AwareDatetime, ISO_8601],
+    AwareDatetime: Annotated[AwareDatetime, ISO_8601],
+    NaiveDatetime: Annotated[NaiveDatetime, ISO_8601],
+    date: Annotated[date, ISO_8601],
+    time: Annotated[time, ISO_8601],
     UUID: UUID,
 }
 """What a client may send for a column of each type."""
