@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from ..resources import SERVICE
 from .problems import UNHANDLED, FieldError, ProblemKind, problem_response
 from .routing import Routes
 
@@ -40,11 +41,12 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         logger.error("request failed", status=status, reason=error.detail, exc_info=cause)
     if status in WITHOUT_BODY:
         return Response(status_code=status, headers=error.headers)
-    if status == HTTPStatus.NOT_FOUND and (other := Routes(request.app).other_slash(request.scope)):
+    routes: Routes = request[SERVICE].served_routes
+    if status == HTTPStatus.NOT_FOUND and (other := routes.other_slash(request.scope)):
         return redirect(request.scope, other)
     headers = dict(error.headers or {})
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(Routes(request.app).methods(request.scope))
+        headers["Allow"] = ", ".join(routes.methods(request.scope))
     return _problem(request.scope, ProblemKind(status, headers=headers), error.detail)
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..resources import SERVICE
 from ..utils import new_id
 from .problems import UNHANDLED, ProblemKind, problem_for, problem_response
-from .routing import Routes, body_limit
+from .routing import body_limit
 
 REQUEST_ID: Final = b"x-request-id"
 ACCEPTABLE_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
@@ -46,7 +46,7 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp, *, max_body_size: int) -> None:
         self.app = app
-        self._limits = BodyLimits(max_body_size)
+        self._max_body_size = max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -57,7 +57,7 @@ class RequestMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request.id)
         try:
-            limit = self._limits.find(scope) if request.has_body else 0
+            limit = self._limit_of(scope) if request.has_body else 0
             if request.declared_size > limit:
                 await problem_response(scope, TOO_LARGE)(scope, receive, request.send)
             elif request.chunked:
@@ -68,6 +68,9 @@ class RequestMiddleware:
             await self._answer(request, error, receive)
         finally:
             request.log()
+
+    def _limit_of(self, scope: Scope) -> int:
+        return body_limit(scope[SERVICE].served_routes.find(scope), self._max_body_size)
 
     async def _answer(self, request: "_Request", error: Exception, receive: Receive) -> None:
         response = problem_for(request.scope, error)
@@ -81,24 +84,6 @@ class RequestMiddleware:
             # The response has started: only a broken connection can tell the client.
             raise error
         await response(request.scope, receive, request.send)
-
-
-class BodyLimits:
-    """The largest body that each route accepts.
-
-    Args:
-        default: bytes, for routes without a limit of their own (`max_body_size=`).
-    """
-
-    def __init__(self, default: int) -> None:
-        self._default = default
-        self._routes: Routes | None = None
-
-    def find(self, scope: Scope) -> int:
-        """Return the limit in bytes for a request."""
-        if self._routes is None:
-            self._routes = Routes(scope["app"])
-        return body_limit(self._routes.find(scope), self._default)
 
 
 class _Request:

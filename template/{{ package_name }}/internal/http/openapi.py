@@ -1,6 +1,7 @@
 """The application object, whose OpenAPI document tells the truth about errors."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from fastapi import FastAPI
@@ -52,6 +53,11 @@ class Application(FastAPI):
         """Serve one request; an application that is mounted in this one finds it too."""
         scope[SERVICE] = self
         await super().__call__(scope, receive, send)
+
+    @cached_property
+    def served_routes(self) -> Routes:
+        """The routes as requests find them, which are those at the first request."""
+        return Routes(self)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, with the schema of problems in it."""

@@ -8,6 +8,8 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..resources import SERVICE
+
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PUBLIC: Final = "public_endpoint"
 
@@ -85,7 +87,7 @@ class HeadMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         is_head = scope["type"] == "http" and scope["method"] == "HEAD"
-        if not is_head or Routes(scope["app"]).find(scope):
+        if not is_head or scope[SERVICE].served_routes.find(scope):
             await self.app(scope, receive, send)
             return
         await self.app({**scope, "method": "GET"}, receive, _without_body(send))

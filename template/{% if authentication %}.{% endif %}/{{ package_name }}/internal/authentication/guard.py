@@ -16,7 +16,7 @@ from ..http.framework_errors import redirect
 from ..http.openapi import Application, problem_responses
 from ..http.problems import ProblemKind, problem_response
 from ..http.routing import Routes, is_public
-from ..resources import resources_of
+from ..resources import SERVICE, resources_of
 from .dependencies import SCHEME, authenticate
 
 SINCE: Final = (1, 4)
@@ -40,7 +40,6 @@ class GuardMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._cached: Routes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -61,20 +60,15 @@ class GuardMiddleware:
     def _is_open(self, scope: Scope) -> bool:
         if not guards(resources_of(scope).get(ServiceSettings)):
             return True
-        route = self._routes(scope).find(scope)
+        route = scope[SERVICE].served_routes.find(scope)
         return route is not None and is_public(route)
 
     def _public_path(self, scope: Scope) -> str | None:
         """Return the path with or without its final slash, if only that one exists and is open."""
-        routes = self._routes(scope)
+        routes: Routes = scope[SERVICE].served_routes
         path = routes.other_slash(scope) if scope["type"] == "http" else None
         route = routes.find({**scope, "path": path}) if path else None
         return path if route and is_public(route) else None
-
-    def _routes(self, scope: Scope) -> Routes:
-        if self._cached is None:
-            self._cached = Routes(scope["app"])
-        return self._cached
 
 
 async def _refuse(error: HTTPException, scope: Scope, receive: Receive, send: Send) -> None:
