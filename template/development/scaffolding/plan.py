@@ -35,6 +35,10 @@ class Removal:
         removed = map(module_of, self.files)
         return any(module == one or module.startswith(f"{one}.") for one in removed)
 
+    def holds_import(self, module: str, name: str) -> bool:
+        """Say whether a module is removed, or the name that is imported from it."""
+        return self.holds(module) or self.holds(f"{module}.{name}".lstrip("."))
+
 
 def plan(copy: Workspace, names: Names, known: Collection[str], lists: Collection[str]) -> Removal:
     """Return what is removed with a domain.
@@ -103,9 +107,8 @@ def _uses(copy: Workspace, removal: Removal, place: str) -> bool:
     for path in copy.paths(place) or copy.paths(f"{place}/**/*.py"):
         if re.search(address_of(removal.names), copy.read(path)):
             return True
-        for _, module, name in imports(copy, path):
-            if removal.holds(module) or removal.holds(f"{module}.{name}".lstrip(".")):
-                return True
+        if any(removal.holds_import(module, name) for _, module, name in imports(copy, path)):
+            return True
     return False
 
 

@@ -106,8 +106,7 @@ def _names_from(text: str, path: str, removal: Removal) -> set[str]:
     """Return the names that a file imports from removed modules."""
 
     def is_gone(origin: str, name: str) -> bool:
-        module = absolute(origin, path)
-        return removal.holds(module) or removal.holds(f"{module}.{name}")
+        return removal.holds_import(absolute(origin, path), name)
 
     return source.names_imported_from(text, is_gone) if text else set()
 
@@ -116,9 +115,8 @@ def _imports(copy: Workspace, removal: Removal, gone: dict[str, set[str]]) -> It
     """Give each place that still imports what is removed."""
     for path in copy.paths("**/*.py"):
         for line, module, name in imports(copy, path):
-            whole = f"{module}.{name}".lstrip(".")
-            if removal.holds(module) or removal.holds(whole) or name in gone.get(module, ()):
-                yield f"{path}:{line}: imports {whole}"
+            if removal.holds_import(module, name) or name in gone.get(module, ()):
+                yield f"{path}:{line}: imports {f'{module}.{name}'.lstrip('.')}"
 
 
 def _next_steps(removal: Removal, features: Sequence[Part]) -> list[str]:
