@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from orders.domain.common.amount import Amount
+from orders.domain.common.field_types import Timestamp
 from orders.domain.common.schema_base import Text, UpdateSchema, WriteSchema
 
 
@@ -110,3 +111,10 @@ def test_the_document_says_what_the_validators_refuse() -> None:
     number, text = fields["amount"]["anyOf"]
     assert (number["minimum"], number["multipleOf"]) == (0, 0.01)
     assert text["pattern"] == r"^[0-9]{1,10}(\.[0-9]{1,2})?$"
+
+
+@pytest.mark.parametrize("number", ["0.5", "-1.5E-3", "20261128"])
+def test_a_number_in_text_is_not_a_timestamp(number: str) -> None:
+    """Pydantic would read it as seconds since 1970."""
+    with pytest.raises(ValidationError, match="ISO 8601"):
+        TypeAdapter(Timestamp).validate_python(number)

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from ...internal.lists.types import Timestamp as IsoTimestamp
 from .schema_base import NOT_BLANK, strip
 
 MILLIONTH: Final = Decimal("0.000001")
@@ -36,5 +37,5 @@ Number = Annotated[
 ]
 """A decimal number with at most 14 digits before the point and six after it, stored exactly."""
 
-Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Timestamp = Annotated[IsoTimestamp, AfterValidator(_in_utc)]
 """A timestamp with an offset from UTC. The offset is not stored."""

@@ -2,8 +2,10 @@
 
 from datetime import date, datetime, time
 from decimal import Decimal
-from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from types import NoneType
+from typing import Any, Final
+
+from ...internal.utils import union_members
 
 WORDS: Final[dict[type, tuple[str, tuple[type, ...]]]] = {
     NoneType: ("null", (NoneType,)),
@@ -25,7 +27,7 @@ def check_json_type(value: object, annotation: Any) -> None:  # noqa: ANN401 - a
         ValueError: Pydantic would read it (`true` and `"1"` as the number 1), and clients would
             come to depend on what the OpenAPI document does not allow.
     """
-    kinds = _kinds(annotation)
+    kinds = union_members(annotation)
     if type(value) in kinds or not all(kind in WORDS for kind in kinds):
         return
     allowed = tuple(json for kind in kinds for json in WORDS[kind][1])
@@ -33,12 +35,3 @@ def check_json_type(value: object, annotation: Any) -> None:  # noqa: ANN401 - a
         return
     words = [WORDS[kind][0] for kind in kinds if kind is not NoneType]
     raise ValueError(f"send {' or '.join(words)}")
-
-
-def _kinds(annotation: Any) -> list[Any]:  # noqa: ANN401 - any type form
-    """Return the members of a union, without their annotations."""
-    if get_origin(annotation) is Annotated:
-        return _kinds(get_args(annotation)[0])
-    if get_origin(annotation) in {Union, UnionType}:
-        return [kind for member in get_args(annotation) for kind in _kinds(member)]
-    return [annotation]

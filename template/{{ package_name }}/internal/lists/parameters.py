@@ -30,7 +30,8 @@ SORT_RULES: Final = (
     Field(
         min_length=1,
         max_length=3,
-        description="Columns to sort by, the most important first; `-` reverses one.",
+        description="Columns to sort by, the most important first, each once; `-` reverses one.",
+        json_schema_extra={"uniqueItems": True},
     ),
     AfterValidator(_refuse_twice),
 )

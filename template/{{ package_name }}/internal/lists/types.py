@@ -1,10 +1,11 @@
 """The types of columns that a list can be filtered and sorted by."""
 
+import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, Final, Literal, get_origin
 from uuid import UUID
 
 from pydantic import (
@@ -15,7 +16,12 @@ from pydantic import (
     Field,
     FiniteFloat,
     NaiveDatetime,
+    WithJsonSchema,
 )
+
+from ..utils import union_members
+
+DECIMAL: Final = r"[+-]?[0-9]{1,100}(\.[0-9]{1,100})?([Ee][+-]?[0-9]{1,2})?"
 
 
 def _refuse_nul(text: str) -> str:
@@ -25,30 +31,45 @@ def _refuse_nul(text: str) -> str:
 
 
 def _refuse_number(value: object) -> object:
-    # Pydantic reads a number as seconds since 1970, which the document does not offer.
-    if isinstance(value, str) and not {"-", ":"} & set(value[1:].replace("e-", "")):
-        raise ValueError("send ISO 8601, such as 2026-11-28 or 2026-11-28T09:30:00Z")
+    """Refuse what Pydantic reads as seconds since 1970: the OpenAPI document asks for ISO 8601."""
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return value
+        raise ValueError("send a timestamp in ISO 8601, such as 2026-11-28T09:30:00Z")
     return value
 
 
-ISO_8601: Final = BeforeValidator(_refuse_number)
+def _refuse_other_decimals(value: object) -> object:
+    """Refuse NaN, infinity, and numbers too long for PostgreSQL."""
+    if isinstance(value, str) and not re.fullmatch(DECIMAL, value):
+        raise ValueError("send a decimal number, such as 12.50, of at most 100 digits")
+    return value
+
+
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_refuse_number)]
 NoNulText = Annotated[
     str, AfterValidator(_refuse_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
 ]
 BigInt = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
-BoundedDecimal = Annotated[Decimal, Field(max_digits=100, decimal_places=50)]
+DecimalText = Annotated[
+    Decimal,
+    BeforeValidator(_refuse_other_decimals),
+    WithJsonSchema({"type": "string", "format": "decimal", "pattern": f"^{DECIMAL}$"}),
+]
 
 ACCEPTED: Final[dict[Any, Any]] = {
     bool: bool,
     int: BigInt,
     float: FiniteFloat,
-    Decimal: BoundedDecimal,
+    Decimal: DecimalText,
     str: NoNulText,
-    datetime: Annotated[AwareDatetime, ISO_8601],
-    AwareDatetime: Annotated[AwareDatetime, ISO_8601],
-    NaiveDatetime: Annotated[NaiveDatetime, ISO_8601],
-    date: Annotated[date, ISO_8601],
-    time: Annotated[time, ISO_8601],
+    datetime: Timestamp,
+    AwareDatetime: Timestamp,
+    NaiveDatetime: NaiveDatetime,
+    date: date,
+    time: time,
     UUID: UUID,
 }
 """What a client may send for a column of each type."""
@@ -66,7 +87,8 @@ def column_type(read: type[BaseModel], column: str) -> Any:  # noqa: ANN401 - an
     if column not in read.model_fields:
         known = ", ".join(read.model_fields)
         raise TypeError(f"{read.__name__} has no field {column!r}: use one of {known}")
-    kinds = [kind for kind in _kinds(read.model_fields[column].annotation) if kind is not NoneType]
+    members = union_members(read.model_fields[column].annotation)
+    kinds = [kind for kind in members if kind is not NoneType]
     if len(kinds) == 1 and (kinds[0] in ACCEPTED or _is_choice(kinds[0])):
         return kinds[0]
     raise TypeError(
@@ -87,12 +109,3 @@ def checked_type(kind: Any) -> Any:  # noqa: ANN401 - any type form
 
 def _is_choice(kind: Any) -> bool:  # noqa: ANN401 - any type form
     return get_origin(kind) is Literal or (isinstance(kind, type) and issubclass(kind, Enum))
-
-
-def _kinds(annotation: Any) -> list[Any]:  # noqa: ANN401 - any type form
-    """Return the members of a union, without their annotations."""
-    if get_origin(annotation) is Annotated:
-        return _kinds(get_args(annotation)[0])
-    if get_origin(annotation) in {Union, UnionType}:
-        return [kind for member in get_args(annotation) for kind in _kinds(member)]
-    return [annotation]
