@@ -1,4 +1,4 @@
-"""PostgreSQL: sessions, transactions, errors, migrations."""
+"""PostgreSQL: sessions, readers, errors, migrations."""
 
 from .errors import (
     CheckViolation,
@@ -15,7 +15,9 @@ from .errors import (
 from .feature import FEATURE
 from .orm_session import SessionClosedError
 from .pool_guard import ReadOnlyError
-from .session import Database, Session, repeat_on_conflict
+from .reader import DatabaseReader
+from .row_layout import UnreadableStatementError
+from .session import Database, PrimaryReader, Reader, Session, repeat_on_conflict
 from .session_manager import DatabaseSessionManager
 
 __all__ = [
@@ -23,16 +25,20 @@ __all__ = [
     "CheckViolation",
     "Database",
     "DatabaseError",
+    "DatabaseReader",
     "DatabaseSessionManager",
     "DatabaseUnavailable",
     "ForeignKeyViolation",
     "NotNullViolation",
+    "PrimaryReader",
     "ReadOnlyError",
+    "Reader",
     "Session",
     "SessionClosedError",
     "StatementTimeout",
     "TransactionConflict",
     "UniqueViolation",
+    "UnreadableStatementError",
     "UnstorableValue",
     "database_errors",
     "repeat_on_conflict",

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import count
 from time import monotonic
 from typing import Any, Final, Literal
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from .database_url import connect_arguments
@@ -18,6 +20,12 @@ READ_ONLY: Final = "SET default_transaction_read_only = on"
 BEGIN: Final = "BEGIN; RESET default_transaction_read_only; COMMIT; BEGIN"
 """Begins a transaction in the server's own mode: a standby stays read-only."""
 
+KEPT_STATEMENTS: Final = 100
+"""Prepared statements that each connection keeps for readers."""
+
+NUMBERS: Final = count()
+"""Numbers for the names of prepared statements."""
+
 Isolation = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]
 
 
@@ -26,6 +34,33 @@ class PooledConnection(asyncpg.Connection):
 
     begun = 0.0
     """When the current writing transaction began."""
+
+    _read_statements: "dict[str, PreparedStatement[asyncpg.Record]] | None" = None
+    _statements_since = 0.0
+
+    async def prepared(
+        self, sql: str, outdated: float
+    ) -> "PreparedStatement[asyncpg.Record]":
+        """Return a prepared statement. The server keeps the last ones that were used.
+
+        Args:
+            sql: of the statement.
+            outdated: when statements that were prepared before became invalid.
+        """
+        statements = self._read_statements
+        if statements is None or self._statements_since < outdated:
+            if statements:
+                await self.reload_schema_state()
+            statements = self._read_statements = {}
+            self._statements_since = monotonic()
+        statement = statements.pop(sql, None)
+        if statement is None:
+            # With a name, or else the server would parse and plan it each time.
+            statement = await self.prepare(sql, name=f"read_{next(NUMBERS)}")
+            if len(statements) >= KEPT_STATEMENTS:
+                del statements[next(iter(statements))]
+        statements[sql] = statement
+        return statement
 
     def transaction(
         self,

@@ -135,9 +135,9 @@ def translate(error: Exception) -> DatabaseError | None:
     return None
 
 
-def is_stale(error: Exception) -> bool:
+def is_stale(error: BaseException | None) -> bool:
     """Return whether a migration invalidated a prepared statement."""
-    return _is_stale(_cause(error))
+    return error is not None and _is_stale(_cause(error))
 
 
 def _is_stale(cause: BaseException) -> bool:
@@ -146,7 +146,7 @@ def _is_stale(cause: BaseException) -> bool:
     return isinstance(cause, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError)
 
 
-def _cause(error: Exception) -> BaseException:
+def _cause(error: BaseException) -> BaseException:
     """Return the driver's error, which SQLAlchemy keeps in `orig` or only as a cause."""
     cause: BaseException = error
     if isinstance(error, DBAPIError) and error.orig is not None:

@@ -1,12 +1,14 @@
 """Keeps a pool from handing out connections that are closed, silent or read-only."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final
 
 import asyncpg
 import structlog
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,6 +24,9 @@ silently."""
 
 DISTRUST_INTERVAL: Final = 1.0
 """Shortest time in seconds between two replacements of the whole pool."""
+
+UNTESTED: Final = "untested"
+"""Marks an idle connection that was handed out before its test."""
 
 logger = structlog.get_logger(__name__)
 
@@ -44,6 +49,7 @@ class PoolGuard:
         self._idle_limit = idle_limit
         self._transaction_limit = transaction_limit
         self._distrusted = 0.0
+        self._defers_tests = False
 
     def watch(self, engine: AsyncEngine) -> None:
         """Guard the connections of an engine."""
@@ -52,6 +58,34 @@ class PoolGuard:
         event.listen(engine.sync_engine, "checkout", self._check)
         event.listen(engine.sync_engine, "handle_error", self._judge)
 
+    @contextmanager
+    def deferring_tests(self) -> Iterator[None]:
+        """Hand out idle connections untested, because the caller cannot wait: see `needs_test`."""
+        self._defers_tests = True
+        try:
+            yield
+        finally:
+            self._defers_tests = False
+
+    def needs_test(self, connection: Connection) -> bool:
+        """Say whether a connection was handed out untested."""
+        return bool(connection.info.pop(UNTESTED, False))
+
+    async def meaning_of(self, error: Exception, driver: asyncpg.Connection) -> Exception:
+        """Return what to raise for an error of a statement that ran directly on the driver."""
+        if isinstance(error, TimeoutError):
+            if await answers(driver):
+                return StatementTimeout("the statement exceeded its time limit")
+            self.distrust("the server does not answer")
+            return DatabaseUnavailable("the server did not answer in time")
+        meaning = translate(error)
+        if isinstance(meaning, ReadOnlyServer):
+            return ReadOnlyError()
+        if driver.is_closed():
+            self.distrust("a connection was lost")
+            return meaning or DatabaseUnavailable("the connection was lost")
+        return meaning or error
+
     def _check(self, connection: Any, record: Any, _proxy: object) -> None:  # noqa: ANN401
         """Refuse a broken connection before use; SQLAlchemy then opens another one."""
         driver: asyncpg.Connection = connection.driver_connection
@@ -59,8 +93,11 @@ class PoolGuard:
         if driver.is_closed():
             raise DisconnectionError
         idle = monotonic() - record.info.get("returned", monotonic())
-        if idle > self._idle_limit and not connection.run_async(_answers):
-            self._distrust("a connection is silent")
+        if idle > self._idle_limit:
+            if self._defers_tests:
+                record.info[UNTESTED] = True
+            elif not connection.run_async(answers):
+                self.distrust("a connection is silent")
         if record.info["opened"] < self._distrusted:
             driver.terminate()
             raise DisconnectionError
@@ -80,20 +117,20 @@ class PoolGuard:
         elif isinstance(translate(context.original_exception), ReadOnlyServer):  # type: ignore[arg-type]
             if connection.get_execution_options().get("reads_only"):
                 raise ReadOnlyError from None
-            self._distrust("the server accepts no writes")
+            self.distrust("the server accepts no writes")
             context.is_disconnect = True
             context.invalidate_pool_on_disconnect = False
 
     def _judge_timeout(self, context: ExceptionContext, connection: Any) -> None:  # noqa: ANN401
         # SQLAlchemy does not translate the TimeoutError of the driver's command timeout.
-        if connection is not None and connection.run_async(_answers):
+        if connection is not None and connection.run_async(answers):
             raise StatementTimeout("the statement exceeded its time limit") from None
-        self._distrust("the server does not answer")
+        self.distrust("the server does not answer")
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
         raise DatabaseUnavailable("the server did not answer in time") from None
 
-    def _distrust(self, reason: str) -> None:
+    def distrust(self, reason: str) -> None:
         """Have every connection that was opened before now replaced at its next use."""
         if monotonic() - self._distrusted > DISTRUST_INTERVAL:
             self._distrusted = monotonic()
@@ -109,7 +146,7 @@ def _returned(_connection: object, record: Any) -> None:  # noqa: ANN401 - a poo
     record.info["returned"] = monotonic()
 
 
-async def _answers(connection: asyncpg.Connection) -> bool:
+async def answers(connection: asyncpg.Connection) -> bool:
     """Return whether the server answers on a connection; close the connection if not."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT):

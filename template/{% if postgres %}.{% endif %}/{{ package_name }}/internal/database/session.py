@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..resources import resources_of
 from .errors import DatabaseError, TransactionConflict
 from .orm_session import SessionClosedError
+from .reader import DatabaseReader
 from .session_manager import DatabaseSessionManager
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,6 +46,19 @@ async def request_session(request: Request) -> AsyncIterator[AsyncSession]:
 # sees. `scope="function"` makes FastAPI leave the dependency at that moment.
 Session = Annotated[AsyncSession, Depends(request_session, scope="function")]
 
+
+async def request_reader(request: Request) -> DatabaseReader:
+    """Return the reader, for queries."""
+    return resources_of(request).get(DatabaseSessionManager).reader
+
+
+async def primary_reader(request: Request) -> DatabaseReader:
+    """Return a reader that sees everything that is committed."""
+    return resources_of(request).get(DatabaseSessionManager).reader.primary
+
+
+Reader = Annotated[DatabaseReader, Depends(request_reader)]
+PrimaryReader = Annotated[DatabaseReader, Depends(primary_reader)]
 Database = Annotated[DatabaseSessionManager, Depends(request_database)]
 
 

@@ -9,12 +9,14 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from ..feature import StartError
+from .direct import DirectConnections
 from .engine import PooledConnection, connect, engine_of
 from .errors import DatabaseUnavailable, database_errors
 from .fair_pool import FairPool
 from .orm_session import AsyncBlockSession, BlockSession, ReadingSession, SessionClosedError
 from .pool_guard import PoolGuard, ReadOnlyError
 from .pooler import refuse_shared_sessions
+from .reader import DatabaseReader
 from .settings import DatabaseSettings
 
 __all__ = ["DatabaseSessionManager", "NotInitialisedError", "ReadOnlyError", "SessionClosedError"]
@@ -33,6 +35,7 @@ class DatabaseSessionManager:
         self._writing: async_sessionmaker[AsyncSession] | None = None
         self._reading: async_sessionmaker[AsyncSession] | None = None
         self._snapshots: async_sessionmaker[AsyncSession] | None = None
+        self._reader: DatabaseReader | None = None
 
     @classmethod
     def from_settings(cls, settings: DatabaseSettings) -> Self:
@@ -96,9 +99,10 @@ class DatabaseSessionManager:
             server_settings={**(server_settings or {}), "default_transaction_read_only": "on"},
             connection_class=PooledConnection,
         )
+        guard = options.pop("guard", None) or PoolGuard()
         engine = engine_of(
             connector,
-            options.pop("guard", None) or PoolGuard(),
+            guard,
             isolation_level="AUTOCOMMIT",
             execution_options={"reads_only": True},
             poolclass=FairPool,
@@ -112,6 +116,14 @@ class DatabaseSessionManager:
         self._writing = _sessions(self._engine, BlockSession)
         self._reading = _sessions(engine, ReadingSession)
         self._snapshots = _sessions(snapshots, BlockSession)
+        self._reader = DatabaseReader(DirectConnections(engine, guard))
+
+    @property
+    def reader(self) -> DatabaseReader:
+        """Runs queries without a session, on the connections of the same pool."""
+        if self._reader is None:
+            raise NotInitialisedError
+        return self._reader
 
     async def check(self) -> None:
         """Raise an error if the database can never be used. It may be unavailable for now.
@@ -131,7 +143,7 @@ class DatabaseSessionManager:
     async def close(self) -> None:
         """Close all connections. `init` may be called again. A second `close` has no effect."""
         engine, self._engine = self._engine, None
-        self._writing = self._reading = self._snapshots = None
+        self._writing = self._reading = self._snapshots = self._reader = None
         if engine is not None:
             await engine.dispose()
 

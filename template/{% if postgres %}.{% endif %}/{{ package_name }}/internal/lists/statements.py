@@ -4,9 +4,9 @@ SQLAlchemy caches the SQL of a statement. It finds it at once for a statement ob
 but has to compare a new object part by part.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     ARRAY,
@@ -14,18 +14,27 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Integer,
+    Label,
     Numeric,
     Select,
     and_,
     any_,
     bindparam,
+    inspect,
     or_,
     select,
     tuple_,
 )
+from sqlalchemy.orm import Mapper
 from sqlalchemy.types import TypeEngine
 
 from .query import Filter, ListQuery, Operator, SortKey
+
+Anything = tuple[Any, ...]
+"""The types of the columns of any statement."""
+
+KEPT_FORMS: Final = 1024
+"""Forms of query that are kept for each list."""
 
 ESCAPES = str.maketrans({character: f"\\{character}" for character in r"\%_"})
 
@@ -50,15 +59,28 @@ class _Key(NamedTuple):
     is_null: bool
 
 
-def page_statement(model: type[Any], query: ListQuery) -> Select[tuple[Any]]:
-    """Return the statement that reads a page of `model`, and one row more."""
+_statements = WeakKeyDictionary[Any, dict[_Form, Select[*Anything]]]()
+
+
+def page_statement(source: type[Any] | Select[*Anything], query: ListQuery) -> Select[*Anything]:
+    """Return the statement that reads a page, and one row more.
+
+    Args:
+        source: the model of the list, or a statement that selects the whole list in any order.
+        query: what to filter and to sort by, and where the page is.
+    """
     start = query.start
     if start is None:
         form = _Form(query.filters, query.read_order, None, inclusive=False)
     else:
         nulls = tuple(value is None for value in start.values)
         form = _Form(query.filters, query.read_order, nulls, start.inclusive)
-    return _statement(model, form)  # type: ignore[arg-type]  # mypy: is a class hashable?
+    forms = _statements.setdefault(source, {})
+    if form not in forms:
+        if len(forms) >= KEPT_FORMS:
+            forms.clear()
+        forms[form] = _statement(source, form)
+    return forms[form]
 
 
 def page_values(query: ListQuery) -> Mapping[str, Any]:
@@ -74,19 +96,47 @@ def page_values(query: ListQuery) -> Mapping[str, Any]:
     return values
 
 
-@lru_cache(maxsize=1024)
-def _statement(model: type[Any], form: _Form) -> Select[tuple[Any]]:
-    conditions = [_condition(getattr(model, filter_.column), filter_) for filter_ in form.filters]
+def _statement(source: type[Any] | Select[*Anything], form: _Form) -> Select[*Anything]:
+    statement = source if isinstance(source, Select) else select(source)
+    columns = _columns(statement)
+    conditions = [_condition(columns(filter_.column), filter_) for filter_ in form.filters]
     if form.nulls is not None:
         keys = [
-            _key(model, key, is_null=is_null)
+            _key(columns(key.column), key, is_null=is_null)
             for key, is_null in zip(form.order, form.nulls, strict=True)
         ]
         conditions.append(_beyond(keys, inclusive=form.inclusive))
-    columns = [(getattr(model, key.column), key.descending) for key in form.order]
-    order = [column.desc() if descending else column.asc() for column, descending in columns]
+    columns_in_order = [(columns(key.column), key.descending) for key in form.order]
+    order = [column.desc() if descending else column.asc() for column, descending in columns_in_order]
     limit = bindparam("limit", type_=Integer)
-    return select(model).where(*conditions).order_by(*order).limit(limit)
+    return statement.where(*conditions).order_by(None).order_by(*order).limit(limit)
+
+
+def _columns(statement: Select[*Anything]) -> Callable[[str], Any]:
+    """Return a function that finds the column of a list by its name, in what is selected."""
+    parts = statement.column_descriptions
+
+    def find(name: str) -> Any:  # noqa: ANN401 - a column
+        for part in parts:
+            expression = part["expr"]
+            if mapper := mapper_of(expression):
+                if name in mapper.column_attrs:
+                    return getattr(expression, name)
+            elif part["name"] == name:
+                return expression.element if isinstance(expression, Label) else expression
+        raise TypeError(f"the statement of a list selects no column {name!r}: label one so")
+
+    return find
+
+
+def mapper_of(expression: object) -> Mapper[Any] | None:
+    """Return the mapper of a mapped class, or of an alias of one; None for anything else."""
+    inspected: Any = inspect(expression, raiseerr=False)
+    for kind in ("is_mapper", "is_aliased_class"):
+        if getattr(inspected, kind, False):
+            mapper: Mapper[Any] = inspected.mapper
+            return mapper
+    return None
 
 
 def _condition(column: Any, filter_: Filter) -> ColumnElement[bool]:  # noqa: ANN401 - any column
@@ -153,10 +203,11 @@ def _compare(
     return condition
 
 
-def _key(model: type[Any], key: SortKey, *, is_null: bool) -> _Key:
-    column = getattr(model, key.column)
+def _key(column: Any, key: SortKey, *, is_null: bool) -> _Key:  # noqa: ANN401 - any column
     value: BindParameter[Any] = bindparam(_position_name(key), type_=_bound_type(column.type))
-    return _Key(column, value, key.descending, column.nullable, is_null)
+    # What has no column of its own, such as the result of a function, may be null.
+    nullable = getattr(column, "nullable", True)
+    return _Key(column, value, key.descending, nullable, is_null)
 
 
 def _position_name(key: SortKey) -> str:

@@ -1,0 +1,119 @@
+"""Reads: rows of the database become the schemas of responses, without a session between."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar, overload
+
+from pydantic import BaseModel
+from sqlalchemy import Executable, Select
+from sqlalchemy.exc import MultipleResultsFound, NoResultFound
+
+from ..lists import ListPage, ListQuery
+from ..lists.statements import page_statement, page_values
+from .direct import DirectConnections, Query
+
+Schema = TypeVar("Schema", bound=BaseModel)
+Value = TypeVar("Value")
+Values = Mapping[str, Any]
+"""The values of a statement's parameters, by name."""
+
+BATCH: Final = 500
+"""Rows that a stream fetches at a time."""
+
+
+class DatabaseReader:
+    """Runs queries, each in its own snapshot. The server refuses to write.
+
+    It belongs to no request or transaction: it may be used from any task, also after the response.
+    A query does not see what an open session has not committed yet.
+    """
+
+    def __init__(self, connections: DirectConnections) -> None:
+        self._connections = connections
+
+    @property
+    def primary(self) -> "DatabaseReader":
+        """A reader that sees what is committed so far, where this one may read from a replica."""
+        return self
+
+    async def one_or_none(
+        self, statement: Executable, schema: type[Schema], values: Values | None = None
+    ) -> Schema | None:
+        """Return the row of a query, or None if there is none.
+
+        Args:
+            statement: a `select()`. What it selects is named as the fields of the schema.
+            schema: what a row becomes.
+            values: the values of the statement's parameters (`bindparam`).
+
+        Raises:
+            MultipleResultsFound: there is more than one.
+            DatabaseError: a subclass for each kind of error.
+            UnreadableStatementError: the statement does not fit the schema.
+        """
+        rows = await self.all(statement, schema, values)
+        if len(rows) > 1:
+            raise MultipleResultsFound("Multiple rows were found when one or none was required")
+        return rows[0] if rows else None
+
+    async def one(
+        self, statement: Executable, schema: type[Schema], values: Values | None = None
+    ) -> Schema:
+        """Return the only row of a query.
+
+        Raises:
+            NoResultFound: there is none.
+            MultipleResultsFound: there is more than one.
+        """
+        row = await self.one_or_none(statement, schema, values)
+        if row is None:
+            raise NoResultFound("No row was found when one was required")
+        return row
+
+    async def all(
+        self, statement: Executable, schema: type[Schema], values: Values | None = None
+    ) -> list[Schema]:
+        """Return all rows of a query."""
+        return await self._fetch(Query(statement, values, schema))
+
+    @overload
+    async def scalar(
+        self, statement: Select[Value], values: Values | None = None
+    ) -> Value | None: ...
+
+    @overload
+    async def scalar(self, statement: Executable, values: Values | None = None) -> Any: ...  # noqa: ANN401 - of any column
+
+    async def scalar(self, statement: Executable, values: Values | None = None) -> Any:
+        """Return the first column of the first row, or None if there is no row."""
+        found = await self._fetch(Query(statement, values, None))
+        return found[0] if found else None
+
+    async def page(
+        self, statement: Select[*tuple[Any, ...]], schema: type[Schema], query: ListQuery
+    ) -> ListPage[Schema]:
+        """Return the page of a list that a client asks for.
+
+        Args:
+            statement: selects the whole list, in any order. Keep it in a constant: then its pages
+                are compiled once.
+            schema: what a row becomes: the schema of the list.
+            query: the filters, the sort and the place of the page.
+        """
+        found = await self.all(page_statement(statement, query), schema, page_values(query))
+        return query.page(found)
+
+    @asynccontextmanager
+    async def stream(
+        self, statement: Executable, schema: type[Schema], values: Values | None = None
+    ) -> AsyncIterator[AsyncIterator[Schema]]:
+        """Read the rows of a query in batches, with a cursor of the server, until the block ends.
+
+        It holds a connection of the pool meanwhile. In the generator of a response's body, it
+        lives as long as the response.
+        """
+        async with self._connections.stream(Query(statement, values, schema), BATCH) as rows:
+            yield rows
+
+    async def _fetch(self, query: Query) -> list[Any]:
+        return await self._connections.fetch(query)
