@@ -4,12 +4,14 @@ SQLAlchemy compiles a statement and binds its values, in its own cache. We send 
 SQLAlchemy would cross a greenlet for each round trip.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+import asyncpg
+from asyncpg.cursor import Cursor
 from asyncpg.prepared_stmt import PreparedStatement
 from pydantic import BaseModel
 from sqlalchemy import Compiled, Connection, Executable, event
@@ -23,6 +25,8 @@ from .errors import TransactionConflict, database_errors, is_stale
 from .orm_session import SessionClosedError
 from .pool_guard import PoolGuard, answers
 from .row_layout import Layout, RowReader, layout_of
+
+Result = TypeVar("Result")
 
 DIRECTLY: Final = "read_directly"
 """The execution option of statements that this module sends itself."""
@@ -73,8 +77,14 @@ class DirectConnections:
 
     async def _fetch(self, query: Query) -> list[Any]:
         async with self._connected() as connection:
-            prepared, call, read = await self._prepare(connection, query)
-            return [read(record) for record in await prepared.fetch(*call.values)]
+            records, read = await self._guarded(connection, self._records(connection, query))
+        return [read(record) for record in records]
+
+    async def _records(
+        self, connection: Connection, query: Query
+    ) -> tuple[list[asyncpg.Record], RowReader]:
+        prepared, call, read = await self._prepare(connection, query)
+        return await prepared.fetch(*call.values), read
 
     @asynccontextmanager
     async def stream(self, query: Query, batch: int) -> AsyncIterator[AsyncIterator[Any]]:
@@ -82,31 +92,48 @@ class DirectConnections:
         is_open = True
 
         async def rows() -> AsyncIterator[Any]:
-            while records := await cursor.fetch(batch):
+            while True:
+                if not is_open:
+                    raise SessionClosedError
+                records = await self._guarded(connection, cursor.fetch(batch))
+                if not records:
+                    return
                 for record in records:
                     yield read(record)
-                    if not is_open:
-                        raise SessionClosedError
 
         async with self._connected() as connection:
             driver = _driver(connection)
-            async with driver.transaction(isolation="repeatable_read", readonly=True):
-                prepared, call, read = await self._prepare(connection, query)
-                cursor = await prepared.cursor(*call.values)
-                try:
-                    yield rows()
-                finally:
-                    is_open = False
+            transaction = driver.transaction(isolation="repeatable_read", readonly=True)
+            await self._guarded(connection, transaction.start())
+            try:
+                cursor, read = await self._guarded(connection, self._cursor(connection, query))
+                yield rows()
+            finally:
+                is_open = False
+                if not connection.invalidated:
+                    await self._guarded(connection, transaction.rollback())
+
+    async def _cursor(
+        self, connection: Connection, query: Query
+    ) -> "tuple[Cursor[Any], RowReader]":
+        prepared, call, read = await self._prepare(connection, query)
+        return await prepared.cursor(*call.values), read
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
-        """Lend a connection; raise the errors of sessions for those of the driver."""
         with database_errors():
             connection = await self._connect()
-        driver = _driver(connection)
         try:
             yield connection
+        finally:
+            connection.close()
+
+    async def _guarded(self, connection: Connection, work: Awaitable[Result]) -> Result:
+        """Wait for the driver, and raise the errors of sessions for its errors."""
+        try:
+            return await work
         except Exception as error:
+            driver = _driver(connection)
             meaning = await self._guard.meaning_of(error, driver)
             if driver.is_closed():
                 connection.invalidate()
@@ -119,30 +146,35 @@ class DirectConnections:
         except BaseException:  # cancelled: the server may still be busy with the statement
             connection.invalidate()
             raise
-        finally:
-            connection.close()
 
     async def _connect(self) -> Connection:
         """Take a connection: at once if one is free, or after waiting for it."""
-        if self._pool.checkedin():
-            try:
-                with self._guard.deferring_tests():
-                    connection = self._engine.connect()
-            except MissingGreenlet:
-                pass  # it has to be replaced, which takes time
-            else:
-                if await self._passes_test(connection):
-                    return connection
+        connection = self._free_connection()
+        if connection is not None:
+            if not self._guard.needs_test(connection) or await self._answers(connection):
+                return connection
+            self._guard.distrust("a connection is silent")
         waited = await self._async_engine.connect()
         return cast("Connection", waited.sync_connection)
 
-    async def _passes_test(self, connection: Connection) -> bool:
-        if not self._guard.needs_test(connection) or await answers(_driver(connection)):
-            return True
-        self._guard.distrust("a connection is silent")
-        connection.invalidate()
-        connection.close()
-        return False
+    def _free_connection(self) -> Connection | None:
+        if self._pool.checkedin():
+            try:
+                with self._guard.deferring_tests():
+                    return self._engine.connect()
+            except MissingGreenlet:
+                pass  # it has to be replaced, which takes time
+        return None
+
+    async def _answers(self, connection: Connection) -> bool:
+        is_healthy = False
+        try:
+            is_healthy = await answers(_driver(connection))
+        finally:
+            if not is_healthy:
+                connection.invalidate()
+                connection.close()
+        return is_healthy
 
     async def _prepare(
         self, connection: Connection, query: Query
@@ -151,15 +183,16 @@ class DirectConnections:
         statement = query.statement
         while True:
             call = self._compile(connection, statement, query.values)
-            prepared = await driver.prepared(call.sql, self._outdated)
             layouts = self._layouts.setdefault(call.compiled, {})
             layout = layouts.get(query.schema)
-            if layout is None:
-                columns = prepared.get_attributes()
-                layout = layout_of(statement, query.schema, columns, connection.dialect)
-                layouts[query.schema] = layout
-            if layout.read is not None:
-                return prepared, call, layout.read
+            if layout is None or layout.read is not None:
+                prepared = await driver.prepared(call.sql, self._outdated)
+                if layout is None:
+                    columns = prepared.get_attributes()
+                    layout = layout_of(statement, query.schema, columns, connection.dialect)
+                    layouts[query.schema] = layout
+                if layout.read is not None:
+                    return prepared, call, layout.read
             statement = layout.instead(statement)
 
     def _compile(

@@ -1,6 +1,6 @@
 """Engines and connections on asyncpg, which read a database's URL as libpq does."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from itertools import count
 from time import monotonic
@@ -38,9 +38,7 @@ class PooledConnection(asyncpg.Connection):
     _read_statements: "dict[str, PreparedStatement[asyncpg.Record]] | None" = None
     _statements_since = 0.0
 
-    async def prepared(
-        self, sql: str, outdated: float
-    ) -> "PreparedStatement[asyncpg.Record]":
+    async def prepared(self, sql: str, outdated: float) -> "PreparedStatement[asyncpg.Record]":
         """Return a prepared statement. The server keeps the last ones that were used.
 
         Args:
@@ -139,9 +137,21 @@ def engine_of(
     # Values may be secret, and errors are logged.
     options.setdefault("hide_parameters", True)
     # SQLAlchemy never sees the URL, so none of its messages can show the password.
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connector, **options)
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: _Connecting(connector), **options
+    )
     guard.watch(engine)
     return engine
+
+
+class _Connecting:
+    """A connection that is opened when it is awaited, and may be given up before."""
+
+    def __init__(self, connector: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+        self._connector = connector
+
+    def __await__(self) -> Generator[Any, Any, asyncpg.Connection]:
+        return self._connector().__await__()
 
 
 async def connect(

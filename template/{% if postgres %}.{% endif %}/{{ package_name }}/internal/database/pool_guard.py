@@ -36,9 +36,10 @@ class ReadOnlyError(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This session only reads: it belongs to a GET, HEAD or OPTIONS request, or was opened"
-            " with read_only=True or snapshot(). To write or to publish, use the session of a POST,"
-            " PUT, PATCH or DELETE request, or open `async with database.session() as session:`."
+            "Readers only read, and so does this session if it belongs to a GET, HEAD or OPTIONS"
+            " request, or was opened with read_only=True or snapshot(). To write or to publish, use"
+            " the session of a POST, PUT, PATCH or DELETE request, or open"
+            " `async with database.session() as session:`."
         )
 
 
@@ -78,6 +79,8 @@ class PoolGuard:
                 return StatementTimeout("the statement exceeded its time limit")
             self.distrust("the server does not answer")
             return DatabaseUnavailable("the server did not answer in time")
+        if isinstance(error, asyncpg.InternalClientError):
+            driver.terminate()  # the server's last words, before it closes the connection
         meaning = translate(error)
         if isinstance(meaning, ReadOnlyServer):
             return ReadOnlyError()
@@ -153,7 +156,7 @@ async def answers(connection: asyncpg.Connection) -> bool:
             await connection.execute("SELECT 1")
     except asyncpg.PostgresError:
         return True
-    except (TimeoutError, OSError, asyncpg.InterfaceError):
+    except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         connection.terminate()
         return False
     return True

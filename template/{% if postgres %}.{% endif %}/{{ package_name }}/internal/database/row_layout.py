@@ -11,6 +11,7 @@ from sqlalchemy import (
     CompoundSelect,
     Dialect,
     Executable,
+    Label,
     Select,
     TextClause,
     TextualSelect,
@@ -93,7 +94,9 @@ def _columns(
         raise UnreadableStatementError(
             f"a reader runs SELECT statements: give it a select(), not a {type(statement).__name__}"
         )
-    parts = [_Part(part["name"], part["expr"], part["type"]) for part in statement.column_descriptions]
+    parts = [
+        _Part(part["name"], part["expr"], part["type"]) for part in statement.column_descriptions
+    ]
     if all(part.mapper is None for part in parts):
         return [_Column(part.label, part.kind) for part in parts]
     if schema is None:
@@ -102,7 +105,9 @@ def _columns(
         )
     if len(parts) == 1 and (columns := parts[0].columns_as_given(given, schema)):
         return columns
-    return Layout(None, [column for part in parts for column in part.labelled(schema)])
+    labelled = [column for part in parts for column in part.labelled(schema)]
+    _refuse_same_names([column.name for column in labelled], schema)
+    return Layout(None, labelled)
 
 
 class _Part(NamedTuple):
@@ -137,7 +142,7 @@ class _Part(NamedTuple):
         found = (by_name[name] for name in names)
         return [_Column(one.key, one.columns[0].type) for one in found]
 
-    def labelled(self, schema: type[BaseModel]) -> Iterator[ColumnElement[Any]]:
+    def labelled(self, schema: type[BaseModel]) -> Iterator[Label[Any]]:
         """Yield the columns, labelled with the names of the fields that they fill."""
         if self.mapper is None:
             yield self.expression.label(self.label)
@@ -152,13 +157,17 @@ class _Part(NamedTuple):
         return [one for one in attributes if not one.deferred or one.key in schema.model_fields]
 
 
-def _check_names(names: Sequence[str], schema: type[BaseModel]) -> None:
+def _refuse_same_names(names: Sequence[str], schema: type[BaseModel]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UnreadableStatementError(
             f"the statement gives {twice[0]!r} twice: label one of them differently, or give "
             f"{schema.__name__} a field for each entity, named as its class"
         )
+
+
+def _check_names(names: Sequence[str], schema: type[BaseModel]) -> None:
+    _refuse_same_names(names, schema)
     top = {name.partition(NESTING)[0] for name in names}
     for name, field in schema.model_fields.items():
         known = {name, field.alias, field.validation_alias}

@@ -107,7 +107,9 @@ def _statement(source: type[Any] | Select[*Anything], form: _Form) -> Select[*An
         ]
         conditions.append(_beyond(keys, inclusive=form.inclusive))
     columns_in_order = [(columns(key.column), key.descending) for key in form.order]
-    order = [column.desc() if descending else column.asc() for column, descending in columns_in_order]
+    order = [
+        column.desc() if descending else column.asc() for column, descending in columns_in_order
+    ]
     limit = bindparam("limit", type_=Integer)
     return statement.where(*conditions).order_by(None).order_by(*order).limit(limit)
 
