@@ -115,7 +115,15 @@ def with_tests_inside(session: nox.Session, folder: str) -> Iterator[None]:
         shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
         for name in ("__init__.py", "helpers.py", "things.py"):
             shutil.copy(ROOT / inside / name, inside)
+        _add_tool("hypothesis>=6.100")
         yield
+
+
+def _add_tool(requirement: str) -> None:
+    """Add a tool that these tests need to the development tools of the service."""
+    project = Path("pyproject.toml")
+    anchor = "    # The service's own development tools follow."
+    project.write_text(project.read_text().replace(anchor, f'    "{requirement}",\n{anchor}'))
 
 
 @nox.session(tags=["side-by-side"])
