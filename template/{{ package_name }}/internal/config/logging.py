@@ -4,7 +4,8 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import structlog
@@ -51,7 +52,17 @@ def _renderers(*, readable: bool) -> list[Processor]:
     if readable:
         plain = structlog.dev.plain_traceback
         return [exceptions, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
-    return [exceptions, structlog.processors.JSONRenderer(allow_nan=False)]
+    return [exceptions, structlog.processors.JSONRenderer(_to_json)]
+
+
+def _to_json(record: EventDict, default: Callable[[object], object]) -> str:
+    return _encoder(default).encode(record)
+
+
+@cache
+def _encoder(default: Callable[[object], object]) -> json.JSONEncoder:
+    """Return an encoder to keep: `json.dumps` makes one for each call that has options."""
+    return json.JSONEncoder(allow_nan=False, default=default)
 
 
 def _route_standard_library(

@@ -10,8 +10,8 @@ from typing import TextIO
 CHUNK = 4096
 """Number of bytes that a pipe accepts atomically (PIPE_BUF on Linux)."""
 
-PATIENCE = 0.1
-"""Seconds to wait for a slow reader; afterwards lines are dropped until it reads again."""
+PATIENCE = 100
+"""Milliseconds to wait for a slow reader; afterwards lines are dropped until it reads again."""
 
 
 class LogOutput:
@@ -32,14 +32,16 @@ class LogOutput:
         self._lock = RLock()
         self._dropped = 0
         self._is_line_open = False
+        self._ready = select.poll()
         with contextlib.suppress(AttributeError, OSError, ValueError):
             # Our own descriptor: the number of a closed one may be reused for a connection.
             self._descriptor = os.dup(stream.fileno())  # type: ignore[union-attr]  # None is suppressed
+            self._ready.register(self._descriptor, select.POLLOUT)
 
     def write(self, line: str) -> None:
         """Write a line, or drop it."""
         with self._lock:
-            patience = 0.0 if self._dropped else PATIENCE
+            patience = 0 if self._dropped else PATIENCE
             if self._dropped and self._put(self._notice(), patience):
                 self._dropped = 0
             if self._dropped or not self._put(line, patience):
@@ -53,7 +55,7 @@ class LogOutput:
             {"event": "log lines dropped", "level": "warning", "lines": self._dropped}
         )
 
-    def _put(self, line: str, patience: float) -> bool:
+    def _put(self, line: str, patience: int) -> bool:
         try:
             if self._descriptor is None:
                 return self._put_text(line)
@@ -69,12 +71,13 @@ class LogOutput:
             self._stream.flush()
         return True
 
-    def _put_bytes(self, descriptor: int, data: memoryview, patience: float) -> bool:
+    def _put_bytes(self, descriptor: int, data: memoryview, patience: int) -> bool:
         while data:
-            if not select.select((), (descriptor,), (), patience)[1]:
+            if not self._ready.poll(patience):
                 return False
-            with contextlib.suppress(BlockingIOError):
+            try:
                 data = data[os.write(descriptor, data[:CHUNK]) :]
-                self._is_line_open = True
-        self._is_line_open = False
+            except BlockingIOError:
+                continue
+            self._is_line_open = bool(data)
         return True

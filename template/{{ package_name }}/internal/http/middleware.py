@@ -10,9 +10,9 @@ from typing import Any, Final
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
 
 from ..resources import SERVICE
-from ..utils import new_id
 from .problems import UNHANDLED, ProblemKind, problem_for, problem_response
 from .routing import body_limit
 
@@ -112,7 +112,7 @@ class _Request:
                 self.chunked = True
         if chosen is not None and ACCEPTABLE_REQUEST_ID.fullmatch(chosen):
             return str(chosen, "ascii")
-        return new_id().hex
+        return uuid7().hex
 
     @property
     def has_body(self) -> bool:
@@ -129,15 +129,15 @@ class _Request:
         await self._send(message)
 
     def log(self) -> None:
-        write = logger.debug if self.scope["state"].get("quiet") else logger.info
-        _log(
-            write,
-            "request",
-            method=self.scope["method"],
-            path=self.scope["path"],
-            status=self.status,
-            duration_ms=round((perf_counter() - self._started) * 1000, 2),
-        )
+        with contextlib.suppress(Exception):
+            write = logger.debug if self.scope["state"].get("quiet") else logger.info
+            write(
+                "request",
+                method=self.scope["method"],
+                path=self.scope["path"],
+                status=self.status,
+                duration_ms=round((perf_counter() - self._started) * 1000, 2),
+            )
 
 
 def _log(write: Callable[..., Any], event: str, **values: Any) -> None:  # noqa: ANN401 - any value may be logged
