@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
 from sqlalchemy import text
@@ -11,6 +11,7 @@ from ..feature import Feature, NotReadyError
 from ..http.openapi import Application
 from ..http.problems import UNHANDLED, ProblemKind
 from ..resources import Resources
+from ..tasks import running
 from .errors import (
     CheckViolation,
     DatabaseUnavailable,
@@ -36,16 +37,32 @@ async def start(
 ) -> AsyncIterator[tuple[DatabaseSessionManager, Revisions]]:
     """Open the database, migrated if the settings say so, and close it at the end."""
     settings = resources.get(DatabaseSettings)
-    database = DatabaseSessionManager.from_settings(settings)
+    primary, replica = settings.split() if settings.database_read_url else (settings, None)
+    database = DatabaseSessionManager.from_settings(primary)
     if app := resources.find(Application):
         app.state.database = database  # where code written before v1.4.0 finds it
     try:
         if settings.migrate_on_start:
             await _migrate(settings.database_url)
         await database.check()
-        yield database, Revisions.read(ROOT / "migrations/versions")
+        async with AsyncExitStack() as stack:
+            if replica is not None:
+                await stack.enter_async_context(_replica(resources, database, replica))
+            yield database, Revisions.read(ROOT / "migrations/versions")
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _replica(
+    resources: Resources, database: DatabaseSessionManager, settings: DatabaseSettings
+) -> AsyncIterator[None]:
+    limit = settings.database_read_lag_limit
+    async with (
+        database.reading_from(settings, lag_limit=limit) as replica,
+        running(resources, "replica", replica.watch()),
+    ):
+        yield
 
 
 async def _migrate(database_url: str) -> None:
@@ -78,6 +95,27 @@ async def accepts_writes(resources: Resources) -> str:
     return "accepts writes"
 
 
+async def replica_is_used(resources: Resources) -> str:
+    """Say whether readers use the replica.
+
+    Raises:
+        ReplicaUnusedError: they use the primary instead.
+    """
+    replica = resources.get(DatabaseSessionManager).reader.replica
+    if replica is None:
+        return "not configured"
+    if replica.problem:
+        raise ReplicaUnusedError(replica.problem)
+    return "is used"
+
+
+class ReplicaUnusedError(NotReadyError):
+    """Readers use the primary, because the replica is away or too far behind."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"readers use the primary instead of the replica: {problem}")
+
+
 class ReadOnlyServerError(NotReadyError):
     """The server is read-only."""
 
@@ -98,7 +136,7 @@ async def schema_at_head(resources: Resources) -> str:
 FEATURE = Feature(
     start=start,
     probes={"database": answers, "schema": schema_at_head},
-    reported_probes={"database-writes": accepts_writes},
+    reported_probes={"database-writes": accepts_writes, "database-replica": replica_is_used},
     problems={
         UniqueViolation: ProblemKind(HTTPStatus.CONFLICT, "Another entry has this key."),
         ForeignKeyViolation: ProblemKind(

@@ -1,9 +1,10 @@
 """Reads: rows of the database become the schemas of responses, without a session between."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar, overload
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
+import asyncpg
 from pydantic import BaseModel
 from sqlalchemy import Executable, Select
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
@@ -11,7 +12,12 @@ from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from ..lists import ListPage, ListQuery
 from ..lists.statements import page_statement, page_values
 from .direct import DirectConnections, Query
+from .errors import DatabaseUnavailable, TransactionConflict
 
+if TYPE_CHECKING:
+    from .replica import Replica
+
+Result = TypeVar("Result")
 Schema = TypeVar("Schema", bound=BaseModel)
 Value = TypeVar("Value")
 Values = Mapping[str, Any]
@@ -28,13 +34,11 @@ class DatabaseReader:
     A query does not see what an open session has not committed yet.
     """
 
-    def __init__(self, connections: DirectConnections) -> None:
+    def __init__(self, connections: DirectConnections, replica: "Replica | None" = None) -> None:
         self._connections = connections
-
-    @property
-    def primary(self) -> "DatabaseReader":
-        """A reader that sees what is committed so far, where this one may read from a replica."""
-        return self
+        self.replica = replica
+        self.primary = DatabaseReader(connections) if replica else self
+        """A reader that sees all that is committed: this one may read from a replica."""
 
     async def one_or_none(
         self, statement: Executable, schema: type[Schema], values: Values | None = None
@@ -112,8 +116,24 @@ class DatabaseReader:
         It holds a connection of the pool meanwhile. In the generator of a response's body, it
         lives as long as the response.
         """
-        async with self._connections.stream(Query(statement, values, schema), BATCH) as rows:
-            yield rows
+        query = Query(statement, values, schema)
+        async with AsyncExitStack() as stack:
+            yield await self._try_replica(
+                lambda connections: stack.enter_async_context(connections.stream(query, BATCH))
+            )
 
     async def _fetch(self, query: Query) -> list[Any]:
-        return await self._connections.fetch(query)
+        if self.replica is None:
+            return await self._connections.fetch(query)
+        return await self._try_replica(lambda connections: connections.fetch(query))
+
+    async def _try_replica(self, read: Callable[[DirectConnections], Awaitable[Result]]) -> Result:
+        """Read from the replica, or from the primary if that fails for a reason of the replica."""
+        if self.replica is not None and self.replica.problem is None:
+            try:
+                return await read(self.replica.connections)
+            except DatabaseUnavailable:
+                self.replica.lose()
+            except (TransactionConflict, asyncpg.SyntaxOrAccessError):
+                pass  # it had to apply a change of the rows, or does not have a new table yet
+        return await read(self._connections)

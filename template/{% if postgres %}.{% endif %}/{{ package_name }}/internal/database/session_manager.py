@@ -17,6 +17,7 @@ from .orm_session import AsyncBlockSession, BlockSession, ReadingSession, Sessio
 from .pool_guard import PoolGuard, ReadOnlyError
 from .pooler import refuse_shared_sessions
 from .reader import DatabaseReader
+from .replica import Replica
 from .settings import DatabaseSettings
 
 __all__ = ["DatabaseSessionManager", "NotInitialisedError", "ReadOnlyError", "SessionClosedError"]
@@ -35,6 +36,7 @@ class DatabaseSessionManager:
         self._writing: async_sessionmaker[AsyncSession] | None = None
         self._reading: async_sessionmaker[AsyncSession] | None = None
         self._snapshots: async_sessionmaker[AsyncSession] | None = None
+        self._connections: DirectConnections | None = None
         self._reader: DatabaseReader | None = None
 
     @classmethod
@@ -116,7 +118,15 @@ class DatabaseSessionManager:
         self._writing = _sessions(self._engine, BlockSession)
         self._reading = _sessions(engine, ReadingSession)
         self._snapshots = _sessions(snapshots, BlockSession)
-        self._reader = DatabaseReader(DirectConnections(engine, guard))
+        self._connections = DirectConnections(engine, guard)
+        self._reader = DatabaseReader(self._connections)
+
+    @property
+    def connections(self) -> DirectConnections:
+        """The connections of the pool, for readers."""
+        if self._connections is None:
+            raise NotInitialisedError
+        return self._connections
 
     @property
     def reader(self) -> DatabaseReader:
@@ -124,6 +134,22 @@ class DatabaseSessionManager:
         if self._reader is None:
             raise NotInitialisedError
         return self._reader
+
+    @asynccontextmanager
+    async def reading_from(
+        self, settings: DatabaseSettings, *, lag_limit: float
+    ) -> AsyncIterator[Replica]:
+        """Let readers use the replica of these settings while the block runs."""
+        manager = DatabaseSessionManager.from_settings(settings)
+        primary = self.reader
+        replica = Replica(manager.connections, primary, lag_limit)
+        await replica.check()
+        self._reader = DatabaseReader(self.connections, replica)
+        try:
+            yield replica
+        finally:
+            self._reader = primary
+            await manager.close()
 
     async def check(self) -> None:
         """Raise an error if the database can never be used. It may be unavailable for now.
@@ -143,7 +169,8 @@ class DatabaseSessionManager:
     async def close(self) -> None:
         """Close all connections. `init` may be called again. A second `close` has no effect."""
         engine, self._engine = self._engine, None
-        self._writing = self._reading = self._snapshots = self._reader = None
+        self._writing = self._reading = self._snapshots = None
+        self._connections = self._reader = None
         if engine is not None:
             await engine.dispose()
 

@@ -1,8 +1,8 @@
 """Settings of the database."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from ..config.errors import InvalidSettingsError
@@ -23,13 +23,40 @@ class DatabaseSettings(BaseModel):
     database_statement_timeout: Seconds = 10
     database_lock_timeout: Seconds = 5
     database_idle_transaction_timeout: Seconds = 60
+    database_read_url: Annotated[str | None, Field(repr=False), UNPREFIXED] = None
+    database_read_lag_limit: Seconds = 5
     migrate_on_start: bool = False
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_read_url")
     @classmethod
-    def _check_database_url(cls, value: str) -> str:
+    def _check_database_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         check_url(value)
         return "postgresql://" + value.partition("://")[2]
+
+    @model_validator(mode="after")
+    def _check_pool_size(self) -> Self:
+        if self.database_read_url and self.database_pool_size == 1:
+            raise ValueError(
+                "DATABASE_POOL_SIZE: with DATABASE_READ_URL, the primary and the replica share the"
+                " connections: set it to 2 or more"
+            )
+        return self
+
+    def split(self) -> "tuple[DatabaseSettings, DatabaseSettings]":
+        """Return the settings of the primary and of the replica, each with half of the pool."""
+        size, overflow = self.database_pool_size, self.database_max_overflow
+        shares: list[dict[str, Any]] = [
+            {"database_pool_size": size - size // 2, "database_max_overflow": overflow // 2},
+            {
+                "database_url": self.database_read_url,
+                "database_pool_size": size // 2,
+                "database_max_overflow": overflow - overflow // 2,
+            },
+        ]
+        primary, replica = (self.model_copy(update=share) for share in shares)
+        return primary, replica
 
 
 def migration_url(settings: type[EnvironmentSettings]) -> str:

@@ -1,0 +1,100 @@
+"""The replica that readers use, for as long as it keeps up with the primary."""
+
+import asyncio
+from collections import deque
+from time import monotonic
+from typing import Final
+
+import structlog
+from sqlalchemy import text
+
+from .direct import DirectConnections
+from .errors import DatabaseError
+from .reader import DatabaseReader
+
+INTERVAL: Final = 1.0
+"""Seconds between two checks."""
+
+ANSWER_TIMEOUT: Final = 2.0
+"""Seconds in which a healthy replica answers a check."""
+
+WRITTEN = text(
+    "SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
+    " ELSE pg_current_wal_lsn() END, '0/0')"
+)
+"""How much the primary has written: a position in its log."""
+
+REPLAYED = text(
+    "SELECT CASE WHEN pg_is_in_recovery()"
+    " THEN coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0) END"
+)
+"""How much of it a replica has; null on a server that is not a replica."""
+
+logger = structlog.get_logger(__name__)
+
+
+class Replica:
+    """Checks a replica against its primary, and says whether to read from it.
+
+    Args:
+        connections: of the replica.
+        primary: reads from the primary.
+        lag_limit: how many seconds the replica may be behind.
+    """
+
+    def __init__(
+        self, connections: DirectConnections, primary: DatabaseReader, lag_limit: float
+    ) -> None:
+        self.connections = connections
+        self.problem: str | None = "it was not checked yet"
+        """Why readers use the primary; None while they use the replica."""
+        self._reader = DatabaseReader(connections)
+        self._primary = primary
+        self._lag_limit = lag_limit
+        self._missing = deque[tuple[int, float]]()
+        """Positions of the primary that the replica did not reach yet, and when they were seen."""
+
+    async def watch(self) -> None:
+        """Check the replica until the task is cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            await self.check()
+
+    async def check(self) -> None:
+        """Find out whether to read from the replica."""
+        await self._see_primary()
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                replayed = await self._reader.scalar(REPLAYED)
+        except (DatabaseError, TimeoutError):
+            self._note("it does not answer")
+        else:
+            self._note(self._judge(replayed))
+
+    def lose(self) -> None:
+        """Read from the primary until the next check."""
+        self._note("it does not answer")
+
+    async def _see_primary(self) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                written = int(await self._primary.scalar(WRITTEN))
+        except (DatabaseError, TimeoutError):
+            return  # the replica is compared with what is known of the primary
+        if not self._missing or written > self._missing[-1][0]:
+            self._missing.append((written, monotonic()))
+
+    def _judge(self, replayed: int | None) -> str | None:
+        if replayed is None:
+            return "it is not a replica any more: check DATABASE_READ_URL"
+        while self._missing and self._missing[0][0] <= replayed:
+            self._missing.popleft()
+        lag = monotonic() - self._missing[0][1] if self._missing else 0
+        return f"it is {lag:.0f} s behind" if lag > self._lag_limit else None
+
+    def _note(self, problem: str | None) -> None:
+        if problem and not self.problem:
+            logger.warning("reading from the primary", reason=problem)
+        elif self.problem and not problem:
+            logger.info("reading from the replica")
+        self.problem = problem

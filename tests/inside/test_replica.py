@@ -1,0 +1,190 @@
+"""Readers use a replica while it keeps up, and the primary otherwise, without a failed query."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import pytest
+from httpx import AsyncClient
+from pydantic import ValidationError
+from sqlalchemy import text
+
+from orders.internal.database import DatabaseReader, DatabaseSessionManager
+from orders.internal.database import replica as replicas
+
+from .helpers import NOWHERE, serve_on, settings
+from development.postgres import system
+from tests.support.ports import free_port
+
+OPTIONS = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+fsync = off
+max_connections = 30
+shared_buffers = 8MB
+"""
+WHERE = text("SELECT pg_is_in_recovery()")
+IS_BUSY = text("SELECT pg_sleep(1) IS NULL AND pg_is_in_recovery()")
+
+
+class Server:
+    """A PostgreSQL server in a folder, without a password."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self._data = data
+        self._account = system.account_for(data)
+        self._port = port
+        self.process: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run a program of PostgreSQL to its end."""
+        command = [str(system.programs() / program), *arguments]
+        subprocess.run(command, user=self._account, check=True, capture_output=True)  # noqa: S603 - a list
+
+    def make(self) -> None:
+        """Make an empty database cluster."""
+        self.run("initdb", "--auth=trust", "--username=postgres", f"--pgdata={self._data}")
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write(OPTIONS)
+
+    def copy(self, source: str) -> None:
+        """Make a streaming replica of a server."""
+        self.run("pg_basebackup", f"--dbname={source}", f"--pgdata={self._data}", "-R", "-cfast")
+
+    def launch(self) -> None:
+        """Start the process."""
+        self.process = subprocess.Popen(  # noqa: S603 - a list
+            [str(system.programs() / "postgres"), "-D", str(self._data), "-p", str(self._port)],
+            user=self._account,
+            stderr=subprocess.DEVNULL,
+        )
+
+    async def start(self) -> None:
+        """Start, and wait until it answers."""
+        self.launch()
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    return await self.execute("SELECT 1")
+                except (OSError, asyncpg.PostgresError):
+                    await asyncio.sleep(0.05)
+
+    def kill(self) -> None:
+        """End at once, as a machine that loses power."""
+        if self.process:
+            self.run("pg_ctl", "stop", "-mimmediate", f"--pgdata={self._data}")
+            self.process.wait()
+            self.process = None
+
+    async def execute(self, statement: str) -> None:
+        """Run a statement."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def stopped(*servers: Server) -> Iterator[None]:
+    """Stop the servers at the end."""
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.kill()
+
+
+@pytest.fixture(name="folder")
+def _folder() -> Iterator[Path]:
+    """A folder that the account of the servers may enter."""
+    with TemporaryDirectory(prefix="replica-") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        yield folder
+
+
+@pytest.fixture(name="servers")
+async def _servers(folder: Path) -> AsyncIterator[tuple[Server, Server]]:
+    """A primary and its streaming replica."""
+    primary, replica = (Server(folder / name, free_port()) for name in ("one", "two"))
+    with stopped(replica, primary):
+        await asyncio.to_thread(primary.make)
+        await primary.start()
+        await asyncio.to_thread(replica.copy, primary.url)
+        await replica.start()
+        yield primary, replica
+
+
+async def until(reader: DatabaseReader, *, on_replica: bool) -> None:
+    """Read until the reader uses a replica, or no longer uses one; no read may fail."""
+    async with asyncio.timeout(60):
+        while await reader.scalar(WHERE) is not on_replica:  # noqa: ASYNC110 - the server's state
+            await asyncio.sleep(0.02)
+
+
+async def test_readers_use_a_replica_that_keeps_up(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It falls behind, is killed in the middle of queries, comes back, and is promoted."""
+    monkeypatch.setattr(replicas, "INTERVAL", 0.1)
+    primary, replica = servers
+    limits = {"database_read_url": replica.url, "database_read_lag_limit": 0.5}
+    async with serve_on(primary.url, migrate_on_start=True, **limits) as (app, client):
+        reader = app.resources.get(DatabaseSessionManager).reader
+        await until(reader, on_replica=True)
+        assert await reader.primary.scalar(WHERE) is False
+        assert await probe(client) == "is used"
+        await replica.execute("SELECT pg_wal_replay_pause()")
+        await primary.execute("CREATE TABLE news (); INSERT INTO news DEFAULT VALUES")
+        await until(reader, on_replica=False)
+        assert "s behind" in await probe(client)
+        await replica.execute("SELECT pg_wal_replay_resume()")
+        await until(reader, on_replica=True)
+        queries = [asyncio.create_task(reader.scalar(IS_BUSY)) for _ in range(4)]
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(replica.kill)
+        assert not any(await asyncio.gather(*queries))
+        assert "does not answer" in await probe(client)
+        await replica.start()
+        await until(reader, on_replica=True)
+        await replica.execute("SELECT pg_promote()")
+        await asyncio.sleep(0.5)
+        assert "not a replica any more" in await probe(client)
+        await primary.execute("CREATE TABLE newest ()")
+        await reader.scalar(text("SELECT count(*) FROM newest"))
+
+
+async def probe(client: AsyncClient) -> str:
+    """Return what the service says about its replica; it is ready anyway."""
+    response = await client.get("/healthcheck/ready")
+    assert response.status_code == 200
+    detail: str = response.json()["data"]["checks"]["database-replica"]["detail"]
+    return detail
+
+
+async def test_a_primary_that_is_away_leaves_the_replica_in_use(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was committed before is there."""
+    monkeypatch.setattr(replicas, "INTERVAL", 0.1)
+    primary, replica = servers
+    async with serve_on(primary.url, database_read_url=replica.url) as (app, _):
+        reader = app.resources.get(DatabaseSessionManager).reader
+        await until(reader, on_replica=True)
+        await asyncio.to_thread(primary.kill)
+        await asyncio.sleep(0.5)
+        assert await reader.scalar(WHERE) is True
+
+
+def test_the_pool_is_split() -> None:
+    """Primary and replica together have no more connections than the setting says."""
+    used = settings(database_pool_size=3, database_read_url=NOWHERE)
+    assert [part.database_pool_size for part in used.split()] == [2, 1]
+    with pytest.raises(ValidationError, match="2 or more"):
+        settings(database_pool_size=1, database_read_url=NOWHERE)
