@@ -44,23 +44,26 @@ class Routes:
     """All routes of an application, in the order in which it tries them."""
 
     def __init__(self, app: FastAPI) -> None:
-        self._routes = [*iter_route_contexts(app.routes)]
+        self._routes = [(_literal_start(route), route) for route in iter_route_contexts(app.routes)]
 
     def __iter__(self) -> Iterator[RouteContext]:
         """Iterate over the routes."""
-        return iter(self._routes)
+        return (route for _, route in self._routes)
 
     def find(self, scope: Scope) -> RouteContext | None:
         """Return the route that serves a request, or None if it will be refused (404 or 405)."""
-        for route in self._routes:
-            if route.matches(scope)[0] is Match.FULL:
+        path, prefix = scope["path"], scope.get("root_path", "")
+        for start, route in self._routes:
+            # Comparing texts is many times faster than asking the route.
+            is_likely = path.startswith((start, prefix + start))
+            if is_likely and route.matches(scope)[0] is Match.FULL:
                 return route
         return None
 
     def exists(self, scope: Scope, path: str) -> bool:
         """Return whether there is a route at a path, for GET or another method."""
         request = {**scope, "path": path, "method": "GET"}
-        return any(route.matches(request)[0] is not Match.NONE for route in self._routes)
+        return any(route.matches(request)[0] is not Match.NONE for route in self)
 
     def other_slash(self, scope: Scope) -> str | None:
         """Return the path with or without its final slash, if only that path has a route."""
@@ -76,6 +79,12 @@ class Routes:
         if "GET" in allowed and "HEAD" not in allowed:
             allowed.insert(1, "HEAD")
         return allowed
+
+
+def _literal_start(route: RouteContext) -> str:
+    """Return the text with which each path of a route begins; it may be empty."""
+    is_by_path = getattr(route, "path_regex", None) is not None
+    return (route.path or "").partition("{")[0] if is_by_path else ""
 
 
 class HeadMiddleware:
