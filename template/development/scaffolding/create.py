@@ -80,6 +80,8 @@ def router_of(domain: Domain, features: list[Part]) -> RouterPart:
         comments=[line for part in found for line in part.comments],
         options="".join(part.options for part in found),
         parameters=[parameter for part in found for parameter in part.parameters],
+        query_parameters=[one for part in found for one in part.query_parameters],
+        query_arguments=[one for part in found for one in part.query_arguments],
         service=f"{service.format(**context)}({', '.join(arguments)})",
     )
 

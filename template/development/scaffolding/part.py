@@ -24,6 +24,9 @@ class RouterPart:
     service: str = ""
     arguments: Sequence[str] = ()
     """The arguments of the service."""
+    query_parameters: Sequence[str] = ()
+    query_arguments: Sequence[str] = ()
+    """The arguments of the queries."""
 
 
 def _nothing(*_: object) -> None:

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import Depends
 
 from ..domain.product.publishing import PublishingProductService
+from ..domain.product.queries import ProductQueries
 from ..domain.product.repository import ProductRepository
 from ..domain.product.service import ProductService
-from ..domain.product_statistics.repository import ProductStatisticsRepository
-from ..domain.product_statistics.service import ProductStatisticsService
+from ..domain.product_statistics.queries import ProductStatisticsQueries
 from ..internal.kafka import Producer
-from .storage import Store
+from .storage import Source, Store
 
 
 async def product_service(store: Store, producer: Producer) -> ProductService:
@@ -18,10 +18,16 @@ async def product_service(store: Store, producer: Producer) -> ProductService:
     return PublishingProductService(ProductRepository(store), producer)
 
 
-async def product_statistics_service(store: Store) -> ProductStatisticsService:
-    """Return a service for one request."""
-    return ProductStatisticsService(ProductStatisticsRepository(store))
+async def product_statistics(source: Source) -> ProductStatisticsQueries:
+    """Return the queries of statistics."""
+    return ProductStatisticsQueries(source)
 
 
+async def product_queries(source: Source) -> ProductQueries:
+    """Return the queries of products."""
+    return ProductQueries(source)
+
+
+ReadProducts = Annotated[ProductQueries, Depends(product_queries)]
 Products = Annotated[ProductService, Depends(product_service)]
-ProductStatistics = Annotated[ProductStatisticsService, Depends(product_statistics_service)]
+ProductStatistics = Annotated[ProductStatisticsQueries, Depends(product_statistics)]

@@ -1,5 +1,6 @@
-"""Where repositories keep their models: the memory of the application."""
+"""Where repositories keep their models, and queries find them: the memory of the application."""
 
+from ..internal.memory import ApplicationMemory as Source
 from ..internal.memory import ApplicationMemory as Store
 
-__all__ = ["Store"]
+__all__ = ["Source", "Store"]

@@ -1,5 +1,6 @@
-"""Where repositories keep their models: each request has its own transaction."""
+"""Where repositories keep their models, and queries find them."""
 
+from ..internal.database import Reader as Source
 from ..internal.database import Session as Store
 
-__all__ = ["Store"]
+__all__ = ["Source", "Store"]

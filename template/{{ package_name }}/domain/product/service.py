@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from ...internal.lists import ListPage, ListQuery
 from ..common.repository_base import StaleModelError
 from ..common.service_base import ServiceBase
 from .enums import ProductStatus
@@ -19,7 +18,7 @@ NEXT_STATUSES = {
 
 
 class ProductService(ServiceBase[ProductRepository]):
-    """Creates, finds, changes and deletes products."""
+    """Creates, changes and deletes products."""
 
     async def create(self, data: ProductCreate) -> Product:
         """Return a new product.
@@ -39,10 +38,6 @@ class ProductService(ServiceBase[ProductRepository]):
         if product is None:
             raise ProductNotFoundError(product_id)
         return product
-
-    async def find(self, query: ListQuery) -> ListPage[Product]:
-        """Return the page of products that a query asks for."""
-        return await self._repository.find(query)
 
     async def update(self, product_id: UUID, data: ProductUpdate) -> Product:
         """Change a product, and return it.

@@ -3,15 +3,10 @@
 from ..common.service_base import ServiceBase
 from ..product.events import ProductEvent
 from .repository import ProductStatisticsRepository
-from .schema import ProductStatisticsRead
 
 
 class ProductStatisticsService(ServiceBase[ProductStatisticsRepository]):
     """Counts products by status."""
-
-    async def get(self) -> ProductStatisticsRead:
-        """Return how many products have each status."""
-        return ProductStatisticsRead(counts=await self._repository.counts())
 
     async def record(self, event: ProductEvent) -> None:
         """Count the change that an event reports."""

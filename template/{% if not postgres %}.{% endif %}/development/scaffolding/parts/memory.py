@@ -25,6 +25,8 @@ def router(domain: Domain) -> RouterPart:
             *(f"{plural}: {alias}" for plural, (_, alias) in services.items()),
         ],
         arguments=[f"{{cls}}Repository({', '.join(['memory', *services])})"],
+        query_parameters=["memory: ApplicationMemory"],
+        query_arguments=["memory"],
     )
 
 

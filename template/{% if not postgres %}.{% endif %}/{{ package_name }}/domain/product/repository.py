@@ -3,14 +3,12 @@
 from ..common.memory_repository_base import MemoryRepositoryBase
 from .exceptions import SkuTakenError
 from .model import Product
-from .schema import PRODUCT_LIST
 
 
 class ProductRepository(MemoryRepositoryBase[Product]):
     """Keeps products."""
 
     model = Product
-    lists = PRODUCT_LIST
 
     async def add(self, model: Product) -> Product:
         """Keep a new product.

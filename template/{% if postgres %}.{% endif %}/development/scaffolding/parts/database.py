@@ -23,9 +23,9 @@ DROPS = {
 
 
 def router(_: Domain) -> RouterPart:
-    """Give each request's service its session."""
+    """Give each request's service its session, and its queries the reader."""
     return RouterPart(
-        imports=["from ..internal.database import Session, repeat_on_conflict"],
+        imports=["from ..internal.database import Reader, Session, repeat_on_conflict"],
         comments=[
             "These endpoints change the database alone: one that lost a conflict of transactions",
             "runs again.",
@@ -33,6 +33,8 @@ def router(_: Domain) -> RouterPart:
         options=", dependencies=[Depends(repeat_on_conflict)]",
         parameters=["session: Session"],
         arguments=["{cls}Repository(session)"],
+        query_parameters=["reader: Reader"],
+        query_arguments=["reader"],
     )
 
 

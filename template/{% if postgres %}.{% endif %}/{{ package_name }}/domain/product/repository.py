@@ -4,14 +4,12 @@ from ...internal.database import UniqueViolation
 from ..common.sql_repository_base import SqlRepositoryBase
 from .exceptions import SkuTakenError
 from .model import Product
-from .schema import PRODUCT_LIST
 
 
 class ProductRepository(SqlRepositoryBase[Product]):
     """Keeps products."""
 
     model = Product
-    lists = PRODUCT_LIST
 
     async def add(self, model: Product) -> Product:
         """Keep a new product.
