@@ -1,8 +1,11 @@
 """The route of a request is known before the framework serves it."""
 
+import re
+
 import pytest
 from fastapi import APIRouter
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from orders.internal.http.routing import Routes
 from orders.main import create_app
@@ -27,6 +30,8 @@ def _routes() -> Routes:
     app.include_router(outer)
     app.mount("/mounted", Starlette())
     app.add_api_route("/{anything}/end", endpoint)
+    app.router.routes.append(any_case := Route("/AnyCase", endpoint))
+    any_case.path_regex = re.compile("^/anycase$", re.IGNORECASE)
     return Routes(app)
 
 
@@ -41,6 +46,7 @@ def _routes() -> Routes:
         ("/mounted/file", "/mounted"),
         ("/some/end", "/{anything}/end"),
         ("/api/v1/products", "/api/v1/products"),
+        ("/anycase", "/AnyCase"),
         ("/Things", None),
         ("/thing", None),
         ("/nowhere", None),

@@ -1,5 +1,6 @@
 """Finds the route that will serve a request, and answers HEAD wherever GET is answered."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
@@ -83,8 +84,10 @@ class Routes:
 
 def _literal_start(route: RouteContext) -> str:
     """Return the text with which each path of a route begins; it may be empty."""
-    is_by_path = getattr(route, "path_regex", None) is not None
-    return (route.path or "").partition("{")[0] if is_by_path else ""
+    pattern: re.Pattern[str] | None = getattr(route, "path_regex", None)
+    if pattern is None or pattern.flags & re.IGNORECASE:
+        return ""
+    return (route.path or "").partition("{")[0]
 
 
 class HeadMiddleware:
