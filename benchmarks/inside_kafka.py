@@ -31,7 +31,7 @@ from orders.internal.kafka.cloud_events import decode, encode, header_texts, tra
 from orders.internal.kafka.connection import client_options
 from orders.internal.kafka.consuming import attempt as attempts
 from orders.internal.kafka.consuming.worker import Worker
-from orders.internal.kafka.outbox import lines as relayed
+from orders.internal.kafka.outbox import dispatcher as relayed
 from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.internal.kafka.outbox.relay import Relay
 from orders.internal.kafka.sender import BATCH_SIZE, Sender
@@ -43,7 +43,7 @@ from development.kafka import mock_kafka
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-lines: Any = relayed
+dispatcher: Any = relayed
 QUICK = "--quick" in sys.argv
 EVENTS = 5_000 if QUICK else 10_000
 ROUNDS = 7
@@ -264,7 +264,7 @@ async def delays(
     """Publish 200 events a second, and measure from each commit to its acknowledgment."""
     committed: dict[str, float] = {}
     acknowledged: dict[str, float] = {}
-    send = lines.send
+    send = dispatcher.send
 
     async def noted(producer: Any, partition: int, rows: Sequence[Any], max_size: int) -> Any:
         outcome = await send(producer, partition, rows, max_size)
@@ -272,7 +272,7 @@ async def delays(
             acknowledged[json.loads(row["headers"])["ce_id"]] = perf_counter()
         return outcome
 
-    lines.send = noted
+    dispatcher.send = noted
 
     async def publish(value: int) -> None:
         told = event(value)
@@ -287,7 +287,7 @@ async def delays(
             await asyncio.sleep(max(0, started + value / 200 - perf_counter()))
             group.create_task(publish(value))
     await emptied(settings.database_url)
-    lines.send = send
+    dispatcher.send = send
     delay = median(acknowledged[one] - committed[one] for one in committed) * 1000
     told = f"(median of {number} at 200 events a second)"
     keep("commit to acknowledgment", [delay], "ms", told, "<= 50", 50, -1)

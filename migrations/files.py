@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 
 RENAMES: Final[Mapping[str, str]] = {
     "{package_name}/internal/database/pool.py": "{package_name}/internal/database/fair_pool.py",
+    "{package_name}/internal/kafka/consuming/lanes.py": (
+        "{package_name}/internal/kafka/consuming/key_queues.py"
+    ),
+    "{package_name}/internal/kafka/outbox/lines.py": (
+        "{package_name}/internal/kafka/outbox/dispatcher.py"
+    ),
+    "{package_name}/internal/kafka/outbox/troubles.py": (
+        "{package_name}/internal/kafka/outbox/failures.py"
+    ),
     "development/updating/bringing.py": "development/updating/update.py",
 }
 """Renamed paths in a service: old path to new path."""

@@ -112,7 +112,7 @@ async def test_events_for_a_topic_that_nobody_made_wait_for_it(
         return number
 
     async def is_named() -> bool:
-        return f"there is no topic {namespace}nowhere" in app.resources.get(Relay).troubles
+        return f"there is no topic {namespace}nowhere" in app.resources.get(Relay).failures
 
     async with (
         running(app),

@@ -325,7 +325,7 @@ async def test_a_key_that_fails_holds_up_no_other_and_keeps_its_order(
     settings: Settings, recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many more events of one key than there is room for wait on the topic meanwhile."""
-    monkeypatch.setattr(consuming, "PATIENCE", 0.1)
+    monkeypatch.setattr(consuming, "ROOM_TIMEOUT", 0.1)
     fails = True
 
     def luckless(number: int) -> bool:

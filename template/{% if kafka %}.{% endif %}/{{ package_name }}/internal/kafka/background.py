@@ -1,4 +1,4 @@
-"""Helpers for work that goes on in the background."""
+"""Helpers for background work."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Retries:
-    """Attempts of something that must not end: waits after a failure, longer after each in a row.
+    """Repeats something that must not end. Waits after a failure, longer after each in a row.
 
     Args:
         event: the name of failures in the log.
@@ -53,19 +53,19 @@ class Retries:
             yield
         except self._expected as error:
             reason = str(error) or repr(error)
-            self._count(started)
+            self._count_failure(started)
             if self._failures == 1:
                 logger.warning(self._event, reason=reason, **self._context)
         except Exception:
             reason = "it failed, see the log"
-            self._count(started)
+            self._count_failure(started)
             logger.exception(self._event, **self._context)
         else:
             return
         self._on_failure(reason)
         await asyncio.sleep(backoff(min(STEP * self._failures, self._limit)))
 
-    def _count(self, started: float) -> None:
+    def _count_failure(self, started: float) -> None:
         self._failures = 1 if monotonic() - started > STABLE else self._failures + 1
 
 
@@ -81,9 +81,9 @@ async def cancel(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Run work to its end; only then raise a cancellation that came meanwhile."""
-    task = asyncio.create_task(work)
+async def uninterrupted(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end. A cancellation meanwhile is raised afterwards."""
+    task = asyncio.create_task(coroutine)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:

@@ -30,13 +30,13 @@ class HandlerStuckError(Exception):
         super().__init__(f"the handler still runs {seconds:g} s after its cancellation")
 
 
-async def outcome(work: Coroutine[Any, Any, None], seconds: float) -> BaseException | None:
+async def run_isolated(handling: Coroutine[Any, Any, None], seconds: float) -> BaseException | None:
     """Run an attempt in its own task. Return its error, or None if it succeeded.
 
     If the attempt cancels itself, that is an error like any other. If this coroutine is
     cancelled, the attempt is cancelled first.
     """
-    attempt = asyncio.create_task(_caught(work))
+    attempt = asyncio.create_task(_run_caught(handling))
     try:
         await asyncio.wait({attempt}, timeout=seconds)
     except asyncio.CancelledError:
@@ -50,9 +50,9 @@ async def outcome(work: Coroutine[Any, Any, None], seconds: float) -> BaseExcept
     return HandlerTimeoutError(seconds) if isinstance(error, asyncio.CancelledError) else error
 
 
-async def _caught(work: Coroutine[Any, Any, None]) -> BaseException | None:
+async def _run_caught(handling: Coroutine[Any, Any, None]) -> BaseException | None:
     try:
-        await work
+        await handling
     except BaseException as error:  # noqa: BLE001 - an exit or a cancellation ends this attempt, not the service
         return error
     return None

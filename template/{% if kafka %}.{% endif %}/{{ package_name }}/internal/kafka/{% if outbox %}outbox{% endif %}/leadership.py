@@ -13,7 +13,7 @@ from .tables import CHANNEL
 LEADER_LOCK: Final = 0x6F7574626F78
 """Key of the advisory lock that only one replica can hold ("outbox" in ASCII)."""
 
-TRY: Final = "SELECT pg_try_advisory_lock($1)"
+TRY_LOCK: Final = "SELECT pg_try_advisory_lock($1)"
 
 COMMAND_TIMEOUT = 15.0
 """Seconds until we give up a server that does not answer. It cancels statements earlier."""
@@ -56,7 +56,7 @@ async def leadership(
         server_settings=SERVER_SETTINGS,
     )
     try:
-        while not await connection.fetchval(TRY, LEADER_LOCK):  # noqa: ASYNC110 - of the server
+        while not await connection.fetchval(TRY_LOCK, LEADER_LOCK):  # noqa: ASYNC110 - of the server
             await asyncio.sleep(poll)
 
         def on_change(*_: object) -> None:
