@@ -143,6 +143,7 @@ def canary(session: nox.Session) -> None:
             project = Path("pyproject.toml")
             # A pre-release in the lower bound makes uv accept pre-releases of that package.
             project.write_text(CAP.sub(r'\1.dev0"', project.read_text()))
+            run_there(session, "uv", "tree", "--quiet", "--depth=1", "--no-dev")
             run_there(session, "pytest", "tests/inside", "-n", "auto", *session.posargs)
 
 
