@@ -49,8 +49,8 @@ def configure_logging(settings: SettingsBase, *, to_stderr: bool = False) -> Non
 def _renderers(*, readable: bool) -> list[Processor]:
     exceptions = structlog.processors.ExceptionRenderer(format_traceback)
     if readable:
-        plain = structlog.dev.plain_traceback
-        return [exceptions, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+        formatter = structlog.dev.plain_traceback
+        return [exceptions, structlog.dev.ConsoleRenderer(exception_formatter=formatter)]
     return [exceptions, structlog.processors.JSONRenderer(allow_nan=False)]
 
 
@@ -106,9 +106,9 @@ class _Chain:
 
 def _rescued(values: EventDict, level: str, error: Exception) -> str:
     """Return a line of JSON with the printable values of a record that could not be logged."""
-    shown = {str(name): _shown(value) for name, value in values.items() if name != "_record"}
+    fields = {str(name): _shown(value) for name, value in values.items() if name != "_record"}
     problem = f"{type(error).__name__} while logging this"
-    return json.dumps({"level": level.lower(), **shown, "logging_error": problem})
+    return json.dumps({"level": level.lower(), **fields, "logging_error": problem})
 
 
 def _shown(value: object) -> object:

@@ -39,10 +39,10 @@ class LogOutput:
     def write(self, line: str) -> None:
         """Write a line, or drop it."""
         with self._lock:
-            patience = 0.0 if self._dropped else PATIENCE
-            if self._dropped and self._put(self._notice(), patience):
+            timeout = 0.0 if self._dropped else PATIENCE
+            if self._dropped and self._put(self._notice(), timeout):
                 self._dropped = 0
-            if self._dropped or not self._put(line, patience):
+            if self._dropped or not self._put(line, timeout):
                 self._dropped += 1
 
     debug = info = warning = warn = error = critical = fatal = msg = log = write
@@ -53,13 +53,13 @@ class LogOutput:
             {"event": "log lines dropped", "level": "warning", "lines": self._dropped}
         )
 
-    def _put(self, line: str, patience: float) -> bool:
+    def _put(self, line: str, timeout: float) -> bool:
         try:
             if self._descriptor is None:
                 return self._put_text(line)
             start = "\n" if self._is_line_open else ""
             data = f"{start}{line}\n".encode(self._encoding, "backslashreplace")
-            return self._put_bytes(self._descriptor, memoryview(data), patience)
+            return self._put_bytes(self._descriptor, memoryview(data), timeout)
         except Exception:  # noqa: BLE001 - no error of the stream may stop the service
             return False
 
@@ -69,9 +69,9 @@ class LogOutput:
             self._stream.flush()
         return True
 
-    def _put_bytes(self, descriptor: int, data: memoryview, patience: float) -> bool:
+    def _put_bytes(self, descriptor: int, data: memoryview, timeout: float) -> bool:
         while data:
-            if not select.select((), (descriptor,), (), patience)[1]:
+            if not select.select((), (descriptor,), (), timeout)[1]:
                 return False
             with contextlib.suppress(BlockingIOError):
                 data = data[os.write(descriptor, data[:CHUNK]) :]

@@ -70,8 +70,8 @@ def sort_keys(names: Sequence[str], key: str) -> tuple[SortKey, ...]:
     Names after `key` change nothing, and are left out.
     """
     keys = tuple(SortKey(name.removeprefix("-"), name.startswith("-")) for name in names)
-    for count, one in enumerate(keys, start=1):
-        if one.column == key:
+    for count, sort_key in enumerate(keys, start=1):
+        if sort_key.column == key:
             return keys[:count]
     # In the direction of the column before it, so that one index serves both directions.
     return (*keys, SortKey(key, keys[-1].descending))

@@ -29,8 +29,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def brokers(config: pytest.Config) -> str:
     """Return the brokers in `KAFKA_BOOTSTRAP_SERVERS`, or start one mock cluster."""
-    given: dict[str, str] = getattr(config, "workerinput", {})
-    if address := os.environ.get(VARIABLE) or given.get("kafka"):
+    worker_input: dict[str, str] = getattr(config, "workerinput", {})
+    if address := os.environ.get(VARIABLE) or worker_input.get("kafka"):
         return address
     if BROKERS not in config.stash:
         config.stash[RUNNING] = stack = contextlib.ExitStack()

@@ -18,8 +18,8 @@ class _Field(str):
     def __call__(self, *_: object, **__: object) -> Self:
         return type(self)(f"{self[:-1]}()}}")
 
-    def __format__(self, form: str) -> str:
-        return f"{self[:-1]}:{form}}}" if form else str(self)
+    def __format__(self, specification: str) -> str:
+        return f"{self[:-1]}:{specification}}}" if specification else str(self)
 
 
 def key_rule(event: type[EventBase]) -> str | None:
@@ -28,7 +28,7 @@ def key_rule(event: type[EventBase]) -> str | None:
     Return None if the rule does more than combine fields.
     """
     names = {name: field.serialization_alias or name for name, field in event.model_fields.items()}
-    values: dict[str, Any] = {name: _Field(f"{{{written}}}") for name, written in names.items()}
+    values: dict[str, Any] = {name: _Field(f"{{{alias}}}") for name, alias in names.items()}
     try:
         return str(event.model_construct(**values).key)
     except Exception:  # noqa: BLE001 - the service's own code, on values that it does not expect

@@ -56,9 +56,9 @@ def store() -> list[Path]:
         old = json.loads(path.read_text()) if path.exists() else {}
         if old and breaks(old, new):
             continue  # the test reports the incompatibility
-        for part in ("properties", "$defs"):  # stored messages may still have removed fields
-            if part in old or part in new:
-                new[part] = {**old.get(part, {}), **new.get(part, {})}
+        for section in ("properties", "$defs"):  # stored messages may still have removed fields
+            if section in old or section in new:
+                new[section] = {**old.get(section, {}), **new.get(section, {})}
         if new != old:
             path.write_text(json.dumps(new, indent=2, sort_keys=True) + "\n")
             changed.append(path)
@@ -66,10 +66,10 @@ def store() -> list[Path]:
 
 
 def _subclasses(cls: type[EventBase]) -> Iterator[type[EventBase]]:
-    for one in cls.__subclasses__():
-        if "type" in one.__dict__ and one.__module__.startswith(domain.__name__):
-            yield one
-        yield from _subclasses(one)
+    for subclass in cls.__subclasses__():
+        if "type" in subclass.__dict__ and subclass.__module__.startswith(domain.__name__):
+            yield subclass
+        yield from _subclasses(subclass)
 
 
 if __name__ == "__main__":

@@ -76,30 +76,34 @@ def _additions(connection: Connection | None) -> Callable[..., None]:
             return
         existing = {*inspect(connection).get_schema_names()}
         for script in directives:
-            for up, down in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
-                _add_schemas(up, down, existing)
-                _place_new_values(up)
-                _replace_removed_values(down)
+            for upgrade, downgrade in zip(
+                script.upgrade_ops_list, script.downgrade_ops_list, strict=True
+            ):
+                _add_schemas(upgrade, downgrade, existing)
+                _place_new_values(upgrade)
+                _replace_removed_values(downgrade)
 
     return add
 
 
-def _add_schemas(up: ops.UpgradeOps, down: ops.DowngradeOps, existing: set[str]) -> None:
+def _add_schemas(upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps, existing: set[str]) -> None:
     """Create the schemas of new tables, and drop them in the downgrade."""
-    new = {op.schema for op in up.ops if isinstance(op, ops.CreateTableOp) and op.schema}
+    new = {op.schema for op in upgrade.ops if isinstance(op, ops.CreateTableOp) and op.schema}
     for schema in sorted(new - existing):
-        up.ops.insert(0, ops.ExecuteSQLOp(f"CREATE SCHEMA {quote(schema)}"))
-        down.ops.append(ops.ExecuteSQLOp(f"DROP SCHEMA {quote(schema)}"))
+        upgrade.ops.insert(0, ops.ExecuteSQLOp(f"CREATE SCHEMA {quote(schema)}"))
+        downgrade.ops.append(ops.ExecuteSQLOp(f"DROP SCHEMA {quote(schema)}"))
 
 
-def _place_new_values(up: ops.UpgradeOps) -> None:
+def _place_new_values(upgrade: ops.UpgradeOps) -> None:
     """Add values to an enum in the order of the model.
 
     The operation of alembic-postgresql-enum 1.11 adds each value in the wrong position.
     """
-    for position, op in reversed([*enumerate(up.ops)]):
+    for position, op in reversed([*enumerate(upgrade.ops)]):
         if isinstance(op, AddEnumValuesOp):
-            up.ops[position : position + 1] = [ops.ExecuteSQLOp(sql) for sql in _new_values(op)]
+            upgrade.ops[position : position + 1] = [
+                ops.ExecuteSQLOp(sql) for sql in _new_values(op)
+            ]
 
 
 def _new_values(op: AddEnumValuesOp) -> list[str]:
@@ -107,17 +111,17 @@ def _new_values(op: AddEnumValuesOp) -> list[str]:
     name = f"{quote(op.schema)}.{quote(op.name)}"
     for position, value in enumerate(op.new_values):
         if value not in op.old_values:
-            later = [old for old in op.new_values[position:] if old in op.old_values]
-            place = f" BEFORE {_text(later[0])}" if later else ""
+            following = [old for old in op.new_values[position:] if old in op.old_values]
+            place = f" BEFORE {_text(following[0])}" if following else ""
             statements.append(f"ALTER TYPE {name} ADD VALUE {_text(value)}{place}")
     return statements
 
 
-def _replace_removed_values(down: ops.DowngradeOps) -> None:
+def _replace_removed_values(downgrade: ops.DowngradeOps) -> None:
     """Replace enum values in rows before a downgrade removes them from the type."""
-    for position, op in reversed([*enumerate(down.ops)]):
+    for position, op in reversed([*enumerate(downgrade.ops)]):
         if isinstance(op, SyncEnumValuesOp):
-            down.ops[position:position] = [ops.ExecuteSQLOp(sql) for sql in _replacements(op)]
+            downgrade.ops[position:position] = [ops.ExecuteSQLOp(sql) for sql in _replacements(op)]
 
 
 def _replacements(op: SyncEnumValuesOp) -> list[str]:
@@ -125,8 +129,8 @@ def _replacements(op: SyncEnumValuesOp) -> list[str]:
     for value in (old for old in op.old_values if old not in op.new_values):
         for column in op.affected_columns:
             default = LITERAL.match(column.existing_server_default or "")
-            given = default[1].replace("''", "'") if default else ""
-            new = _text(given if given in op.new_values else op.new_values[0])
+            old_default = default[1].replace("''", "'") if default else ""
+            new = _text(old_default if old_default in op.new_values else op.new_values[0])
             name, old = quote(column.column_name), _text(value)
             table = ".".join(map(quote, filter(None, [column.table_schema, column.table_name])))
             is_array = column.column_type.name == "ARRAY"

@@ -54,11 +54,11 @@ def page_statement(model: type[Any], query: ListQuery) -> Select[tuple[Any]]:
     """Return the statement that reads a page of `model`, and one row more."""
     start = query.start
     if start is None:
-        form = _Form(query.filters, query.read_order, None, inclusive=False)
+        shape = _Form(query.filters, query.read_order, None, inclusive=False)
     else:
         nulls = tuple(value is None for value in start.values)
-        form = _Form(query.filters, query.read_order, nulls, start.inclusive)
-    return _statement(model, form)  # type: ignore[arg-type]  # mypy: is a class hashable?
+        shape = _Form(query.filters, query.read_order, nulls, start.inclusive)
+    return _statement(model, shape)  # type: ignore[arg-type]  # mypy: is a class hashable?
 
 
 def page_values(query: ListQuery) -> Mapping[str, Any]:
@@ -75,15 +75,15 @@ def page_values(query: ListQuery) -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=1024)
-def _statement(model: type[Any], form: _Form) -> Select[tuple[Any]]:
-    conditions = [_condition(getattr(model, filter_.column), filter_) for filter_ in form.filters]
-    if form.nulls is not None:
+def _statement(model: type[Any], shape: _Form) -> Select[tuple[Any]]:
+    conditions = [_condition(getattr(model, filter_.column), filter_) for filter_ in shape.filters]
+    if shape.nulls is not None:
         keys = [
             _key(model, key, is_null=is_null)
-            for key, is_null in zip(form.order, form.nulls, strict=True)
+            for key, is_null in zip(shape.order, shape.nulls, strict=True)
         ]
-        conditions.append(_beyond(keys, inclusive=form.inclusive))
-    columns = [(getattr(model, key.column), key.descending) for key in form.order]
+        conditions.append(_beyond(keys, inclusive=shape.inclusive))
+    columns = [(getattr(model, key.column), key.descending) for key in shape.order]
     order = [column.desc() if descending else column.asc() for column, descending in columns]
     limit = bindparam("limit", type_=Integer)
     return select(model).where(*conditions).order_by(*order).limit(limit)
@@ -126,16 +126,16 @@ def _beyond(keys: list[_Key], *, inclusive: bool) -> ColumnElement[bool]:
     return condition
 
 
-def _beyond_key(key: _Key, tied: ColumnElement[bool]) -> ColumnElement[bool]:
+def _beyond_key(key: _Key, next_keys: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return the condition for rows beyond `key`, or equal to it and then `tied`."""
     column, value = key.column, key.value
     if key.is_null:
-        is_tied = and_(column.is_(None), tied)
-        return or_(column.is_not(None), is_tied) if key.descending else is_tied
+        is_equal = and_(column.is_(None), next_keys)
+        return or_(column.is_not(None), is_equal) if key.descending else is_equal
     if key.nullable and not key.descending:
-        return or_(column > value, column.is_(None), and_(column == value, tied))
+        return or_(column > value, column.is_(None), and_(column == value, next_keys))
     at_least = _compare(column, value, key.descending, inclusive=True)
-    return and_(at_least, or_(_compare(column, value, key.descending, inclusive=False), tied))
+    return and_(at_least, or_(_compare(column, value, key.descending, inclusive=False), next_keys))
 
 
 def _compare(
