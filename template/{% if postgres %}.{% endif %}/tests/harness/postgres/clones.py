@@ -8,7 +8,7 @@ from itertools import count
 
 import asyncpg
 
-from tests.harness.postgres import statements
+from tests.harness.postgres import server
 from tests.harness.postgres.failures import HarnessError
 
 LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -85,7 +85,7 @@ class Clones:
         """Keep a database under another name."""
         self.forget(name)
         async with self._dropping:
-            await statements.rename(self._dropper, name, new_name)
+            await server.rename(self._dropper, name, new_name)
 
     async def close(self) -> None:
         """Drop all databases except those to keep."""
@@ -94,12 +94,12 @@ class Clones:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for name in sorted(self._made):
             with contextlib.suppress(*LOST):
-                await statements.drop(self._dropper, name)
+                await server.drop(self._dropper, name)
 
     async def _create(self, source: str) -> str:
         name = next(self._names)
         self._made.add(name)
-        await statements.create(self._creator, name, f'TEMPLATE "{source}" {self._options}')
+        await server.create(self._creator, name, f'TEMPLATE "{source}" {self._options}')
         return name
 
     async def _make(self) -> None:
@@ -148,6 +148,6 @@ class Clones:
             name = self._leaving.popleft()
             async with self._dropping:
                 with contextlib.suppress(*LOST):
-                    await statements.drop(self._dropper, name)
+                    await server.drop(self._dropper, name)
                     self._made.discard(name)
             self._gone.set()
