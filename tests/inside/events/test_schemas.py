@@ -15,7 +15,7 @@ from orders.domain.product.events import ProductCreated, ProductDeleted
 from orders.internal.kafka import EventBase
 
 from tests.harness.kafka import schemas
-from tests.harness.kafka.keys import key_rule
+from tests.harness.kafka.schemas import key_rule
 
 OPEN: ConfigDict = {}
 CLOSED: ConfigDict = {"extra": "forbid"}
