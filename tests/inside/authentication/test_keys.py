@@ -19,9 +19,8 @@ from orders.main import create_app
 
 from ..helpers import serve, settings
 from .helpers import call, is_let_in
-from development.authentication import AUDIENCE, Issuer
+from development.authentication import AUDIENCE, Issuer, SigningKey
 from development.authentication.__main__ import ask
-from development.authentication.issuer import SigningKey
 from tests.harness import check_response
 
 KEYS = "/keys"

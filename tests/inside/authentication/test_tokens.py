@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from httpx import AsyncClient
 
 from .helpers import is_let_in
-from development.authentication import Issuer
-from development.authentication.issuer import SigningKey
+from development.authentication import Issuer, SigningKey
 
 Forgery = Callable[[Issuer], str]
 
