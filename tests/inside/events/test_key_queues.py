@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orders.internal.kafka.consuming import isolation, key_queues
-from orders.internal.kafka.consuming.isolation import (
+from orders.internal.kafka import background
+from orders.internal.kafka.consuming import key_queues
+from orders.internal.kafka.background import (
     HandlerStuckError,
     HandlerTimeoutError,
     run_isolated,
@@ -296,7 +297,7 @@ async def test_nothing_that_a_handler_does_reaches_its_consumer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each is an error of this attempt, in limited time."""
-    monkeypatch.setattr(isolation, "GRACE", 0.1)
+    monkeypatch.setattr(background, "GRACE", 0.1)
     timeout = 0.05 if handler in (hangs, ignores_its_cancellation) else 60
     assert isinstance(await run_isolated(handler(), timeout), error)
 

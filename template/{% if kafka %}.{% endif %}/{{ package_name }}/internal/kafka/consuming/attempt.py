@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from ...resources import Resources
-from ..background import backoff
+from ..background import HandlerStuckError, backoff, run_isolated
 from ..cloud_events import binary_mode, continue_trace, decode, header_texts
 from ..consumer_base import ConsumerBase
 from ..dead_letters import MEANT_FOR, dead_letter, error_text, without_value
@@ -17,7 +17,6 @@ from ..delivery import TRANSIENT, open_scope
 from ..errors import EventError, EventRefusedError, UnreadableMessageError
 from ..sender import Sender
 from ..settings import KafkaSettings
-from .isolation import HandlerStuckError, run_isolated
 from .key_queues import Delivery
 from .progress import Counters
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 
-from .isolation import CANCELLATIONS, GRACE
+from ..background import CANCELLATIONS, GRACE
 from .progress import Progress
 
 ROOM: Final = 16 * 1024 * 1024
