@@ -78,7 +78,7 @@ DEPENDENCIES: Final = frozenset(
 )
 """Import and distribution names of libraries in every service, spelled as modules."""
 
-LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline", "libcst"})
+LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline"})
 """Names like these from later releases. Copier resets an answer that a validator refuses.
 
 A feature's names are in the catalogue of ``copier.yml``.

@@ -1,10 +1,12 @@
 """Removes a domain whole, as one change to review, unless other code still needs it."""
 
+import shlex
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from development.project import PACKAGE
-from development.scaffolding import documents, source, undo
+from development.scaffolding import documents, source
 from development.scaffolding.domain import names_in_use
 from development.scaffolding.part import Part, parts
 from development.scaffolding.plan import Removal, absolute, imports, module_of, plan
@@ -17,7 +19,6 @@ SHARED = (f"{PACKAGE}/routers/dependencies.py", "tests/integration/schemas.py")
 LAST_TEST = '''"""What clients see of the service as a whole."""
 
 from httpx import AsyncClient
-
 
 async def test_the_interface_is_described(api_client: AsyncClient) -> None:
     """The OpenAPI document is there."""
@@ -57,7 +58,7 @@ def remove(service: Path, name: str) -> str:
         documents.remove(copy, removal.names)
         if not copy.paths("tests/integration/test_*.py") + copy.paths("tests/unit/test_*.py"):
             copy.write("tests/integration/test_interface.py", LAST_TEST)
-        undo.check_committed(copy)
+        check_committed(copy)
         copy.tidy()
         copy.check_style()
         for part in features:
@@ -70,7 +71,7 @@ def remove(service: Path, name: str) -> str:
     sections = {
         f"The domain {name} is removed, and `make lint` passes:": changed,
         "Next:": _next_steps(removal, features),
-        "To undo the removal before you commit it:": undo.commands(copy, changed),
+        "To undo the removal before you commit it:": undo_commands(copy, changed),
         f"These files are named like {name}, do not use it, and stay:": removal.kept,
         "These lines still mention it:": mentions,
     }
@@ -124,3 +125,41 @@ def _next_steps(removal: Removal, features: Sequence[Part]) -> list[str]:
     if removal.tables:
         steps += [step for part in features for step in part.next_steps[1]]
     return steps
+
+
+def check_committed(copy: Workspace) -> None:
+    """Check that the files that change are committed.
+
+    Raises:
+        ScaffoldError: one is not, or has changed since.
+    """
+    paths = [path for path in copy.changes() if copy.existed(path)]
+    if not paths:
+        return
+    options = ["--porcelain", "--untracked-files=all", "--ignored", "--"]
+    command = ["git", "--literal-pathspecs", "status", *options, *paths]
+    try:
+        done = subprocess.run(
+            command, cwd=copy.service, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise _refusal("git cannot be started", [str(error)]) from error
+    if done.returncode:
+        raise _refusal("git does not know this folder", done.stderr.splitlines())
+    if done.stdout:
+        changed = [line[3:] for line in done.stdout.splitlines()]
+        raise _refusal("These files are new or have changed since the last commit", changed)
+
+
+def undo_commands(copy: Workspace, changed: Sequence[str]) -> list[str]:
+    """Return the shell commands that undo a change."""
+    old = [path for path in changed if copy.existed(path)]
+    new = [path for path in changed if not copy.existed(path)]
+    undo = [["git", "restore", "--", *old], ["rm", "--", *new]]
+    return [shlex.join(command) for command, paths in zip(undo, (old, new), strict=True) if paths]
+
+
+def _refusal(reason: str, details: Sequence[str]) -> ScaffoldError:
+    lines = [f"{reason}:", *indented(details)]
+    lines += ["Commit first: without a commit, nobody could undo the removal."]
+    return ScaffoldError("\n".join(lines))
