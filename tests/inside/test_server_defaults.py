@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orders.internal.database import server_defaults
+from orders.internal.database import autogenerate
 from orders.internal.database.engine import create_engine
 
 from tests.harness.postgres import catalogue
@@ -87,8 +87,8 @@ def context_of(connection: sa.Connection, models: sa.MetaData) -> MigrationConte
     options = {
         "target_metadata": models,
         "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", server_defaults.plugin()],
-        "render_item": server_defaults.render,
+        "autogenerate_plugins": ["alembic.autogenerate.*", autogenerate.plugin()],
+        "render_item": autogenerate.render,
         "sqlalchemy_module_prefix": "sa.",
         "alembic_module_prefix": "op.",
         "user_module_prefix": None,
@@ -99,7 +99,7 @@ def context_of(connection: sa.Connection, models: sa.MetaData) -> MigrationConte
 def run(connection: sa.Connection, models: sa.MetaData, ops: UpgradeOps | DowngradeOps) -> str:
     """Write operations as a revision does, run what is written, and return it."""
     context = context_of(connection, models)
-    code = render_python_code(ops, migration_context=context, render_item=server_defaults.render)
+    code = render_python_code(ops, migration_context=context, render_item=autogenerate.render)
     names = {"op": Operations(context), "sa": sa, "postgresql": postgresql}
     exec(re.sub("^    ", "", code, flags=re.MULTILINE), names)  # noqa: S102 - the revision, as written
     return code

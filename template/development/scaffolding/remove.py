@@ -1,15 +1,17 @@
 """Removes a domain whole, as one change to review, unless other code still needs it."""
 
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from development.project import PACKAGE
-from development.scaffolding import documents, source
+from development.scaffolding import source
 from development.scaffolding.domain import names_in_use
+from development.scaffolding.names import Names
 from development.scaffolding.part import Part, parts
-from development.scaffolding.plan import Removal, absolute, imports, module_of, plan
+from development.scaffolding.plan import Removal, absolute, address_of, imports, module_of, plan
 from development.scaffolding.workspace import ScaffoldError, Workspace, indented, workspace
 
 ROUTERS = {f"{PACKAGE}/routers/__init__.py": "ROUTERS"}
@@ -20,12 +22,32 @@ LAST_TEST = '''"""What clients see of the service as a whole."""
 
 from httpx import AsyncClient
 
+
 async def test_the_interface_is_described(api_client: AsyncClient) -> None:
     """The OpenAPI document is there."""
     response = await api_client.get("/openapi.json")
     assert response.status_code == 200
     assert response.json()["openapi"].startswith("3.")
 '''
+
+PAGES = ("*.md", "docs/*.md")
+ROUTES = "tests/open_routes.txt"
+"""Names routes that need no token, where there is such a list."""
+
+GUIDE = r"\[docs/adding-a-domain.md\]\(docs/adding-a-domain.md\)"
+EXAMPLE = (
+    (
+        rf"`domain/product` is .* to delete:\n({GUIDE} says how to make) one of your own",
+        r"\1 a domain",
+    ),
+    (r" `domain/product` is an example to learn from and to delete\.", ""),
+    (r'm="add a colour to products"', 'm="what changes"'),
+    (r", and `product` there is the example to copy\. Its modules\nhave", ". Its modules\nhave"),
+)
+"""What a new service's pages say of the worked example, and what they say without it."""
+
+BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+EMPTY_BLOCK = re.compile(r"(, or from a shell:|:)?\n\n```\n```\n")
 
 
 def remove(service: Path, name: str) -> str:
@@ -55,7 +77,7 @@ def remove(service: Path, name: str) -> str:
             raise ScaffoldError(
                 f"Other code still uses {name}; change it first:\n" + "\n".join(indented(left))
             )
-        documents.remove(copy, removal.names)
+        forget_in_pages(copy, removal.names)
         if not copy.paths("tests/integration/test_*.py") + copy.paths("tests/unit/test_*.py"):
             copy.write("tests/integration/test_interface.py", LAST_TEST)
         check_committed(copy)
@@ -65,7 +87,7 @@ def remove(service: Path, name: str) -> str:
             part.complete_removal(copy, removal)
         copy.tidy()
         copy.lint()
-        mentions = documents.mentions(copy, removal.names)
+        mentions = mentions_in_pages(copy, removal.names)
         changed = copy.carry_over()
     name = removal.names.name
     sections = {
@@ -163,3 +185,33 @@ def _refusal(reason: str, details: Sequence[str]) -> ScaffoldError:
     lines = [f"{reason}:", *indented(details)]
     lines += ["Commit first: without a commit, nobody could undo the removal."]
     return ScaffoldError("\n".join(lines))
+
+
+def forget_in_pages(copy: Workspace, names: Names) -> None:
+    """Take the commands that call a domain out of the pages, and what they say of the example."""
+
+    def without_calls(text: str) -> str:
+        return re.sub(rf"^.*{address_of(names)}.*\n", "", text, flags=re.MULTILINE)
+
+    if routes := copy.read(ROUTES):
+        copy.write(ROUTES, without_calls(routes))
+    for path in (path for pattern in PAGES for path in copy.paths(pattern)):
+        text = before = copy.read(path)
+        text = BLOCK.sub(lambda block: without_calls(block[0]), text)
+        text = EMPTY_BLOCK.sub(lambda match: ".\n" if match[1] else "\n", text)
+        for old, new in EXAMPLE if names.name == "product" else ():
+            text = re.sub(old, new, text)
+        if text != before:
+            copy.write(path, text)
+
+
+def mentions_in_pages(copy: Workspace, names: Names) -> list[str]:
+    """Return the lines of the pages that still mention a domain."""
+    words = {names.name, names.plural, names.human, names.humans, names.slug, names.slugs}
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, sorted(words)))})\b", re.IGNORECASE)
+    return [
+        f"{path}:{number}: {line.strip()}"
+        for path in (path for place in PAGES for path in copy.paths(place))
+        for number, line in enumerate(copy.read(path).splitlines(), 1)
+        if pattern.search(line)
+    ]

@@ -8,8 +8,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from .cursor import OtherQueryError, decode, encode
-from .parameters import filters_of, parameters_model, sort_keys
+from .parameters import (
+    OtherQueryError,
+    decode,
+    encode,
+    filters_of,
+    parameters_model,
+    sort_keys,
+)
 from .query import Filter, ListQuery, Operator, Position
 from .types import column_type, has_ranges
 

@@ -12,8 +12,7 @@ import asyncpg
 from development.postgres import EmbeddedPostgres
 from development.postgres.system import VERSION
 from tests.harness.postgres import failures, run, server, template
-from tests.harness.postgres.background import Background
-from tests.harness.postgres.clones import LOST, Clones
+from tests.harness.postgres.clones import LOST, Background, Clones
 from tests.harness.postgres.failures import HarnessError, MigrationError
 from tests.harness.postgres.naming import EMPTY, dsn, kept_name, new_key, with_database
 
