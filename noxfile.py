@@ -62,8 +62,8 @@ def run_there(session: nox.Session, *command: str) -> None:
     """Run a command in the environment of the service in the current folder."""
     # Mypy reads the packages that services have in common once for all of them.
     types = str(ROOT / ".nox/mypy" / session.name)
-    own = {"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None, "MYPY_CACHE_DIR": types}
-    session.run("uv", "run", "--quiet", *command, env=own)
+    variables = {"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None, "MYPY_CACHE_DIR": types}
+    session.run("uv", "run", "--quiet", *command, env=variables)
 
 
 @nox.session(tags=["side-by-side"])
@@ -108,13 +108,13 @@ def copy_tests(*folders: str) -> None:
 @contextmanager
 def with_tests_inside(session: nox.Session, folder: str) -> Iterator[None]:
     """Render a service and go there, with a folder of `tests/inside` copied into it."""
-    others = shutil.ignore_patterns(*(name for name in INSIDE if name != folder))
+    ignore = shutil.ignore_patterns(*(name for name in INSIDE if name != folder))
     with rendered(session, **INSIDE[folder]) as service, session.chdir(service):
         copy_tests()
-        inside = Path("tests/inside")
-        shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
+        source = Path("tests/inside")
+        shutil.copytree(ROOT / source / folder, source / folder, ignore=ignore)
         for name in ("__init__.py", "helpers.py", "things.py"):
-            shutil.copy(ROOT / inside / name, inside)
+            shutil.copy(ROOT / source / name, source)
         yield
 
 
@@ -216,8 +216,11 @@ def kafka(session: nox.Session) -> None:
     if not tools and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         session.skip("install Java 17 or newer and Maven, or set KAFKA_BOOTSTRAP_SERVERS")
     install(session, "test")
-    alone = "tests/kafka/alone"
-    for postgres, tests in {"yes": ["tests/kafka", f"--ignore={alone}"], "no": [alone]}.items():
+    standalone_tests = "tests/kafka/alone"
+    for postgres, tests in {
+        "yes": ["tests/kafka", f"--ignore={standalone_tests}"],
+        "no": [standalone_tests],
+    }.items():
         with rendered(session, postgres=postgres) as service, session.chdir(service):
             copy_tests("tests/kafka")
             # Each worker has a broker of its own to kill. aiokafka does not wait for the end of a

@@ -86,18 +86,18 @@ class Session:
 
 def names(tag: str) -> list[str]:
     """List the sessions with a tag, in the order of starting."""
-    listed = subprocess.run([*NOX, "--list", "--json", "--tags", tag], check=True, stdout=-1).stdout
-    found = [session["session"] for session in json.loads(listed)]
+    output = subprocess.run([*NOX, "--list", "--json", "--tags", tag], check=True, stdout=-1).stdout
+    sessions = [session["session"] for session in json.loads(output)]
     order = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    return sorted(found, key=lambda name: order.get(name, -1))
+    return sorted(sessions, key=lambda name: order.get(name, -1))
 
 
-def run(waiting: list[str], most: int, sessions: list[Session]) -> None:
+def run(waiting: list[str], limit: int, sessions: list[Session]) -> None:
     """Run sessions, so many of them at a time."""
     waiting = list(waiting)
     running: list[Session] = []
     while waiting or running:
-        while waiting and len(running) < most:
+        while waiting and len(running) < limit:
             running.append(Session(waiting.pop(0)))
             sessions.append(running[-1])
         time.sleep(0.1)
@@ -106,9 +106,14 @@ def run(waiting: list[str], most: int, sessions: list[Session]) -> None:
 
 def summary(sessions: list[Session]) -> str:
     """Return the closing lines of all sessions, and the table of their time."""
-    lines = [line for one in sessions for line in one.text.splitlines() if CLOSING.match(line)]
+    lines = [
+        line for session in sessions for line in session.text.splitlines() if CLOSING.match(line)
+    ]
     table = [f"{'session':12}{'status':>8}{'seconds':>9}{'CPU s':>9}"]
-    table += [f"{one.name:12}{one.status!s:>8}{one.seconds:9.0f}{one.cpu:9.0f}" for one in sessions]
+    table += [
+        f"{session.name:12}{session.status!s:>8}{session.seconds:9.0f}{session.cpu:9.0f}"
+        for session in sessions
+    ]
     return "\n".join([*lines, *table])
 
 
