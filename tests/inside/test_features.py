@@ -125,9 +125,9 @@ class TestResources:
 
     def test_a_base_class_finds_the_one_derived_from_it(self) -> None:
         """The service's settings are those of each feature."""
-        own = settings()
-        resources = Resources(own, WallClock())
-        assert resources.get(Settings) is resources.get(DatabaseSettings) is own
+        own_settings = settings()
+        resources = Resources(own_settings, WallClock())
+        assert resources.get(Settings) is resources.get(DatabaseSettings) is own_settings
         assert resources.get(Clock).now() == "noon"
 
     def test_two_of_a_base_class_are_ambiguous(self) -> None:
@@ -279,12 +279,12 @@ def documented(
     """Return a module of the package that holds a block of Python on a page."""
     blocks = re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.DOTALL)
     [code] = [block for block in blocks if "FEATURE = Feature(" in block]
-    made = ModuleType(f"orders.{module}")
-    made.__package__ = "orders"
-    monkeypatch.setitem(sys.modules, made.__name__, made)
-    monkeypatch.setattr(orders, module, made, raising=False)
-    exec(compile(before + code, page, "exec"), made.__dict__)  # noqa: S102 - our own page
-    return made
+    page_module = ModuleType(f"orders.{module}")
+    page_module.__package__ = "orders"
+    monkeypatch.setitem(sys.modules, page_module.__name__, page_module)
+    monkeypatch.setattr(orders, module, page_module, raising=False)
+    exec(compile(before + code, page, "exec"), page_module.__dict__)  # noqa: S102 - our own page
+    return page_module
 
 
 async def test_the_documented_feature_works(
@@ -319,9 +319,11 @@ async def test_the_documented_feature_works(
         assert problem["detail"] == "DEM is not traded any more."
         errors = check_response(await client.get("/healthcheck/ready"), 503)["errors"]
         assert "the rates service refuses requests" in [error["message"] for error in errors]
-        work = read_arguments("print-rate", feature.commands["print-rate"], ["CHF", "--digits=3"])
+        command = read_arguments(
+            "print-rate", feature.commands["print-rate"], ["CHF", "--digits=3"]
+        )
         capsys.readouterr()
-        await work(app.resources)
+        await command(app.resources)
     assert capsys.readouterr().out.startswith("1.234\n")
 
 
@@ -344,10 +346,10 @@ from .settings import Settings
         reports_url: str
 
     reports.__dict__["Settings"] = BothSettings
-    own = BothSettings(
+    both_settings = BothSettings(
         **settings(database_url=migrated_postgres).model_dump(), reports_url=str(postgres)
     )
-    app = create_app(own, features=(*lifespan.FEATURES, reports.FEATURE))
+    app = create_app(both_settings, features=(*lifespan.FEATURES, reports.FEATURE))
     async with serve(app) as client:
         names = []
         for class_ in (DatabaseSessionManager, reports.ReportsDatabase):

@@ -60,9 +60,9 @@ COLUMNS: dict[str, tuple[Any, Any]] = {
 
 def metadata(*columns: sa.Column[Any]) -> sa.MetaData:
     """Return models with one table of these columns."""
-    found = sa.MetaData()
-    sa.Table("odd", found, sa.Column("id", sa.Integer, primary_key=True), *columns)
-    return found
+    tables = sa.MetaData()
+    sa.Table("odd", tables, sa.Column("id", sa.Integer, primary_key=True), *columns)
+    return tables
 
 
 def with_defaults() -> sa.MetaData:
@@ -126,7 +126,7 @@ async def test_a_revision_creates_the_defaults_of_the_models(
     postgres: str, engine: AsyncEngine
 ) -> None:
     """The database is what the models create, and what dropping and restoring the table creates."""
-    models, without = with_defaults(), sa.MetaData()
+    models, without_defaults = with_defaults(), sa.MetaData()
 
     def create(connection: sa.Connection) -> None:
         run(connection, models, revision(connection, models)[0])
@@ -134,9 +134,9 @@ async def test_a_revision_creates_the_defaults_of_the_models(
         connection.commit()
 
     def drop_and_restore(connection: sa.Connection) -> None:
-        up, down = revision(connection, without)
-        run(connection, without, up)
-        run(connection, without, down)
+        up, down = revision(connection, without_defaults)
+        run(connection, without_defaults, up)
+        run(connection, without_defaults, down)
         connection.commit()
 
     async with engine.connect() as connection:
@@ -144,7 +144,7 @@ async def test_a_revision_creates_the_defaults_of_the_models(
         migrated = await snapshot(postgres)
         await connection.run_sync(drop_and_restore)
         restored = await snapshot(postgres)
-        await connection.run_sync(lambda sync: sa.Table("odd", without).drop(sync))
+        await connection.run_sync(lambda sync: sa.Table("odd", without_defaults).drop(sync))
         await connection.run_sync(models.create_all)
         await connection.commit()
     assert catalogue.differences(await snapshot(postgres), migrated) == []

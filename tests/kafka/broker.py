@@ -45,8 +45,8 @@ broker.heartbeat.interval.ms=300
 
 def missing() -> str | None:
     """Say what keeps a broker from being run here, or return None."""
-    lacking = [name for name in ("java", "mvn") if not shutil.which(name)]
-    return f"there is no {' and no '.join(lacking)}" if lacking else None
+    missing_programs = [name for name in ("java", "mvn") if not shutil.which(name)]
+    return f"there is no {' and no '.join(missing_programs)}" if missing_programs else None
 
 
 def jars() -> Path:

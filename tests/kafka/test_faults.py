@@ -35,9 +35,9 @@ def under_load(
         written = monotonic()
         await settle(migrated_postgres)
         settled = monotonic()
-        found = await account(migrated_postgres, brokers, f"{kafka_namespace}products")
-        report(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {found}")
-        found.check()
+        outcome = await account(migrated_postgres, brokers, f"{kafka_namespace}products")
+        report(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {outcome}")
+        outcome.check()
 
     return run
 
@@ -47,8 +47,8 @@ async def test_the_service_is_killed_three_times(replicas: Replicas, under_load:
     port = await replicas.start()
 
     async def trouble(load: Load) -> None:
-        for third in range(3):
-            await load.until((third + random.random()) / 3)  # noqa: S311
+        for kill_number in range(3):
+            await load.until((kill_number + random.random()) / 3)  # noqa: S311
             replicas.kill(port)
             await replicas.start(port)
 

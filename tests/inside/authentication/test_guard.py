@@ -190,7 +190,7 @@ async def test_a_websocket_needs_a_token(api_client: AsyncClient, app: FastAPI) 
 
     scope: dict[str, Any] = {"type": "websocket", "path": "/shop/live", "headers": [], "app": app}
     await app({**scope, "query_string": b"", "root_path": ""}, receive, send)
-    assert [(one["type"], one["code"]) for one in sent] == [("websocket.close", 1008)]
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
 
 
 async def test_a_token_is_verified_once(

@@ -152,18 +152,18 @@ async def test_a_stuck_partition_holds_up_no_other(
     relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
 ) -> None:
     """Thousands of its events are passed; once it works again each is sent once, in order."""
-    stuck, free = keys()
+    stuck_key, free_key = keys()
     producer.stuck.add(("t", 0))
-    await fill("t", stuck, 3000)
-    await fill("t", free, 5)
-    await fill("other", free, 5)
+    await fill("t", stuck_key, 3000)
+    await fill("t", free_key, 5)
+    await fill("other", free_key, 5)
     async with relay:
 
         async def sent() -> tuple[int, int]:
             return await producer.values("t"), await producer.values("other")
 
         await eventually(sent, (5, 5))
-        await fill("t", free, 5)
+        await fill("t", free_key, 5)
         await eventually(sent, (10, 5))
         producer.heal()
         await eventually(sent, (3010, 5))
@@ -264,9 +264,9 @@ async def test_stopping_settles_what_is_in_flight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What brokers acknowledge while the relay stops is not sent again by the next one."""
-    stuck, _ = keys()
+    stuck_key, _ = keys()
     producer.stuck.add(("t", 0))
-    await fill("t", stuck, 1)
+    await fill("t", stuck_key, 1)
     monkeypatch.setattr(dispatcher, "BATCH_TIMEOUT", 20.0)
     async with relay:
         while not producer.waiting:  # noqa: ASYNC110 - of the producer above
