@@ -284,13 +284,13 @@ def measure_second_start(service: BenchedService) -> Figure:
     pairs = [
         (service.test("tests/test_none.py"), service.test("tests/test_one.py")) for _ in range(9)
     ]
-    none, one = (statistics.median(times) for times in zip(*pairs, strict=True))
+    without_test, with_test = (statistics.median(times) for times in zip(*pairs, strict=True))
     return Figure(
         "start of a second run",
         statistics.median(with_one - without for without, with_one in pairs),
         1.0,
         "s",
-        f"{one:.2f} s with one database test against {none:.2f} s with one that needs none",
+        f"{with_test:.2f} s with one database test, {without_test:.2f} s with one that needs none",
     )
 
 

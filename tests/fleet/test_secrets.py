@@ -42,8 +42,8 @@ def test_a_url_is_shown_without_its_secrets(url: str, expected: str) -> None:
 
 def test_a_known_secret_is_masked_wherever_it_appears() -> None:
     """A password is also masked outside its URL, encoded or not, in nested values."""
-    known = secrets("https://user:s3cr3t%2Fw0rd@example.com/a.git")
-    value = redact({"a": ["it said s3cr3t/w0rd", 1], "b": {"s3cr3t%2Fw0rd": None}}, known)
+    known_secrets = secrets("https://user:s3cr3t%2Fw0rd@example.com/a.git")
+    value = redact({"a": ["it said s3cr3t/w0rd", 1], "b": {"s3cr3t%2Fw0rd": None}}, known_secrets)
     assert value == {"a": ["it said ***", 1], "b": {"***": None}}
 
 

@@ -57,25 +57,26 @@ def remove(service: Path, name: str) -> str:
         ScaffoldError: it cannot be removed; nothing was changed.
     """
     folders = {path.name for path in (service / PACKAGE / "domain").glob("*/") if path.is_dir()}
-    known = sorted(folders - {"common", "__pycache__"})
-    if name not in known:
+    domains = sorted(folders - {"common", "__pycache__"})
+    if name not in domains:
         raise ScaffoldError(
             f"There is no domain {name!r} in {PACKAGE}/domain. "
-            f"The domains are: {', '.join(known) or 'none'}."
+            f"The domains are: {', '.join(domains) or 'none'}."
         )
     features = parts()
     lists = ROUTERS | {path: name for part in features for path, name in part.lists.items()}
     with workspace(service) as copy:
-        removal = plan(copy, names_in_use(name), known, lists)
+        removal = plan(copy, names_in_use(name), domains, lists)
         for part in features:
             part.remove(copy, removal)
         for path in removal.files:
             copy.delete(path)
-        gone = _unregister(copy, removal, lists)
-        left = [*_imports(copy, removal, gone)]
-        if left:
+        removed_names = _unregister(copy, removal, lists)
+        remaining_imports = [*_imports(copy, removal, removed_names)]
+        if remaining_imports:
             raise ScaffoldError(
-                f"Other code still uses {name}; change it first:\n" + "\n".join(indented(left))
+                f"Other code still uses {name}; change it first:\n"
+                + "\n".join(indented(remaining_imports))
             )
         forget_in_pages(copy, removal.names)
         if not copy.paths("tests/integration/test_*.py") + copy.paths("tests/unit/test_*.py"):
@@ -103,7 +104,7 @@ def remove(service: Path, name: str) -> str:
 
 def _unregister(copy: Workspace, removal: Removal, lists: Mapping[str, str]) -> dict[str, set[str]]:
     """Remove the domain from the files that list it; return the removed names, by module."""
-    gone: dict[str, set[str]] = {}
+    removed_names: dict[str, set[str]] = {}
     for path, name in lists.items():
         text = copy.read(path)
         names = _names_from(text, path, removal)
@@ -121,8 +122,8 @@ def _unregister(copy: Workspace, removal: Removal, lists: Mapping[str, str]) -> 
                 copy.delete(path)
             else:
                 copy.write(path, text)
-            gone[module_of(path)] = more | names
-    return gone
+            removed_names[module_of(path)] = more | names
+    return removed_names
 
 
 def _names_from(text: str, path: str, removal: Removal) -> set[str]:
@@ -134,11 +135,13 @@ def _names_from(text: str, path: str, removal: Removal) -> set[str]:
     return source.names_imported_from(text, is_gone) if text else set()
 
 
-def _imports(copy: Workspace, removal: Removal, gone: dict[str, set[str]]) -> Iterator[str]:
+def _imports(
+    copy: Workspace, removal: Removal, removed_names: dict[str, set[str]]
+) -> Iterator[str]:
     """Give each place that still imports what is removed."""
     for path in copy.paths("**/*.py"):
         for line, module, name in imports(copy, path):
-            if removal.holds_import(module, name) or name in gone.get(module, ()):
+            if removal.holds_import(module, name) or name in removed_names.get(module, ()):
                 yield f"{path}:{line}: imports {f'{module}.{name}'.lstrip('.')}"
 
 

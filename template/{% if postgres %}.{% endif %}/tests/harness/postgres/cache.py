@@ -99,7 +99,7 @@ def pack(folder: Path) -> bytes:
     """Pack a folder, which must not change meanwhile."""
     folders: list[str] = []
     files: list[tuple[str, int, int]] = []
-    known: dict[bytes, int] = {}
+    sizes: dict[bytes, int] = {}
     contents: list[bytes] = []
     size = 0
     for place, _, names in os.walk(folder):
@@ -107,11 +107,11 @@ def pack(folder: Path) -> bytes:
         for path in sorted(Path(place, name) for name in names):
             content = path.read_bytes()
             key = hashlib.sha256(content).digest()
-            if key not in known:
-                known[key] = size
+            if key not in sizes:
+                sizes[key] = size
                 contents.append(content)
                 size += len(content)
-            files.append((str(path.relative_to(folder)), known[key], len(content)))
+            files.append((str(path.relative_to(folder)), sizes[key], len(content)))
     index = json.dumps({"folders": folders, "files": files}).encode()
     packed = zlib.compress(b"\n".join([index, b"".join(contents)]), FAST)
     return hashlib.sha256(packed).digest() + packed

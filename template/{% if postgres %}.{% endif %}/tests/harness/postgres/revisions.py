@@ -51,7 +51,9 @@ def revisions(config: Config) -> list[Script]:
 def parents(config: Config) -> dict[str, list[str]]:
     """Return, for each revision, the revisions that must be applied before it."""
     directory = ScriptDirectory.from_config(config)
-    return {one.revision: _parents(one, directory) for one in directory.walk_revisions()}
+    return {
+        revision.revision: _parents(revision, directory) for revision in directory.walk_revisions()
+    }
 
 
 def _parents(script: Script, directory: ScriptDirectory) -> list[str]:
@@ -94,10 +96,10 @@ def revision_sql(script: Script) -> str:
 def faults(script: Script, exclusions: Iterable[str]) -> list[str]:
     """Return the findings of squawk, without those that the revision accepts."""
     accepted = _accepted(script)
-    found = _lint(revision_sql(script), exclusions)
-    unused = sorted(accepted.keys() - {item["rule_name"] for item in found})
+    findings = _lint(revision_sql(script), exclusions)
+    unused = sorted(accepted.keys() - {item["rule_name"] for item in findings})
     lines = [f"`{ACCEPTED}` accepts {rule}, which is not broken: remove it" for rule in unused]
-    for item in found:
+    for item in findings:
         if item["rule_name"] not in accepted:
             lines.append(f"{item['rule_name']}: {item['statement']}\n  {item['message']}")
             lines += [f"  {item['help']}"] if item.get("help") else []
@@ -130,8 +132,8 @@ def _lint(sql: str, exclusions: Iterable[str]) -> list[dict[str, str]]:
     if not done.stdout.strip():
         raise AssertionError(f"squawk gave no answer: {done.stderr.strip()}")
     lines = sql.splitlines()
-    found: list[dict[str, str]] = []
+    findings: list[dict[str, str]] = []
     for item in json.loads(done.stdout):
         statement = " ".join(lines[item["line"] : item["line_end"] + 1]).strip()
-        found.append({**item, "statement": statement})
-    return found
+        findings.append({**item, "statement": statement})
+    return findings

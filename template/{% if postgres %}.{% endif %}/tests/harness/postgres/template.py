@@ -80,8 +80,8 @@ async def migrate(url: str) -> None:
 
 
 async def _exists(connection: asyncpg.Connection, name: str) -> bool:
-    found = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name)
-    return bool(found)
+    exists = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name)
+    return bool(exists)
 
 
 async def _make(connection: asyncpg.Connection, url: str, name: str, temporary: str) -> None:
@@ -142,16 +142,16 @@ def digest(files: Iterable[Path], root: Path, *others: str) -> str:
 
 def _imported(files: Iterable[Path], root: Path, package: str) -> set[Path]:
     """Return the modules of the package that the files import, and what those import."""
-    found: set[Path] = set()
+    paths: set[Path] = set()
     waiting = list(files)
     while waiting:
         file = waiting.pop()
         for module in _names(file, root):
             path = _module_file(module, root) if module.partition(".")[0] == package else None
-            if path and path not in found:
-                found.add(path)
+            if path and path not in paths:
+                paths.add(path)
                 waiting.append(path)
-    return found
+    return paths
 
 
 def _names(file: Path, root: Path) -> Iterator[str]:
