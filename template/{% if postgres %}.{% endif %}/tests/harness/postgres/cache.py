@@ -4,11 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
-import pwd
 import zlib
 from pathlib import Path
-
-from development.postgres.system import account_for
 
 KEPT = 3
 """Number of entries to keep, of about 4 MB each. Each branch may need its own."""
@@ -34,7 +31,6 @@ def restore(cache: Path, name: str, folder: Path) -> bool:
     except BrokenPackError:
         discard(cache, name)
         return False
-    _give_to_server(new / "data")
     (new / "password").replace(folder / "password")
     (new / "data").replace(folder / "data")
     new.rmdir()
@@ -79,16 +75,6 @@ def _runs(pid: str) -> bool:
         os.kill(int(pid), 0)
         return True
     return False
-
-
-def _give_to_server(data: Path) -> None:
-    """Change the owner of the unpacked files to the server's account."""
-    name = account_for(data)
-    if name:
-        account = pwd.getpwnam(name)
-        for folder, _, files in os.walk(data):
-            for file in ("", *files):
-                os.chown(Path(folder, file), account.pw_uid, account.pw_gid)
 
 
 class BrokenPackError(Exception):
