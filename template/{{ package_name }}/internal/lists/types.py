@@ -42,7 +42,7 @@ def _refuse_number(value: object) -> object:
 
 
 def _refuse_other_decimals(value: object) -> object:
-    """Refuse NaN, infinity, and numbers too long for PostgreSQL."""
+    """Refuse NaN, infinity, and numbers with too many digits to store."""
     if isinstance(value, str) and not re.fullmatch(DECIMAL, value):
         raise ValueError("send a decimal number, such as 12.50, of at most 100 digits")
     return value
