@@ -48,6 +48,10 @@ FILES: dict[str, dict[str, str]] = {
         "compose.override.yaml": "services:\n  mailer:\n    image: mailer:1\n"
     },
     "a CI job": {".github/workflows/nightly.yml": "name: Nightly\non: workflow_dispatch\n"},
+    "a second database": {
+        "migrations/reports/env.py": '"""Alembic runs this file for the reports."""\n',
+        "migrations/reports/versions/0001_reports.py": '"""Create reports."""\n',
+    },
     "a page": {"docs/invoices.md": "# Invoices\n"},
 }
 """Rows of the table whose place is a file that the service adds."""
@@ -57,7 +61,11 @@ LINES: dict[str, list[tuple[str, ...]]] = {
     "a resource (an HTTP client, a cache), middleware, a status for your own errors, a command": [
         ("orders/features.py", "FEATURES", "# and rates\n")
     ],
-    "a second database": [("orders/features.py", "FEATURES", "# and the archive\n")],
+    "a second database": [
+        ("orders/features.py", "FEATURES", "# and the archive\n"),
+        ("orders/settings.py", "    service_name", '    reports_url: str = ""\n'),
+        ("tests/conftest.py", '"""', "# the folder of its migrations\n"),
+    ],
     "a readiness probe": [("orders/features.py", "FEATURES", "# and a probe of the bank\n")],
     "a setting": [
         ("orders/settings.py", "    service_name", "    invoice_days: int = 30\n"),

@@ -14,7 +14,7 @@ from development.postgres.system import VERSION
 from tests.harness.postgres import failures, run, server, template
 from tests.harness.postgres.clones import LOST, Background, Clones
 from tests.harness.postgres.failures import HarnessError, MigrationError
-from tests.harness.postgres.naming import EMPTY, dsn, kept_name, new_key, with_database
+from tests.harness.postgres.naming import EMPTY, PACKAGE, dsn, kept_name, new_key, with_database
 
 CHOOSABLE = 15
 """The first version of PostgreSQL with a choice of the cloning strategy."""
@@ -47,6 +47,7 @@ class Databases:
         self._connections: list[asyncpg.Connection] = []
         self._clones: Clones | None = None
         self._refusal: HarnessError | None = None
+        self._others: dict[str, asyncio.Task[str]] = {}
 
     async def template(self) -> str:
         """Return the name of the migrated template.
@@ -55,6 +56,14 @@ class Databases:
             HarnessError: the server is unavailable, or a migration failed.
         """
         return await self._background.run(self._template())
+
+    async def template_of(self, migrations: str) -> str:
+        """Return the name of another migrated template, for the migrations in a folder.
+
+        Raises:
+            HarnessError: the server is unavailable, or a migration failed.
+        """
+        return await self._background.run(self._template_of(migrations))
 
     async def take(self, source: str = EMPTY) -> Database:
         """Return a clone of `source` for the caller, and keep clones ready."""
@@ -107,6 +116,21 @@ class Databases:
         except MigrationError as error:
             failures.note(self.folder, error)
             raise
+        finally:
+            await connection.close()
+
+    async def _template_of(self, migrations: str) -> str:
+        await self._open()
+        if migrations not in self._others:
+            self._others[migrations] = asyncio.create_task(self._make_other(migrations))
+        return await self._others[migrations]
+
+    async def _make_other(self, migrations: str) -> str:
+        sources = template.sources(self._root, PACKAGE, migrations)
+        digest = template.digest(sources, self._root, self._digest, migrations)
+        connection = await shared.connect(self._url, self._key)
+        try:
+            return await template.ensure(connection, self._url, digest, self._key, migrations)
         finally:
             await connection.close()
 

@@ -86,10 +86,30 @@ async def alembic_config(postgres: str) -> Config:
     return service.alembic_config(postgres)
 
 
+@pytest.fixture(scope="session")
+def other_migrations() -> dict[str, str]:
+    """Folders of the migrations of the service's other databases, by the settings of their URLs.
+
+    Override this with `{"reports_url": "migrations/reports"}`: each test gets its own clone.
+    """
+    return {}
+
+
 @pytest.fixture
-async def database_settings(migrated_postgres: str) -> dict[str, object]:
-    """Settings of the database feature for tests."""
-    return {"database_url": migrated_postgres}
+async def database_settings(
+    databases: Databases,
+    migrated_postgres: str,
+    other_migrations: dict[str, str],
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[dict[str, object]]:
+    """Settings of the database feature for tests, with the URLs of all databases."""
+    values: dict[str, object] = {"database_url": migrated_postgres}
+    async with contextlib.AsyncExitStack() as stack:
+        for setting, folder in other_migrations.items():
+            source = await databases.template_of(folder)
+            clone = lent(databases, source, request.node)
+            values[setting] = await stack.enter_async_context(clone)
+        yield values
 
 
 @contextlib.asynccontextmanager

@@ -31,6 +31,9 @@ WHERE place > $1 AND used < to_char(now() - $2 * interval '1 day', 'YYYY-MM-DD')
 """
 
 FORMAT = "1"
+MIGRATIONS = "migrations"
+"""The folder of the first database's migrations."""
+
 DISTRIBUTIONS = ("alembic", "sqlalchemy", "asyncpg", "alembic-postgresql-enum")
 
 RUNNER = (
@@ -42,7 +45,13 @@ RUNNER = (
 """The modules of `internal/database` that run migrations."""
 
 
-async def ensure(connection: asyncpg.Connection, url: str, digest: str, key: str) -> str:
+async def ensure(
+    connection: asyncpg.Connection,
+    url: str,
+    digest: str,
+    key: str,
+    migrations: str = MIGRATIONS,
+) -> str:
     """Return the name of the template, and create it if the server does not have it.
 
     It gets its name when it is complete.
@@ -55,7 +64,7 @@ async def ensure(connection: asyncpg.Connection, url: str, digest: str, key: str
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         try:
             if not await _exists(connection, name):
-                await _make(connection, url, name, f"{key}_template")
+                await _make(connection, url, name, f"{key}_template", migrations)
                 await _forget_old(connection)
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
@@ -64,8 +73,8 @@ async def ensure(connection: asyncpg.Connection, url: str, digest: str, key: str
     return name
 
 
-async def migrate(url: str) -> None:
-    """Apply all migrations to a database.
+async def migrate(url: str, migrations: str = MIGRATIONS) -> None:
+    """Apply all migrations of a folder to a database.
 
     Raises:
         MigrationError: one of them failed.
@@ -74,7 +83,7 @@ async def migrate(url: str) -> None:
         # Imported only when the template must be created.
         from tests.harness.postgres import service  # noqa: PLC0415
 
-        await service.upgrade(service.alembic_config(url), "heads")
+        await service.upgrade(service.alembic_config(url, migrations=migrations), "heads")
     except Exception as error:
         raise migration_error(error) from error
 
@@ -84,10 +93,12 @@ async def _exists(connection: asyncpg.Connection, name: str) -> bool:
     return bool(exists)
 
 
-async def _make(connection: asyncpg.Connection, url: str, name: str, temporary: str) -> None:
+async def _make(
+    connection: asyncpg.Connection, url: str, name: str, temporary: str, migrations: str
+) -> None:
     await server.create(connection, temporary, "")
     try:
-        await migrate(with_database(url, temporary))
+        await migrate(with_database(url, temporary), migrations)
         await _warm(with_database(url, temporary))
         # Nobody can change it from now on, or block its cloning.
         await connection.execute(f'ALTER DATABASE "{temporary}" ALLOW_CONNECTIONS false')
@@ -112,14 +123,14 @@ async def _forget_old(connection: asyncpg.Connection) -> None:
         await server.drop(connection, record["datname"])
 
 
-def sources(root: Path, package: str) -> list[Path]:
+def sources(root: Path, package: str, migrations: str = MIGRATIONS) -> list[Path]:
     """Return the files that the result of the migrations depends on.
 
-    Those are the files below `migrations/`, the histories of features, and the modules of the
-    service that its revisions import, directly or not. Of what `env.py` imports only the part that
-    runs migrations counts: the models have no say in what a revision does.
+    Those are the files in the folder of the migrations, the histories of features, and the modules
+    of the service that its revisions import, directly or not. Of what `env.py` imports only the
+    part that runs migrations counts: the models have no say in what a revision does.
     """
-    folder = root / "migrations"
+    folder = root / migrations
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     internal = root / package / "internal"
     runner = [internal / "database" / name for name in RUNNER]

@@ -14,9 +14,11 @@ from .errors import (
 )
 from .feature import FEATURE
 from .orm_session import SessionClosedError
+from .other_database import other_database
 from .pool_guard import ReadOnlyError
 from .session import Database, Session, repeat_on_conflict
 from .session_manager import DatabaseSessionManager
+from .settings import DatabaseUrl
 
 __all__ = [
     "FEATURE",
@@ -25,6 +27,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseSessionManager",
     "DatabaseUnavailable",
+    "DatabaseUrl",
     "ForeignKeyViolation",
     "NotNullViolation",
     "ReadOnlyError",
@@ -35,5 +38,6 @@ __all__ = [
     "UniqueViolation",
     "UnstorableValue",
     "database_errors",
+    "other_database",
     "repeat_on_conflict",
 ]

@@ -71,28 +71,42 @@ class CannotMigrateError(StartError):
         self.what = what
 
 
-def alembic_config(database_url: str | None = None, *, directory: Path | None = None) -> Config:
+def alembic_config(
+    database_url: str | None = None,
+    *,
+    directory: Path | None = None,
+    migrations: str = "migrations",
+) -> Config:
     """Return Alembic's configuration for this service.
 
     Args:
         database_url: the database to migrate; by default the one in the settings.
         directory: contains `alembic.ini` and `migrations`; by default the service's root.
+        migrations: the folder of the database's migrations in there.
     """
     root = directory or ROOT
     config = Config(root / "alembic.ini")
-    config.set_main_option("script_location", str(root / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(root / migrations).replace("%", "%%"))
     config.attributes["database_url"] = database_url
     return config
 
 
-def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
+def run_env(
+    metadata: MetaData, default_url: Callable[[], str], *, feature_tables: bool = True
+) -> None:
     """Run Alembic's command; `migrations/env.py` calls this.
 
     A connection in `config.attributes["connection"]` is used as it is, so that migrations can run
     inside a running event loop. Otherwise we connect to `config.attributes["database_url"]`, or to
     the database in the settings.
+
+    Args:
+        metadata: the models' tables.
+        default_url: returns the URL in the settings.
+        feature_tables: also create the tables of the service's features: in its first database.
     """
     attributes = context.config.attributes
+    attributes["feature_tables"] = feature_tables
     connection: Connection | None = attributes.get("connection")
     if context.is_offline_mode():
         _run(metadata, dialect_name="postgresql", literal_binds=True)
@@ -151,7 +165,8 @@ def _migrate(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - thos
         **options,
     )
     if is_upgrade():
-        _upgrade_features(options.get("connection"), options.get("on_version_apply"))
+        if context.config.attributes["feature_tables"]:
+            _upgrade_features(options.get("connection"), options.get("on_version_apply"))
         if _is_ahead():
             return
     with context.begin_transaction():
