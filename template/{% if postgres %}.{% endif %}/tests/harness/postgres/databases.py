@@ -128,7 +128,7 @@ class Databases:
     async def _make_other(self, migrations: str) -> str:
         sources = template.sources(self._root, PACKAGE, migrations)
         digest = template.digest(sources, self._root, self._digest, migrations)
-        connection = await shared.connect(self._url, self._key)
+        connection = await server.connect(self._url, self._key)
         try:
             return await template.ensure(connection, self._url, digest, self._key, migrations)
         finally:
