@@ -151,7 +151,7 @@ def canary(session: nox.Session) -> None:
 def harness(session: nox.Session) -> None:
     """Test a service's test harness and its development servers, with broken services."""
     install(session, "test")
-    session.run("pytest", "tests/harness", "-n", "2", *session.posargs)
+    session.run("pytest", "tests/harness", "-n", "2", "-m", "not thorough", *session.posargs)
 
 
 @nox.session(tags=["side-by-side"])
@@ -171,15 +171,16 @@ def updates(session: nox.Session) -> None:
     if shallow == "true\n" or not release:
         session.skip("this clone's history lacks the template's releases: git fetch --unshallow")
     install(session, "test")
-    session.run("pytest", "tests/updates", "-n", "2", "-m", "not thorough", *session.posargs)
+    options = ("-n", "2", "--dist=loadgroup", "-m", "not thorough")
+    session.run("pytest", "tests/updates", *options, *session.posargs)
 
 
 @nox.session(default=False)
 def release(session: nox.Session) -> None:
-    """Test every three features, and run the tests of every updated service: before a release."""
+    """Test every three features, every update, and what else is too slow for every change."""
     install(session, "test")
-    folders = ("tests", "tests/services", "tests/updates")
-    ignored = [f"--ignore=tests/{name}" for name in ("faults", "harness", "inside", "kafka")]
+    folders = ("tests", "tests/harness", "tests/services", "tests/updates")
+    ignored = [f"--ignore=tests/{name}" for name in ("faults", "inside", "kafka")]
     options = ("-n", "2", "--dist=loadgroup", "-m", "thorough")
     session.run("pytest", *folders, *ignored, *options, *session.posargs)
 

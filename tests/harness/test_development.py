@@ -33,24 +33,40 @@ def serve(service: Service, port: int) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("whole_group", [False, True])
 @pytest.mark.parametrize(
-    ("signum", "code"),
-    [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -9)],
+    ("signum", "whole_group"),
+    [
+        (signal.SIGINT, True),  # as Ctrl-C in a terminal
+        (signal.SIGTERM, False),  # as `kill`
+        (signal.SIGHUP, True),  # as a terminal that is closed
+        (signal.SIGKILL, False),
+        *(
+            pytest.param(signum, whole_group, marks=pytest.mark.thorough)
+            for signum, whole_group in (
+                (signal.SIGINT, False),
+                (signal.SIGTERM, True),
+                (signal.SIGHUP, False),
+                (signal.SIGKILL, True),
+            )
+        ),
+    ],
 )
 def test_a_service_that_is_stopped_leaves_nothing(
-    service: Service, signum: signal.Signals, code: int, *, whole_group: bool
+    service: Service, signum: signal.Signals, *, whole_group: bool
 ) -> None:
     """However it is stopped, the service and its database server end; if asked to, with 0."""
     process = serve(service, free_port())
     (os.killpg if whole_group else os.kill)(process.pid, signum)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == code, output
+    assert process.returncode == (-signum if signum is signal.SIGKILL else 0), output
     assert "Traceback" not in output
     wait_until_nothing_is_left(service)
 
 
-@pytest.mark.parametrize("victim", ["supervisor.py", "bin/postgres", "-m orders"])
+@pytest.mark.parametrize(
+    "victim",
+    ["bin/postgres", pytest.param("supervisor.py", marks=pytest.mark.thorough), "-m orders"],
+)
 def test_the_next_start_repairs_what_was_killed(service: Service, victim: str) -> None:
     """Killing any of the processes leaves the data whole, and the next start works."""
     port = free_port()

@@ -85,10 +85,24 @@ def covering(strength: int) -> list[Combination]:
     return list(dict.fromkeys([*chosen, *covered]))
 
 
-def covering_updates(strength: int, releases: Sequence[str], asks: Asks) -> list[Case]:
-    """Choose releases with features that they ask for, every few of them in all ways."""
-    cases = rows(strength, [(True,), (False,)], releases, asks)
-    return [(row["release"], before(row)) for row in cases]
+def covering_updates(
+    strength: int, releases: Sequence[str], asks: Asks, *, besides: Sequence[Toggle] = ()
+) -> list[Case]:
+    """Choose releases with features that they ask for, every few of them in all ways.
+
+    Args:
+        strength: how many.
+        releases: the releases to update from.
+        asks: says whether a release asks for a feature.
+        besides: updates that are tested anyway. Those chosen complete them.
+    """
+    tested = [(release, features) for release, features, _ in besides]
+    presets = [
+        {"release": release, **{name: (on,) for name, on in features.answers.items()}}
+        for release, features in tested
+    ]
+    chosen = rows(strength, [(True,), (False,)], releases, asks, presets=presets)
+    return [case for row in chosen if (case := (row["release"], before(row))) not in tested]
 
 
 def covering_toggles(releases: Sequence[str], asks: Asks) -> list[Toggle]:
