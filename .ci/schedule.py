@@ -1,4 +1,4 @@
-"""Run nox's sessions as CI does: two side by side, then those that measure time one by one.
+"""Run nox's sessions as CI does: three side by side, then those that measure time one by one.
 
 Each session's output is printed when the session ends. Then follow the closing lines of all of
 pytest's runs, and a table of the time that each session took. The exit code is 1 if a session
@@ -22,6 +22,9 @@ from typing import IO
 NOX = (sys.executable, "-m", "nox")
 LONGEST_FIRST = ("updates", "services", "internals", "tests", "harness", "hostile", "lint")
 """The order of starting, so that both cores are busy to the end. Other sessions start first."""
+
+SIDE_BY_SIDE = 3
+"""One more than there are cores: sessions wait for servers and files a third of their time."""
 
 STOP_TIMEOUT = 60.0
 CLOSING = re.compile(
@@ -129,7 +132,7 @@ def main() -> int:
         signal.signal(number, interrupt)
     sessions: list[Session] = []
     try:
-        run(names("side-by-side"), 2, sessions)
+        run(names("side-by-side"), SIDE_BY_SIDE, sessions)
         run(names("alone"), 1, sessions)
     finally:
         for session in sessions:
