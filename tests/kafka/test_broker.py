@@ -64,7 +64,7 @@ def secure(
 
 def settings(broker: Broker, certificate: Path | None, password: str) -> KafkaSettings:
     return KafkaSettings(
-        kafka_bootstrap_servers=own_broker.address,
+        kafka_bootstrap_servers=broker.address,
         kafka_security_protocol="SASL_SSL",
         kafka_sasl_username="service",
         kafka_sasl_password=SecretStr(password),
@@ -101,7 +101,9 @@ async def test_stopping_while_the_broker_is_away_is_orderly(
     own_broker = Broker(tmp_path_factory.mktemp("away"))
     own_broker.start()
     try:
-        settings = KafkaSettings(kafka_bootstrap_servers=own_broker.address, kafka_request_timeout=2)
+        settings = KafkaSettings(
+            kafka_bootstrap_servers=own_broker.address, kafka_request_timeout=2
+        )
         async with asyncio.timeout(60), Sender(settings) as sender:
             await sender.send(Record("away", b"key", b"1", []))
             own_broker.kill()
