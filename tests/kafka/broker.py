@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -12,8 +13,12 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 POM = Path(__file__).with_name("pom.xml")
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
@@ -110,6 +115,15 @@ class Broker:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Kill it, and start it again at the end, also after a failure: later tests need it."""
+        self.kill()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.start)
 
     def _run(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("a") as log:

@@ -119,9 +119,8 @@ async def test_a_restart_keeps_the_log(broker: Broker) -> None:
     here = KafkaSettings(kafka_bootstrap_servers=broker.address, kafka_request_timeout=30)
     async with Sender(here) as sender:
         await sender.send(Record("kept", b"key", b"1", []))
-        broker.kill()
-        pending_send = asyncio.create_task(sender.send(Record("kept", b"key", b"2", [])))
-        await asyncio.to_thread(broker.start)
+        async with broker.away():
+            pending_send = asyncio.create_task(sender.send(Record("kept", b"key", b"2", [])))
         await pending_send
         producer: AIOKafkaProducer = sender.connected()
         metadata = await producer.send_and_wait("kept", b"3", key=b"key")

@@ -63,14 +63,13 @@ async def test_the_broker_is_killed_and_comes_back(
 
     async def trouble(load: Load) -> None:
         await load.until(0.3)
-        broker.kill()
-        before = load.done
-        await asyncio.sleep(2)
-        assert load.done > before, "no write was taken while the broker was away"
-        async with asyncio.timeout(PATIENCE):  # under this load a probe may take too long
-            while "kafka" not in await replicas.degraded(port):  # noqa: ASYNC110 - of the replica
-                await asyncio.sleep(0.1)
-        await asyncio.to_thread(broker.start)
+        async with broker.away():
+            before = load.done
+            await asyncio.sleep(2)
+            assert load.done > before, "no write was taken while the broker was away"
+            async with asyncio.timeout(PATIENCE):  # under this load a probe may take too long
+                while "kafka" not in await replicas.degraded(port):  # noqa: ASYNC110 - of the replica
+                    await asyncio.sleep(0.1)
 
     await under_load(trouble)
 
