@@ -62,8 +62,8 @@ def run_there(session: nox.Session, *command: str) -> None:
     """Run a command in the environment of the service in the current folder."""
     # Mypy reads the packages that services have in common once for all of them.
     types = str(ROOT / ".nox/mypy" / session.name)
-    own = {"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None, "MYPY_CACHE_DIR": types}
-    session.run("uv", "run", "--quiet", *command, env=own)
+    variables = {"UV_PROJECT_ENVIRONMENT": None, "VIRTUAL_ENV": None, "MYPY_CACHE_DIR": types}
+    session.run("uv", "run", "--quiet", *command, env=variables)
 
 
 @nox.session(tags=["side-by-side"])
@@ -108,13 +108,13 @@ def copy_tests(*folders: str) -> None:
 @contextmanager
 def with_tests_inside(session: nox.Session, folder: str) -> Iterator[None]:
     """Render a service and go there, with a folder of `tests/inside` copied into it."""
-    others = shutil.ignore_patterns(*(name for name in INSIDE if name != folder))
+    ignore = shutil.ignore_patterns(*(name for name in INSIDE if name != folder))
     with rendered(session, **INSIDE[folder]) as service, session.chdir(service):
         copy_tests()
-        inside = Path("tests/inside")
-        shutil.copytree(ROOT / inside / folder, inside / folder, ignore=others)
+        source = Path("tests/inside")
+        shutil.copytree(ROOT / source / folder, source / folder, ignore=ignore)
         for name in ("__init__.py", "helpers.py", "things.py"):
-            shutil.copy(ROOT / inside / name, inside)
+            shutil.copy(ROOT / source / name, source)
         _add_tool("hypothesis>=6.100")
         yield
 
@@ -151,6 +151,7 @@ def canary(session: nox.Session) -> None:
             project = Path("pyproject.toml")
             # A pre-release in the lower bound makes uv accept pre-releases of that package.
             project.write_text(CAP.sub(r'\1.dev0"', project.read_text()))
+            run_there(session, "uv", "tree", "--quiet", "--depth=1", "--no-dev")
             run_there(session, "pytest", "tests/inside", "-n", "auto", *session.posargs)
 
 
@@ -158,7 +159,7 @@ def canary(session: nox.Session) -> None:
 def harness(session: nox.Session) -> None:
     """Test a service's test harness and its development servers, with broken services."""
     install(session, "test")
-    session.run("pytest", "tests/harness", "-n", "2", *session.posargs)
+    session.run("pytest", "tests/harness", "-n", "2", "-m", "not thorough", *session.posargs)
 
 
 @nox.session(tags=["side-by-side"])
@@ -178,15 +179,16 @@ def updates(session: nox.Session) -> None:
     if shallow == "true\n" or not release:
         session.skip("this clone's history lacks the template's releases: git fetch --unshallow")
     install(session, "test")
-    session.run("pytest", "tests/updates", "-n", "2", "-m", "not thorough", *session.posargs)
+    options = ("-n", "2", "--dist=loadgroup", "-m", "not thorough")
+    session.run("pytest", "tests/updates", *options, *session.posargs)
 
 
 @nox.session(default=False)
 def release(session: nox.Session) -> None:
-    """Test every three features, and run the tests of every updated service: before a release."""
+    """Test every three features, every update, and what else is too slow for every change."""
     install(session, "test")
-    folders = ("tests", "tests/services", "tests/updates")
-    ignored = [f"--ignore=tests/{name}" for name in ("faults", "harness", "inside", "kafka")]
+    folders = ("tests", "tests/harness", "tests/services", "tests/updates")
+    ignored = [f"--ignore=tests/{name}" for name in ("faults", "inside", "kafka")]
     options = ("-n", "2", "--dist=loadgroup", "-m", "thorough")
     session.run("pytest", *folders, *ignored, *options, *session.posargs)
 
@@ -223,8 +225,11 @@ def kafka(session: nox.Session) -> None:
     if not tools and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         session.skip("install Java 17 or newer and Maven, or set KAFKA_BOOTSTRAP_SERVERS")
     install(session, "test")
-    alone = "tests/kafka/alone"
-    for postgres, tests in {"yes": ["tests/kafka", f"--ignore={alone}"], "no": [alone]}.items():
+    standalone_tests = "tests/kafka/alone"
+    for postgres, tests in {
+        "yes": ["tests/kafka", f"--ignore={standalone_tests}"],
+        "no": [standalone_tests],
+    }.items():
         with rendered(session, postgres=postgres) as service, session.chdir(service):
             copy_tests("tests/kafka")
             # Each worker has a broker of its own to kill. aiokafka does not wait for the end of a

@@ -1,4 +1,4 @@
-"""Run nox's sessions as CI does: two side by side, then those that measure time one by one.
+"""Run nox's sessions as CI does: three side by side, then those that measure time one by one.
 
 Each session's output is printed when the session ends. Then follow the closing lines of all of
 pytest's runs, and a table of the time that each session took. The exit code is 1 if a session
@@ -22,6 +22,9 @@ from typing import IO
 NOX = (sys.executable, "-m", "nox")
 LONGEST_FIRST = ("updates", "services", "internals", "tests", "harness", "hostile", "lint")
 """The order of starting, so that both cores are busy to the end. Other sessions start first."""
+
+SIDE_BY_SIDE = 3
+"""One more than there are cores: sessions wait for servers and files a third of their time."""
 
 STOP_TIMEOUT = 60.0
 CLOSING = re.compile(
@@ -86,18 +89,18 @@ class Session:
 
 def names(tag: str) -> list[str]:
     """List the sessions with a tag, in the order of starting."""
-    listed = subprocess.run([*NOX, "--list", "--json", "--tags", tag], check=True, stdout=-1).stdout
-    found = [session["session"] for session in json.loads(listed)]
+    output = subprocess.run([*NOX, "--list", "--json", "--tags", tag], check=True, stdout=-1).stdout
+    sessions = [session["session"] for session in json.loads(output)]
     order = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    return sorted(found, key=lambda name: order.get(name, -1))
+    return sorted(sessions, key=lambda name: order.get(name, -1))
 
 
-def run(waiting: list[str], most: int, sessions: list[Session]) -> None:
+def run(waiting: list[str], limit: int, sessions: list[Session]) -> None:
     """Run sessions, so many of them at a time."""
     waiting = list(waiting)
     running: list[Session] = []
     while waiting or running:
-        while waiting and len(running) < most:
+        while waiting and len(running) < limit:
             running.append(Session(waiting.pop(0)))
             sessions.append(running[-1])
         time.sleep(0.1)
@@ -106,9 +109,14 @@ def run(waiting: list[str], most: int, sessions: list[Session]) -> None:
 
 def summary(sessions: list[Session]) -> str:
     """Return the closing lines of all sessions, and the table of their time."""
-    lines = [line for one in sessions for line in one.text.splitlines() if CLOSING.match(line)]
+    lines = [
+        line for session in sessions for line in session.text.splitlines() if CLOSING.match(line)
+    ]
     table = [f"{'session':12}{'status':>8}{'seconds':>9}{'CPU s':>9}"]
-    table += [f"{one.name:12}{one.status!s:>8}{one.seconds:9.0f}{one.cpu:9.0f}" for one in sessions]
+    table += [
+        f"{session.name:12}{session.status!s:>8}{session.seconds:9.0f}{session.cpu:9.0f}"
+        for session in sessions
+    ]
     return "\n".join([*lines, *table])
 
 
@@ -124,7 +132,7 @@ def main() -> int:
         signal.signal(number, interrupt)
     sessions: list[Session] = []
     try:
-        run(names("side-by-side"), 2, sessions)
+        run(names("side-by-side"), SIDE_BY_SIDE, sessions)
         run(names("alone"), 1, sessions)
     finally:
         for session in sessions:

@@ -38,7 +38,7 @@ def main() -> int:
     names = sys.argv[1:] or sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
     with TemporaryDirectory(prefix="benchmarks-") as folder:
         file = Path(folder) / "results"
-        broken = [name for name in names if not completes(name, file)]
+        failed = [name for name in names if not completes(name, file)]
         lines = file.read_text().splitlines() if file.exists() else []
     results = [Result(**json.loads(line)) for line in lines]
     table = "\n".join(rows(results))
@@ -47,10 +47,10 @@ def main() -> int:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
         day = datetime.now(tz=UTC).date().isoformat()
         PAGE.write_text(INTRODUCTION.format(day=day, machine=machine) + table + "\n")
-        draw([one for one in results if one.holds is not None], PLOTS)
-    for name in broken:
+        draw([result for result in results if result.holds is not None], PLOTS)
+    for name in failed:
         print(f"{name} failed: its figures are missing", file=sys.stderr)
-    return 1 if broken else 0
+    return 1 if failed else 0
 
 
 def completes(name: str, results: Path) -> bool:
@@ -64,11 +64,13 @@ def completes(name: str, results: Path) -> bool:
 
 def rows(results: list[Result]) -> list[str]:
     """Return the rows of the table: first the figures with goals, then the others."""
-    shown = ["| measurement | figure | compared with | goal | |", "|---|---|---|---|---|"]
-    for one in sorted(results, key=lambda one: one.holds is None):
-        verdict = "" if one.holds is None else "met" if one.holds else "**missed**"
-        shown.append(f"| {one.name} | {one.middle} | {one.against} | {one.goal} | {verdict} |")
-    return shown
+    lines = ["| measurement | figure | compared with | goal | |", "|---|---|---|---|---|"]
+    for result in sorted(results, key=lambda result: result.holds is None):
+        verdict = "" if result.holds is None else "met" if result.holds else "**missed**"
+        lines.append(
+            f"| {result.name} | {result.middle} | {result.against} | {result.goal} | {verdict} |"
+        )
+    return lines
 
 
 if __name__ == "__main__":

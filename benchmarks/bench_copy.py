@@ -29,15 +29,15 @@ def main() -> None:
         make_plain(plain, render(template, root / "model"))
 
         contestants = {"template": template, "plain": plain}
-        found = in_turn(
+        series_by_name = in_turn(
             {name: partial(copy, source, target) for name, source in contestants.items()}, ROUNDS
         )
         count = len(files(root / "model"))
-    for name, series in found.items():
+    for name, series in series_by_name.items():
         figure(f"copy of {count} files, {name}", series, "s")
-    ratio = found["template"].over(found["plain"])
-    against = f"a copy of {count} plain files"
-    claim("copier copy", ratio, against=against, goal=f"<= {GOAL}", holds=ratio.median <= GOAL)
+    ratio = series_by_name["template"].over(series_by_name["plain"])
+    comparison = f"a copy of {count} plain files"
+    claim("copier copy", ratio, against=comparison, goal=f"<= {GOAL}", holds=ratio.median <= GOAL)
 
 
 def copy(source: Path, target: Path, **answers: object) -> float:
@@ -46,12 +46,12 @@ def copy(source: Path, target: Path, **answers: object) -> float:
     return seconds(lambda: render(source, target, **answers))
 
 
-def make_plain(plain: Path, model: Path) -> None:
+def make_plain(folder: Path, model: Path) -> None:
     """Create a template without questions from the files of a rendered service."""
-    shutil.copytree(model, plain / "template")
-    (plain / "template/.copier-answers.yml").unlink()
-    (plain / "template/answers.txt").write_text("as many files as the service has\n")
-    (plain / "copier.yml").write_text("_subdirectory: template\n")
+    shutil.copytree(model, folder / "template")
+    (folder / "template/.copier-answers.yml").unlink()
+    (folder / "template/answers.txt").write_text("as many files as the service has\n")
+    (folder / "copier.yml").write_text("_subdirectory: template\n")
 
 
 if __name__ == "__main__":

@@ -38,19 +38,19 @@ def main() -> None:
             return seconds(lambda: run(command))
 
         contestants = {"one": lambda: rehearse(1), "two": lambda: rehearse(2)}
-        found = in_turn(contestants, ROUNDS)
-    for name, series in found.items():
+        series_by_name = in_turn(contestants, ROUNDS)
+    for name, series in series_by_name.items():
         figure(f"simulated updates of {count} services, {name} at a time", series, "s")
-    ratio = found["one"].over(found["two"])
+    ratio = series_by_name["one"].over(series_by_name["two"])
     speed = "speed-up with two jobs instead of one"
     claim(speed, ratio, against="one job", goal=f">= {GOAL}", holds=ratio.median >= GOAL)
 
 
 def run(command: list[str]) -> None:
     """Run the command. It must report that some services are behind, and no failures."""
-    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    if ended.returncode != 2:  # noqa: PLR2004 - the status that `fleet check --help` documents
-        raise RuntimeError(ended.stdout + ended.stderr)
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode != 2:  # noqa: PLR2004 - the status that `fleet check --help` documents
+        raise RuntimeError(done.stdout + done.stderr)
 
 
 def make_services(root: Path, count: int) -> Path:
@@ -63,9 +63,12 @@ def make_services(root: Path, count: int) -> Path:
         makefile.write_text(f"# Release {release}\n{makefile.read_text()}")
         commit_all(template, tag=f"v1.{release}.0")
         for number in range(release, count, RELEASES):
-            service, same = services / f"service-{number}", services / f"service-{number - ALIKE}"
+            service, original = (
+                services / f"service-{number}",
+                services / f"service-{number - ALIKE}",
+            )
             if number >= ALIKE:
-                shutil.copytree(same, service)
+                shutil.copytree(original, service)
             else:
                 features = COMBINATIONS[number // RELEASES].answers
                 commit_all(render(template, service, **features))

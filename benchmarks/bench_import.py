@@ -52,16 +52,19 @@ def main() -> None:
         def imported(statements: str) -> float:
             return timed(python, service, statements)
 
-        found = in_turn(
+        series_by_name = in_turn(
             {
                 "main": lambda: imported("import orders.main"),
                 "packages": lambda: imported(imports),
             },
             ROUNDS,
         )
-    for name, series in found.items():
+    for name, series in series_by_name.items():
         figure(f"import of {name}", series, "s")
-    main_module, ratio = found["main"], found["main"].over(found["packages"])
+    main_module, ratio = (
+        series_by_name["main"],
+        series_by_name["main"].over(series_by_name["packages"]),
+    )
     claim(
         "import of orders.main",
         ratio,

@@ -57,23 +57,25 @@ def main() -> None:
     check_wrk()
     with installed_service() as service, ExitStack() as stack:
         url = stack.enter_context(filled_database(service))
-        one = stack.enter_context(served(service, commands(service)["service"], url))
-        found = [shares(one, service) for _ in range(ROUNDS + 1)][1:]
+        server = stack.enter_context(served(service, commands(service)["service"], url))
+        rounds = [shares(server, service) for _ in range(ROUNDS + 1)][1:]
     for layer in (*LAYERS, OTHER):
-        figure(f"a read, {layer}", Series(tuple(each[layer] for each in found)), "%")
+        figure(
+            f"a read, {layer}", Series(tuple(round_shares[layer] for round_shares in rounds)), "%"
+        )
 
 
-def shares(one: Served, folder: Path) -> Counter[str]:
+def shares(server: Served, folder: Path) -> Counter[str]:
     """Return the percentage of each layer in the samples."""
     stacks = folder / "stacks"
-    address = f"http://127.0.0.1:{one.port}{ONE}"
+    address = f"http://127.0.0.1:{server.port}{ONE}"
     wrk = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS + 2}s", address]
     with subprocess.Popen(wrk, stdout=subprocess.DEVNULL):
         subprocess.run(
             [
                 Path(sys.executable).with_name("py-spy"),
                 "record",
-                f"--pid={one.process.pid}",
+                f"--pid={server.process.pid}",
                 f"--duration={SECONDS}",
                 f"--rate={RATE}",
                 "--format=raw",
@@ -86,16 +88,16 @@ def shares(one: Served, folder: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         frames, _, count = line.rpartition(" ")
-        counts[layer(frames)] += int(count)
+        counts[layer_of(frames)] += int(count)
     return Counter({name: 100 * count / counts.total() for name, count in counts.items()})
 
 
-def layer(frames: str) -> str:
+def layer_of(frames: str) -> str:
     """Return the layer of the innermost frame in a stack such as `outer;inner`."""
     for frame in reversed(frames.split(";")):
         if package := PACKAGE.search(frame):
             name = next(filter(None, package.groups()))
-            return next((one for one, names in LAYERS.items() if name in names), OTHER)
+            return next((layer for layer, names in LAYERS.items() if name in names), OTHER)
     return OTHER
 
 

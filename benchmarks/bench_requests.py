@@ -88,13 +88,16 @@ def main() -> None:
         report_start(service, url)
         processes: dict[str, list[Served]] = {}
         for name, command in commands(service).items():
-            pair = (served(service, command, url) for _ in range(2))
-            processes[name] = [stack.enter_context(one) for one in pair]
+            started = (served(service, command, url) for _ in range(2))
+            processes[name] = [stack.enter_context(server) for server in started]
         for number in (1, 2):
-            ports = {name: [one.port for one in some[:number]] for name, some in processes.items()}
+            ports = {
+                name: [server.port for server in servers[:number]]
+                for name, servers in processes.items()
+            }
             for kind in KINDS:
                 report_load(kind, number, measured(kind, ports))
-        report_memory({name: some[0] for name, some in processes.items()})
+        report_memory({name: servers[0] for name, servers in processes.items()})
 
 
 def check_wrk() -> None:
@@ -127,15 +130,15 @@ def commands(service: Path) -> dict[str, list[str]]:
 
 def measured(kind: str, ports: dict[str, list[int]]) -> dict[str, tuple[Series, Series]]:
     """Measure each contestant in each round; return requests per second and 99th percentiles."""
-    lates: dict[str, list[float]] = {name: [] for name in ports}
+    latencies: dict[str, list[float]] = {name: [] for name in ports}
 
-    def rate(name: str) -> float:
-        found, late = load(kind, ports[name])
-        lates[name].append(late)
-        return found
+    def measure_rate(name: str) -> float:
+        rate, latency = load(kind, ports[name])
+        latencies[name].append(latency)
+        return rate
 
-    rates = in_turn({name: partial(rate, name) for name in ports}, ROUNDS)
-    return {name: (rates[name], Series(tuple(lates[name][1:]))) for name in ports}
+    rates = in_turn({name: partial(measure_rate, name) for name in ports}, ROUNDS)
+    return {name: (rates[name], Series(tuple(latencies[name][1:]))) for name in ports}
 
 
 def load(kind: str, ports: list[int]) -> tuple[float, float]:
@@ -148,39 +151,40 @@ def load(kind: str, ports: list[int]) -> tuple[float, float]:
         address = f"http://127.0.0.1:{port}{KINDS[kind]}"
         command = ["wrk", *options, *script, address, "--", uuid.uuid4().hex[:12].upper()]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-    rate, late = 0.0, 0.0
+    rate, latency = 0.0, 0.0
     for process in started:
         output, _ = process.communicate()
         if failed := re.search(r"Non-2xx.*|Socket errors.*", output):
             sys.exit(f"{kind}: {failed[0]}")
         rate += float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0])
         number, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", output)[0]
-        late = max(late, float(number) * MILLISECONDS[unit])
-    return rate, late
+        latency = max(latency, float(number) * MILLISECONDS[unit])
+    return rate, latency
 
 
-def report_load(kind: str, number: int, found: dict[str, tuple[Series, Series]]) -> None:
+def report_load(kind: str, number: int, results: dict[str, tuple[Series, Series]]) -> None:
     """Report one kind of request: ratios first, then the figures."""
-    by = "one process" if number == 1 else f"{number} processes"
+    served_by = "one process" if number == 1 else f"{number} processes"
     for name, words in WORDS.items():
-        ratio = found["service"][0].over(found[name][0])
+        ratio = results["service"][0].over(results[name][0])
         goal = GOALS.get((kind, name))
         if goal is None:
-            figure(f"{kind} by {by}", ratio, f"times {words}")
+            figure(f"{kind} by {served_by}", ratio, f"times {words}")
         else:
             holds = ratio.median >= goal
-            claim(f"{kind} by {by}", ratio, against=words, goal=f">= {goal}", holds=holds)
-    for name, (rates, late) in found.items():
-        figure(f"{kind} by {by}, {name}", rates, "requests/s")
-        figure(f"{kind} by {by}, {name}, 99th percentile", late, "ms")
+            claim(f"{kind} by {served_by}", ratio, against=words, goal=f">= {goal}", holds=holds)
+    for name, (rates, late) in results.items():
+        figure(f"{kind} by {served_by}, {name}", rates, "requests/s")
+        figure(f"{kind} by {served_by}, {name}, 99th percentile", late, "ms")
 
 
 def report_memory(processes: dict[str, Served]) -> None:
     """Report the memory of a process after the load."""
-    used = {
-        name: Series((one.process.memory_full_info().uss / MIB,)) for name, one in processes.items()
+    memory = {
+        name: Series((server.process.memory_full_info().uss / MIB,))
+        for name, server in processes.items()
     }
-    ratio = used["service"].over(used[DOCUMENTED])
+    ratio = memory["service"].over(memory[DOCUMENTED])
     claim(
         "memory of a process",
         ratio,
@@ -188,7 +192,7 @@ def report_memory(processes: dict[str, Served]) -> None:
         goal=f"<= {MEMORY_GOAL}",
         holds=ratio.median <= MEMORY_GOAL,
     )
-    for name, series in used.items():
+    for name, series in memory.items():
         figure(f"memory of a process, {name}", series, "MiB")
 
 
@@ -196,15 +200,15 @@ def report_start(service: Path, url: str) -> None:
     """Start each in each round; report the time to the first answer from the database."""
 
     def started_in(command: list[str]) -> float:
-        with served(service, command, url) as one:
-            return one.started_in
+        with served(service, command, url) as server:
+            return server.started_in
 
-    found = in_turn(
+    series_by_name = in_turn(
         {name: partial(started_in, command) for name, command in commands(service).items()}, ROUNDS
     )
-    ratio = found["service"].over(found[DOCUMENTED])
+    ratio = series_by_name["service"].over(series_by_name[DOCUMENTED])
     figure("start to first answer", ratio, f"times {WORDS[DOCUMENTED]}")
-    for name, series in found.items():
+    for name, series in series_by_name.items():
         figure(f"start to first answer, {name}", series, "s")
 
 
@@ -217,8 +221,8 @@ def postgres(service: Path) -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            found = re.search(r"postgresql://\S+", process.stdout.readline())
-            yield found[0] if found else sys.exit("the embedded PostgreSQL did not start")
+            url = re.search(r"postgresql://\S+", process.stdout.readline())
+            yield url[0] if url else sys.exit("the embedded PostgreSQL did not start")
         finally:
             process.terminate()
 

@@ -162,8 +162,8 @@ class Figure:
     def result(self) -> Result:
         """The figure as all benchmarks report theirs."""
         goal = f"{'>=' if self.at_least else '<='} {self.bound:g}"
-        against = f"({self.compared})"
-        return Result(self.name, (self.value,), self.unit, against, goal, self.holds)
+        comparison = f"({self.compared})"
+        return Result(self.name, (self.value,), self.unit, comparison, goal, self.holds)
 
 
 class BenchedService:
@@ -173,8 +173,10 @@ class BenchedService:
         """Render the service, install it, and write its history."""
         template = snapshot(folder / "template")
         self.folder = render(template, folder / "orders", kafka=False)
-        ours = ("UV_", "VIRTUAL_ENV", "PYTEST_", "TEST_DATABASE_URL")
-        inherited = {name: v for name, v in os.environ.items() if not name.startswith(ours)}
+        prefixes = ("UV_", "VIRTUAL_ENV", "PYTEST_", "TEST_DATABASE_URL")
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(prefixes)
+        }
         self.environment = inherited | {MARK: str(os.getpid())}
         command = ["uv", "sync", "--quiet"]
         subprocess.run(command, cwd=self.folder, env=self.environment, check=True)
@@ -201,10 +203,10 @@ class BenchedService:
         start = time.perf_counter()
         with self.start(*arguments) as process:
             output, _ = process.communicate()
-        took = time.perf_counter() - start
+        seconds = time.perf_counter() - start
         if process.returncode:
             sys.exit(output)
-        return took
+        return seconds
 
     def _write_history(self) -> None:
         """Write revisions that create tables and then change them."""
@@ -213,16 +215,16 @@ class BenchedService:
             file.unlink()
         for number in range(REVISIONS):
             table = f"t{number % TABLES}"
-            up = (
+            upgrade = (
                 f'op.create_table("{table}", sa.Column("id", sa.Integer, primary_key=True),'
                 ' sa.Column("name", sa.Text, unique=True), sa.Column("at", sa.DateTime))\n'
                 f'    op.create_index("ix_{table}_at", "{table}", ["at"])'
                 if number < TABLES
                 else f'op.add_column("{table}", sa.Column("more", sa.Text, server_default=""))'
             )
-            down = f"r{number - 1:02}" if number else None
+            parent = f"r{number - 1:02}" if number else None
             text = f"import sqlalchemy as sa\nfrom alembic import op\nrevision = 'r{number:02}'\n"
-            text += f"down_revision = {down!r}\n\ndef upgrade() -> None:\n    {up}\n"
+            text += f"down_revision = {parent!r}\n\ndef upgrade() -> None:\n    {upgrade}\n"
             text += "\ndef downgrade() -> None:\n    pass\n"
             (versions / f"r{number:02}.py").write_text(text)
 
@@ -232,41 +234,41 @@ def measure_waits(service: BenchedService) -> list[Figure]:
     service.write("conftest.py", CONFTEST)
     service.write("test_measure.py", MEASURE)
     service.test("tests/test_measure.py")
-    bare = json.loads((service.folder / "bare.json").read_text())
-    waits = json.loads((service.folder / "waits.json").read_text())
-    fast = statistics.median(ms for name, ms in waits if "back_to_back" in name)
-    slow = statistics.median(ms for name, ms in waits if "30_ms" in name)
-    ours = bare["create"] + bare["connect"] + bare["drop"]
-    migrated = bare["migrate"] + bare["connect"] + bare["drop_migrated"]
+    direct = json.loads((service.folder / "bare.json").read_text())
+    fixture_waits = json.loads((service.folder / "waits.json").read_text())
+    fast = statistics.median(ms for name, ms in fixture_waits if "back_to_back" in name)
+    slow = statistics.median(ms for name, ms in fixture_waits if "30_ms" in name)
+    clone = direct["create"] + direct["connect"] + direct["drop"]
+    migrated = direct["migrate"] + direct["connect"] + direct["drop_migrated"]
     return [
         Figure(
             "wait for a database without pause between tests",
-            fast / bare["create"],
+            fast / direct["create"],
             1.2,
             "times",
-            f"{fast:.1f} ms against a bare CREATE DATABASE of {bare['create']:.1f} ms",
+            f"{fast:.1f} ms against a bare CREATE DATABASE of {direct['create']:.1f} ms",
         ),
         Figure(
             "wait for a database between tests of 30 ms",
             slow,
             5,
             "ms",
-            f"bare CREATE {bare['create']:.1f} ms",
+            f"bare CREATE {direct['create']:.1f} ms",
         ),
         Figure(
             "clone, connect and drop",
-            migrated / ours,
+            migrated / clone,
             5,
             "times cheaper",
-            f"{ours:.1f} ms against {migrated:.1f} ms to migrate, connect and drop",
+            f"{clone:.1f} ms against {migrated:.1f} ms to migrate, connect and drop",
             at_least=True,
         ),
         Figure(
             "wait with clones made ahead",
-            bare["migrate"] / slow,
+            direct["migrate"] / slow,
             20,
             "times shorter",
-            f"{slow:.2f} ms against {bare['migrate']:.1f} ms to create and migrate",
+            f"{slow:.2f} ms against {direct['migrate']:.1f} ms to create and migrate",
             at_least=True,
         ),
     ]
@@ -282,46 +284,46 @@ def measure_second_start(service: BenchedService) -> Figure:
     pairs = [
         (service.test("tests/test_none.py"), service.test("tests/test_one.py")) for _ in range(9)
     ]
-    none, one = (statistics.median(times) for times in zip(*pairs, strict=True))
+    without_test, with_test = (statistics.median(times) for times in zip(*pairs, strict=True))
     return Figure(
         "start of a second run",
         statistics.median(with_one - without for without, with_one in pairs),
         1.0,
         "s",
-        f"{one:.2f} s with one database test against {none:.2f} s with one that needs none",
+        f"{with_test:.2f} s with one database test, {without_test:.2f} s with one that needs none",
     )
 
 
 def measure_memory(service: BenchedService) -> list[Figure]:
     """Measure the memory of 500 tests with two workers, and find remaining files and processes."""
     service.write("test_many.py", MANY)
-    peak, start = 0, time.perf_counter()
+    peak_memory, start = 0, time.perf_counter()
     folders: set[Path] = set()
     with service.start("-n", "2", "tests/test_many.py") as process:
         while process.poll() is None:
             folders |= folders_of_run()
-            peak = max(peak, memory_of_run())
+            peak_memory = max(peak_memory, memory_of_run())
             time.sleep(0.1)
         output = process.stdout.read() if process.stdout else ""
     if process.returncode:
         sys.exit(output)
-    took = time.perf_counter() - start
+    seconds = time.perf_counter() - start
     time.sleep(1)
     if not folders:
         sys.exit("the run's data was not seen: is there no memory file system?")
-    left = sum(folder.exists() for folder in folders) + len(processes())
+    leftovers = sum(folder.exists() for folder in folders) + len(processes())
     cache = sum(file.stat().st_size for file in (service.folder / ".cache/postgres").iterdir())
     return [
         Figure(
             "peak memory of 500 tests on two workers",
-            peak / MIB,
+            peak_memory / MIB,
             1536,
             "MiB",
-            f"processes and memory file system; they took {took:.1f} s",
+            f"processes and memory file system; they took {seconds:.1f} s",
         ),
         Figure(
             "processes and files left after them",
-            left,
+            leftovers,
             0,
             "",
             f"except a cache of {cache / MIB:.1f} MiB",
@@ -331,15 +333,15 @@ def measure_memory(service: BenchedService) -> list[Figure]:
 
 def processes() -> list[psutil.Process]:
     """Return the living processes of the measured runs."""
-    found = []
+    matches = []
     for process in psutil.process_iter():
         try:
             alive = process.status() != psutil.STATUS_ZOMBIE
             if alive and process.environ().get(MARK) == str(os.getpid()):
-                found.append(process)
+                matches.append(process)
         except psutil.Error:
             continue
-    return found
+    return matches
 
 
 def folders_of_run() -> set[Path]:
@@ -357,18 +359,18 @@ def folders_of_run() -> set[Path]:
 
 def memory_of_run() -> int:
     """Return the bytes of the run's processes, what they share counted once, and of its files."""
-    used = 0
+    memory = 0
     for process in processes():
         try:
-            used += process.memory_full_info().pss
+            memory += process.memory_full_info().pss
         except psutil.Error:
             continue
     for folder in folders_of_run():
-        listed = subprocess.run(
+        output = subprocess.run(
             ["du", "-sk", str(folder)], capture_output=True, text=True, check=False
         )
-        used += int(listed.stdout.split()[0]) * 1024 if listed.stdout else 0
-    return used
+        memory += int(output.stdout.split()[0]) * 1024 if output.stdout else 0
+    return memory
 
 
 def main() -> int:

@@ -37,19 +37,19 @@ def main() -> None:
         def update(*command: str) -> float:
             started = ["git", "restore", "--source=HEAD", "--worktree", "."]
             subprocess.run(started, cwd=service, check=True)
-            taken = seconds(lambda: run([*command], service))
+            duration = seconds(lambda: run([*command], service))
             if NEW not in (service / "Makefile").read_text():
                 raise RuntimeError(f"{command[0]} brought in nothing")
-            return taken
+            return duration
 
-        bare = (python, "-m", "copier", "update", "--trust", "--defaults", "--quiet")
-        found = in_turn(
-            {"make": lambda: update("make", "template-update"), "copier": lambda: update(*bare)},
+        copier = (python, "-m", "copier", "update", "--trust", "--defaults", "--quiet")
+        series_by_name = in_turn(
+            {"make": lambda: update("make", "template-update"), "copier": lambda: update(*copier)},
             ROUNDS,
         )
-    for name, series in found.items():
+    for name, series in series_by_name.items():
         figure(f"update over one release, {name}", series, "s")
-    ratio = found["make"].over(found["copier"])
+    ratio = series_by_name["make"].over(series_by_name["copier"])
     goal, holds = f"<= {GOAL}", ratio.median <= GOAL
     claim("make template-update", ratio, against="a bare copier update", goal=goal, holds=holds)
 

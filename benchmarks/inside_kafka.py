@@ -31,7 +31,7 @@ from orders.internal.kafka.cloud_events import decode, encode, header_texts, tra
 from orders.internal.kafka.connection import client_options
 from orders.internal.kafka.consuming import attempt as attempts
 from orders.internal.kafka.consuming.worker import Worker
-from orders.internal.kafka.outbox import lines as relayed
+from orders.internal.kafka.outbox import dispatcher as relayed
 from orders.internal.kafka.outbox.publishing import OutboxProducer
 from orders.internal.kafka.outbox.relay import Relay
 from orders.internal.kafka.sender import BATCH_SIZE, Sender
@@ -43,7 +43,7 @@ from development.kafka import mock_kafka
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-lines: Any = relayed
+dispatcher: Any = relayed
 QUICK = "--quick" in sys.argv
 EVENTS = 5_000 if QUICK else 10_000
 ROUNDS = 7
@@ -78,14 +78,14 @@ async def spread(work: Any, number: int) -> float:
 
 async def produce(settings: Settings) -> None:
     """Publish without an outbox, beside send and its acknowledgment on a bare producer."""
-    bare = AIOKafkaProducer(
+    producer = AIOKafkaProducer(
         **client_options(settings),
         acks="all",
         enable_idempotence=True,
         compression_type="lz4",
         max_batch_size=BATCH_SIZE,
     )
-    await bare.start()
+    await producer.start()
 
     async with Sender(settings) as sender:
 
@@ -94,33 +94,33 @@ async def produce(settings: Settings) -> None:
             await sender.send(record._replace(topic=topic))
 
         async def send(number: int) -> None:
-            told = event(number)
-            value = told.model_dump_json().encode()
-            key = told.key.encode()
+            sample = event(number)
+            value = sample.model_dump_json().encode()
+            key = sample.key.encode()
             headers = [
                 ("ce_specversion", b"1.0"),
-                ("ce_id", str(told.id).encode()),
+                ("ce_id", str(sample.id).encode()),
                 ("ce_source", b"s"),
-                ("ce_type", told.type.encode()),
+                ("ce_type", sample.type.encode()),
                 ("ce_typeversion", b"1"),
-                ("ce_time", told.time.isoformat().encode()),
+                ("ce_time", sample.time.isoformat().encode()),
                 ("ce_partitionkey", key),
                 ("ce_traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
                 ("content-type", b"application/json"),
             ]
-            future = await bare.send(topic, value, key=key, headers=headers)
+            future = await producer.send(topic, value, key=key, headers=headers)
             await future
 
         topic = f"produce-{uuid.uuid4().hex}"
         await sender.soon_connected()
-        ours, theirs = [], []
+        our_rates, bare_rates = [], []
         await spread(send, 500)
         await spread(publish, 500)
         for _ in range(ROUNDS):
-            theirs.append(await spread(send, EVENTS))
-            ours.append(await spread(publish, EVENTS))
-    await bare.stop()
-    report("publishing without an outbox", ours, theirs, 0.8)
+            bare_rates.append(await spread(send, EVENTS))
+            our_rates.append(await spread(publish, EVENTS))
+    await producer.stop()
+    report("publishing without an outbox", our_rates, bare_rates, 0.8)
 
 
 async def fill(settings: Settings, topic: str, number: int) -> None:
@@ -147,7 +147,7 @@ async def consume(settings: Settings, number: int) -> tuple[float, float, float]
     """
     topic = f"consume-{uuid.uuid4().hex}"
     await fill(settings, topic, number)
-    theirs = await consume_bare(settings, topic, number)
+    bare_rate = await consume_bare(settings, topic, number)
     decoding = await consume_bare(settings, topic, number, decode_event)
     done = asyncio.Event()
     count = 0
@@ -172,7 +172,7 @@ async def consume(settings: Settings, number: int) -> tuple[float, float, float]
     consumer = Nothing(app)
     async with Worker(resources, consumer):
         await done.wait()
-    return number / (consumer.ended - consumer.started), theirs, decoding
+    return number / (consumer.ended - consumer.started), bare_rate, decoding
 
 
 def decode_event(message: Any) -> object:
@@ -181,7 +181,7 @@ def decode_event(message: Any) -> object:
 
 
 async def consume_bare(
-    settings: Settings, topic: str, number: int, use: Callable[[Any], object] | None = None
+    settings: Settings, topic: str, number: int, handle: Callable[[Any], object] | None = None
 ) -> float:
     client = AIOKafkaConsumer(
         topic,
@@ -196,9 +196,9 @@ async def consume_bare(
         for batch in (await client.getmany(timeout_ms=500, max_records=500)).values():
             started = started or perf_counter()
             count += len(batch)
-            if use:
+            if handle:
                 for message in batch:
-                    use(message)
+                    handle(message)
         if perf_counter() - committed > 0.5:
             await client.commit()
             committed = perf_counter()
@@ -232,7 +232,7 @@ async def relay(settings: Settings) -> None:
 async def publish_many(database: DatabaseSessionManager, resources: Resources) -> None:
     """Save events in the outbox one by one and at once, in turns; none of them stays."""
 
-    async def saved(number: int, *, at_once: bool) -> float:
+    async def save_rate(number: int, *, at_once: bool) -> float:
         async with database.session() as session:
             producer = OutboxProducer(session, resources)
             events = [event(value) for value in range(number)]
@@ -240,21 +240,21 @@ async def publish_many(database: DatabaseSessionManager, resources: Resources) -
             if at_once:
                 await producer.publish_all(events)
             else:
-                for one in events:
-                    await producer.publish(one)
+                for single_event in events:
+                    await producer.publish(single_event)
             rate = number / (perf_counter() - started)
             await session.rollback()
         return rate
 
     number = 1000 if QUICK else 5000
     one_by_one, at_once = [], []
-    await saved(200, at_once=False)
-    await saved(200, at_once=True)
+    await save_rate(200, at_once=False)
+    await save_rate(200, at_once=True)
     for _ in range(ROUNDS):
-        one_by_one.append(await saved(number, at_once=False))
-        at_once.append(await saved(number, at_once=True))
+        one_by_one.append(await save_rate(number, at_once=False))
+        at_once.append(await save_rate(number, at_once=True))
     figures = f"({median(at_once):.0f} events/s, one by one {median(one_by_one):.0f})"
-    ratios = [many / one for many, one in zip(at_once, one_by_one, strict=True)]
+    ratios = [batch_rate / single_rate for batch_rate, single_rate in zip(at_once, one_by_one, strict=True)]
     keep("publishing many at once", ratios, "times", f"one by one {figures}", ">= 10", 10)
 
 
@@ -264,7 +264,7 @@ async def delays(
     """Publish 200 events a second, and measure from each commit to its acknowledgment."""
     committed: dict[str, float] = {}
     acknowledged: dict[str, float] = {}
-    send = lines.send
+    send = dispatcher.send
 
     async def noted(producer: Any, partition: int, rows: Sequence[Any], max_size: int) -> Any:
         outcome = await send(producer, partition, rows, max_size)
@@ -272,13 +272,13 @@ async def delays(
             acknowledged[json.loads(row["headers"])["ce_id"]] = perf_counter()
         return outcome
 
-    lines.send = noted
+    dispatcher.send = noted
 
     async def publish(value: int) -> None:
-        told = event(value)
+        sample = event(value)
         async with database.session() as session:
-            await OutboxProducer(session, resources).publish(told)
-        committed[str(told.id)] = perf_counter()
+            await OutboxProducer(session, resources).publish(sample)
+        committed[str(sample.id)] = perf_counter()
 
     number = 400 if QUICK else 2000
     started = perf_counter()
@@ -287,10 +287,10 @@ async def delays(
             await asyncio.sleep(max(0, started + value / 200 - perf_counter()))
             group.create_task(publish(value))
     await emptied(settings.database_url)
-    lines.send = send
-    delay = median(acknowledged[one] - committed[one] for one in committed) * 1000
-    told = f"(median of {number} at 200 events a second)"
-    keep("commit to acknowledgment", [delay], "ms", told, "<= 50", 50, -1)
+    dispatcher.send = send
+    delay = median(acknowledged[event_id] - committed[event_id] for event_id in committed) * 1000
+    sample = f"(median of {number} at 200 events a second)"
+    keep("commit to acknowledgment", [delay], "ms", sample, "<= 50", 50, -1)
 
 
 async def emptied(url: str) -> None:
@@ -307,27 +307,27 @@ def memory() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def report(name: str, ours: list[float], theirs: list[float], least: float) -> None:
+def report(name: str, our_rates: list[float], bare_rates: list[float], least: float) -> None:
     """Print a ratio of each round, and keep it as benchmarks/measure.py does."""
-    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-    figures = f"{median(ours):.0f} events/s, bare {median(theirs):.0f}"
+    ratios = [our_rate / bare_rate for our_rate, bare_rate in zip(our_rates, bare_rates, strict=True)]
+    figures = f"{median(our_rates):.0f} events/s, bare {median(bare_rates):.0f}"
     keep(name, ratios, "times", f"a bare aiokafka client ({figures})", f">= {least}", least)
 
 
 def keep(  # noqa: PLR0913, PLR0917 - as in benchmarks/measure.py
-    name: str, figures: list[float], unit: str, against: str, goal: str, least: float, sign: int = 1
+    name: str, figures: list[float], unit: str, comparison: str, goal: str, least: float, sign: int = 1
 ) -> None:
     """Print a figure, and keep it as benchmarks/measure.py does."""
     middle = median(figures)
-    spread = f"{middle:.2f} ({min(figures):.2f} to {max(figures):.2f}) {unit} {against}"
+    text = f"{middle:.2f} ({min(figures):.2f} to {max(figures):.2f}) {unit} {comparison}"
     holds = sign * middle >= sign * least
-    print(f"{name}: {spread}; goal {goal}: {'met' if holds else 'MISSED'}", flush=True)
+    print(f"{name}: {text}; goal {goal}: {'met' if holds else 'MISSED'}", flush=True)
     if file := os.environ.get("BENCHMARK_RESULTS"):
         result = {
             "name": name,
             "figures": figures,
             "unit": unit,
-            "against": against,
+            "against": comparison,
             "goal": goal,
             "holds": holds,
         }
@@ -339,9 +339,9 @@ async def measure(settings: Settings) -> None:
     await relay(settings)
     await produce(settings)
     pairs = [await consume(settings, EVENTS) for _ in range(ROUNDS)]
-    ours, theirs, decoding = (list(values) for values in zip(*pairs, strict=True))
-    report("consuming, handler that does nothing", ours, theirs, 0.5)
-    report("getmany that decodes, no consumer", decoding, theirs, 0.5)
+    our_rates, bare_rates, decoding = (list(values) for values in zip(*pairs, strict=True))
+    report("consuming, handler that does nothing", our_rates, bare_rates, 0.5)
+    report("getmany that decodes, no consumer", decoding, bare_rates, 0.5)
     total, before = 0, 0.0
     while total < 100_000:
         await consume(settings, EVENTS)
@@ -349,8 +349,8 @@ async def measure(settings: Settings) -> None:
         before = before or memory()
         if QUICK and total >= 20_000:
             break
-    told = f"{before:.0f} MB after the first {EVENTS}"
-    keep(f"memory after {total} messages", [memory() / before], "times", told, "<= 1.1", 1.1, -1)
+    comparison = f"{before:.0f} MB after the first {EVENTS}"
+    keep(f"memory after {total} messages", [memory() / before], "times", comparison, "<= 1.1", 1.1, -1)
 
 
 def main() -> None:

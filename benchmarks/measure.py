@@ -43,13 +43,13 @@ def in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict
             figure = measure()
             if number > 0:
                 figures[name].append(figure)
-    return {name: Series(tuple(found)) for name, found in figures.items()}
+    return {name: Series(tuple(values)) for name, values in figures.items()}
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(action: Callable[[], object]) -> float:
     """Return how long a piece of work takes."""
     started = time.perf_counter()
-    work()
+    action()
     return time.perf_counter() - started
 
 
@@ -77,10 +77,10 @@ class Result:
 
     def __str__(self) -> str:
         """Show the median and the spread in one line."""
-        line = f"{self.name}: {self.middle} {self.against}".rstrip()
+        text = f"{self.name}: {self.middle} {self.against}".rstrip()
         if self.holds is None:
-            return line
-        return f"{line}; goal {self.goal}: {'met' if self.holds else 'MISSED'}"
+            return text
+        return f"{text}; goal {self.goal}: {'met' if self.holds else 'MISSED'}"
 
 
 def report(result: Result) -> None:

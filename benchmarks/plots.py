@@ -26,15 +26,15 @@ def draw(results: list[Result], file: Path) -> None:
     mpl.rcParams |= {"svg.hashsalt": "benchmarks", "font.family": "sans-serif", "font.size": 8}
     figure = Figure(figsize=(8, 1 + ROW_HEIGHT * len(results)), layout="constrained")
     axes = figure.subplots()
-    for row, one in enumerate(results):
-        goal = float(re.sub(r"[^0-9.].*", "", one.goal.lstrip("<>= ")) or 1) or 1.0
-        shares = [value / goal for value in one.figures]
-        color = GOOD if one.holds else BAD
+    for row, result in enumerate(results):
+        goal = float(re.sub(r"[^0-9.].*", "", result.goal.lstrip("<>= ")) or 1) or 1.0
+        shares = [value / goal for value in result.figures]
+        color = GOOD if result.holds else BAD
         axes.plot(shares, [row] * len(shares), "o", color=color, alpha=0.4, markersize=4)
         axes.plot([statistics.median(shares)], [row], "|", color=color, markersize=11)
     axes.axvline(1, color=GOAL, linestyle="--", linewidth=0.8)
     axes.set_xscale("symlog", linthresh=2)
-    axes.set_yticks(range(len(results)), [f"{one.name} ({one.goal})" for one in results])
+    axes.set_yticks(range(len(results)), [f"{result.name} ({result.goal})" for result in results])
     axes.set_xlabel("figure divided by its goal; a goal with >= wants to be right of the line")
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)

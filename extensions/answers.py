@@ -78,7 +78,7 @@ DEPENDENCIES: Final = frozenset(
 )
 """Import and distribution names of libraries in every service, spelled as modules."""
 
-LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline", "libcst"})
+LATER_DEPENDENCIES: Final = frozenset({"fastapi_offline"})
 """Names like these from later releases. Copier resets an answer that a validator refuses.
 
 A feature's names are in the catalogue of ``copier.yml``.
@@ -146,9 +146,9 @@ def package_name(project_slug: str) -> str:
     return derived if not package_problem(derived) else f"{_shorten(derived, '_', 8)}_service"
 
 
-def _shorten(name: str, separator: str, spare: int = 0) -> str:
+def _shorten(name: str, separator: str, reserved_length: int = 0) -> str:
     """Cut a name to the allowed length, between two words if possible in its second half."""
-    limit = NAME_LENGTH - spare
+    limit = NAME_LENGTH - reserved_length
     if len(name) <= limit:
         return name
     cut = name[: limit + 1].rfind(separator)
@@ -222,8 +222,10 @@ def _email_problem(answer: str) -> str:
 
 def _owners_problem(answer: str) -> str:
     """Say what is wrong with users, teams and e-mail addresses, or nothing."""
-    good = all(_OWNER.fullmatch(one) or not _email_problem(one) for one in answer.split(" "))
-    if answer and not good:
+    is_valid = all(
+        _OWNER.fullmatch(owner) or not _email_problem(owner) for owner in answer.split(" ")
+    )
+    if answer and not is_valid:
         return 'type users, teams or e-mail addresses, such as "@jane @acme/payments", or nothing'
     return ""
 
@@ -241,16 +243,16 @@ def _feature_problem(answer: str) -> str:
 def _date_problem(answer: str) -> str:
     """Say what is wrong with a date, or nothing."""
     try:
-        good = date.fromisoformat(answer).isoformat() == answer
+        is_valid = date.fromisoformat(answer).isoformat() == answer
     except ValueError:
-        good = False
-    return "" if good else 'type a date such as "2026-01-31"'
+        is_valid = False
+    return "" if is_valid else 'type a date such as "2026-01-31"'
 
 
 def _created_with_problem(answer: str) -> str:
     """Say what is wrong with the record of the first copy's features, or nothing."""
-    good = re.fullmatch(r"\[[\w', ]*\]", answer)
-    return "" if good else RECORDED
+    is_valid = re.fullmatch(r"\[[\w', ]*\]", answer)
+    return "" if is_valid else RECORDED
 
 
 def _renamed_problem(answer: str) -> str:
@@ -354,6 +356,6 @@ class AnswersExtension(Extension):
     def __init__(self, environment: Environment) -> None:
         """Add each filter under its own name."""
         super().__init__(environment)
-        for use in (human_name, slug, package_name, problem, refuse_bad, refuse_taken):
-            environment.filters[use.__name__] = use
+        for function in (human_name, slug, package_name, problem, refuse_bad, refuse_taken):
+            environment.filters[function.__name__] = function
         environment.filters |= {"is_service": is_service, "has_file": has_file}

@@ -61,5 +61,5 @@ class FeaturesExtension(Extension):
     def __init__(self, environment: Environment) -> None:
         """Add each filter under its own name."""
         super().__init__(environment)
-        for use in (chosen, collect, part, one_a_line, tuple_of):
-            environment.filters[use.__name__] = use
+        for function in (chosen, collect, part, one_a_line, tuple_of):
+            environment.filters[function.__name__] = function

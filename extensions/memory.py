@@ -27,5 +27,5 @@ class MemoryExtension(Extension):
         """Remember what the environment compiles from strings."""
         super().__init__(environment)
         if version("jinja2").split(".")[0] == KNOWN_MAJOR:
-            remembered = cache(environment.from_string)
-            environment.from_string = remembered  # type: ignore[assignment, method-assign]  # as above
+            cached = cache(environment.from_string)
+            environment.from_string = cached  # type: ignore[assignment, method-assign]  # as above

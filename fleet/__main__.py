@@ -51,29 +51,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> Parser:
     """Define the command line."""
-    made = Parser(prog="python -m fleet", description=__doc__, epilog=STATUS)
-    commands = made.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("check", help="simulate the update of each service", epilog=STATUS)
-    one.add_argument(
+    main_parser = Parser(prog="python -m fleet", description=__doc__, epilog=STATUS)
+    commands = main_parser.add_subparsers(dest="command", required=True)
+    check_parser = commands.add_parser(
+        "check", help="simulate the update of each service", epilog=STATUS
+    )
+    check_parser.add_argument(
         "places", nargs="+", help="a list of paths and URLs, a folder of services, or a URL"
     )
-    one.add_argument("--to", default="", metavar="RELEASE", help="instead of the newest release")
-    one.add_argument(
+    check_parser.add_argument(
+        "--to", default="", metavar="RELEASE", help="instead of the newest release"
+    )
+    check_parser.add_argument(
         "--template", default="", metavar="SOURCE", help="a path or URL instead of the recorded one"
     )
-    one.add_argument("--test", action="store_true", help="run each service's tests as well")
-    one.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N")
-    one.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="per service")
-    one.add_argument(
+    check_parser.add_argument(
+        "--test", action="store_true", help="run each service's tests as well"
+    )
+    check_parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N")
+    check_parser.add_argument(
+        "--timeout", type=float, default=120, metavar="SECONDS", help="per service"
+    )
+    check_parser.add_argument(
         "--test-timeout", type=float, default=900, metavar="SECONDS", help="for its tests"
     )
-    one.add_argument("--shard", type=shard, default=(1, 1), metavar="K/N", help="check a part")
-    many = commands.add_parser("merge", help="combine several reports", epilog=STATUS)
-    many.add_argument("reports", nargs="+", type=Path, help="files written with --json")
-    for command in (one, many):
-        command.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
-        command.add_argument("--html", type=Path, metavar="FILE", help="write the report as HTML")
-    return made
+    check_parser.add_argument(
+        "--shard", type=shard, default=(1, 1), metavar="K/N", help="check a part"
+    )
+    merge_parser = commands.add_parser("merge", help="combine several reports", epilog=STATUS)
+    merge_parser.add_argument("reports", nargs="+", type=Path, help="files written with --json")
+    for subparser in (check_parser, merge_parser):
+        subparser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+        subparser.add_argument("--html", type=Path, metavar="FILE", help="write the report as HTML")
+    return main_parser
 
 
 def positive(text: str) -> int:
@@ -104,7 +114,7 @@ def checked(options: argparse.Namespace) -> Report:
         test_limit=options.test_timeout,
         test_workers=max(1, (os.cpu_count() or 1) // options.jobs),
     )
-    found: list[Service] = []
+    results: list[Service] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     try:
@@ -113,11 +123,11 @@ def checked(options: argparse.Namespace) -> Report:
             closing(check(entries, plan, options.jobs, watcher.starts)) as services,
         ):
             for service in services:
-                found.append(service)
+                results.append(service)
                 watcher.ends(service)
     except KeyboardInterrupt:
-        return Report.of(found, complete=False)
-    return Report.of(found)
+        return Report.of(results, complete=False)
+    return Report.of(results)
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

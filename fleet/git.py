@@ -32,16 +32,16 @@ class GitError(Exception):
     """A git command failed. The message is git's own reason."""
 
 
-def unattended(inherited: Mapping[str, str]) -> dict[str, str]:
+def unattended(environment: Mapping[str, str]) -> dict[str, str]:
     """Return variables for git with the user's configuration and without prompts."""
-    variables = {name: value for name, value in inherited.items() if name not in ELSEWHERE}
+    variables = {name: value for name, value in environment.items() if name not in ELSEWHERE}
     variables.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     return variables | {"GIT_TERMINAL_PROMPT": "0"}
 
 
-def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+def environment(base: Mapping[str, str]) -> dict[str, str]:
     """Return variables for git without prompts, hooks and background work."""
-    variables = unattended(inherited)
+    variables = unattended(base)
     first = int(variables.get("GIT_CONFIG_COUNT") or 0)
     for number, (name, value) in enumerate(SETTINGS.items(), start=first):
         variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
@@ -60,7 +60,7 @@ def git(*arguments: str | Path, cwd: str | Path | None = None, limit: float | No
     """
     command = ["git", *map(str, arguments)]
     try:
-        ended = subprocess.run(
+        done = subprocess.run(
             command,
             cwd=cwd,
             check=False,
@@ -74,14 +74,14 @@ def git(*arguments: str | Path, cwd: str | Path | None = None, limit: float | No
         raise GitError(f"git could not start: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise GitError(f"it took longer than {error.timeout:g} s") from error
-    if ended.returncode:
-        raise GitError(reason(ended.stderr) or f"git exited with status {ended.returncode}")
-    return ended.stdout
+    if done.returncode:
+        raise GitError(reason(done.stderr) or f"git exited with status {done.returncode}")
+    return done.stdout
 
 
-def names(listed: str) -> list[str]:
+def names(output: str) -> list[str]:
     """Split and sort the output of a git command with the option `-z`."""
-    return sorted(filter(None, listed.split("\0")))
+    return sorted(filter(None, output.split("\0")))
 
 
 def reason(printed: str) -> str:

@@ -45,8 +45,8 @@ class Entry:
     @property
     def name(self) -> str:
         """The name to show: the last part of its place, without the answers file."""
-        within = self.folder or self.repository
-        return mask(re.split(r"[/:]", within.rstrip("/"))[-1].removesuffix(".git"))
+        location = self.folder or self.repository
+        return mask(re.split(r"[/:]", location.rstrip("/"))[-1].removesuffix(".git"))
 
     @property
     def repository(self) -> str:
@@ -77,24 +77,24 @@ def find(places: Iterable[str]) -> list[Entry]:
     Raises:
         PlaceError: a place does not exist, cannot be read, or has no service.
     """
-    found = dict.fromkeys(entry for place in places for entry in entries(place))
-    return list(found)
+    unique = dict.fromkeys(entry for place in places for entry in entries(place))
+    return list(unique)
 
 
 def entries(place: str) -> list[Entry]:
     """Return the services at one place."""
-    whole = absolute(place)
-    if is_url(whole):
-        return [Entry(whole)]
-    path = Path(whole)
+    location = absolute(place)
+    if is_url(location):
+        return [Entry(location)]
+    path = Path(location)
     if path.is_file() and ANSWERS_FILE.fullmatch(path.name):
-        return [Entry(whole)]
+        return [Entry(location)]
     if not path.exists():
         raise PlaceError(f"{place} does not exist: name a list, a folder of services, or a URL.")
-    listed = list(search(path)) if path.is_dir() else read(path)
-    if not listed:
+    found_entries = list(search(path)) if path.is_dir() else read(path)
+    if not found_entries:
         raise PlaceError(f"{place} has no services: there is no {ANSWERS} in it.")
-    return listed
+    return found_entries
 
 
 def read(path: Path) -> list[Entry]:
@@ -103,9 +103,9 @@ def read(path: Path) -> list[Entry]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PlaceError(f"{path} cannot be read as a list of services: {error}") from error
-    stated = [COMMENT.sub("", line).strip() for line in lines]
-    expanded = [expand(line) for line in stated if line]
-    return [Entry(one if is_url(one) else normal(path.parent / one)) for one in expanded]
+    places = [COMMENT.sub("", line).strip() for line in lines]
+    expanded = [expand(place) for place in places if place]
+    return [Entry(place if is_url(place) else normal(path.parent / place)) for place in expanded]
 
 
 def search(folder: Path) -> Iterator[Entry]:
@@ -115,13 +115,13 @@ def search(folder: Path) -> Iterator[Entry]:
             yield from committed(place)
             folders.clear()
         yield from (Entry(beside(place, name)) for name in chosen(files))
-        folders[:] = sorted(one for one in folders if one[0] != "." and one not in SKIPPED)
+        folders[:] = sorted(name for name in folders if name[0] != "." and name not in SKIPPED)
 
 
 def chosen(files: Iterable[str]) -> list[str]:
     """Return the answers file of a folder, or all of them if none has the usual name."""
-    found = sorted(one for one in files if ANSWERS_FILE.fullmatch(one))
-    return [ANSWERS] if ANSWERS in found else found
+    candidates = sorted(name for name in files if ANSWERS_FILE.fullmatch(name))
+    return [ANSWERS] if ANSWERS in candidates else candidates
 
 
 def beside(place: str, name: str) -> str:
@@ -132,18 +132,18 @@ def beside(place: str, name: str) -> str:
 def committed(repository: str) -> Iterator[Entry]:
     """Return the services in the last commit of a bare repository."""
     try:
-        listed = git("--git-dir", repository, "ls-tree", "-rz", "--name-only", "HEAD")
+        output = git("--git-dir", repository, "ls-tree", "-rz", "--name-only", "HEAD")
     except GitError:
         return
-    for path in answers_files(listed):
+    for path in answers_files(output):
         folder = path.removesuffix(ANSWERS).strip("/")
         yield Entry(f"{repository}{FOLDER}{folder}" if folder else repository)
 
 
-def answers_files(listed: str) -> list[str]:
+def answers_files(output: str) -> list[str]:
     """Return the answers files of all folders in a listing of git with the option `-z`."""
     folders: dict[str, list[str]] = {}
-    for path in names(listed):
+    for path in names(output):
         folder, slash, name = path.rpartition("/")
         folders.setdefault(folder + slash, []).append(name)
     return [folder + name for folder, files in folders.items() for name in chosen(files)]
@@ -166,8 +166,8 @@ def absolute(place: str) -> str:
 
 def normal(path: Path) -> str:
     """Return an absolute path without `..`, resolving links only if it must."""
-    plain = os.path.normpath(path.absolute())
-    return plain if Path(plain).resolve() == path.resolve() else str(path.resolve())
+    text = os.path.normpath(path.absolute())
+    return text if Path(text).resolve() == path.resolve() else str(path.resolve())
 
 
 def is_url(place: str) -> bool:

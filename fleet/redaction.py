@@ -24,25 +24,32 @@ SHORTEST = 4
 def secrets(url: str) -> set[str]:
     """Return the secrets in a URL, both encoded and decoded."""
     try:
-        parts = urlsplit(url)
+        address = urlsplit(url)
     except ValueError:
         return set()
-    token = parts.username if parts.scheme in {"http", "https"} else None
-    found = {one for one in (parts.password, token) if one}
-    return {form for one in found for form in (one, unquote(one)) if len(form) >= SHORTEST}
+    token = address.username if address.scheme in {"http", "https"} else None
+    passwords = {password for password in (address.password, token) if password}
+    return {
+        form
+        for password in passwords
+        for form in (password, unquote(password))
+        if len(form) >= SHORTEST
+    }
 
 
-def redact(value: JsonValue, known: set[str]) -> JsonValue:
+def redact(value: JsonValue, secrets: set[str]) -> JsonValue:
     """Mask the secrets of URLs, and known secrets, in all strings of a JSON value."""
     match value:
         case str():
             text = mask(value)
-            for secret in sorted(known, key=len, reverse=True):
+            for secret in sorted(secrets, key=len, reverse=True):
                 text = text.replace(secret, MASK)
             return text
         case list():
-            return [redact(one, known) for one in value]
+            return [redact(item, secrets) for item in value]
         case dict():
-            return {str(redact(name, known)): redact(one, known) for name, one in value.items()}
+            return {
+                str(redact(name, secrets)): redact(item, secrets) for name, item in value.items()
+            }
         case _:
             return value

@@ -44,7 +44,9 @@ class Plan:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def rehearse(service: Service, plan: Plan, templates: Path, tell: Callable[[str], None]) -> None:
+def rehearse(
+    service: Service, plan: Plan, templates: Path, report_stage: Callable[[str], None]
+) -> None:
     """Check a service in the current folder, and record the results.
 
     Args:
@@ -54,16 +56,18 @@ def rehearse(service: Service, plan: Plan, templates: Path, tell: Callable[[str]
         tell: called at the start of each stage.
     """
     try:
-        explore(service, plan, templates, tell)
+        explore(service, plan, templates, report_stage)
     except (ServiceError, TemplateError, UpdateError) as error:
         service.state, service.reason = State.UNKNOWN, str(error)
     except GitError as error:
         service.state, service.reason = State.UNKNOWN, f"git: {error}"
 
 
-def explore(service: Service, plan: Plan, templates: Path, tell: Callable[[str], None]) -> None:
+def explore(
+    service: Service, plan: Plan, templates: Path, report_stage: Callable[[str], None]
+) -> None:
     """Check a service as `rehearse` does, but raise errors."""
-    tell("it was cloned")
+    report_stage("it was cloned")
     answers = clone(service, Path("clone").absolute())
     recorded = read_answers(answers)
     service.answers = public(recorded)
@@ -73,15 +77,15 @@ def explore(service: Service, plan: Plan, templates: Path, tell: Callable[[str],
         raise ServiceError(
             f"its {answers.name} does not name a template and a release (`_src_path`, `_commit`)"
         )
-    tell("its template was fetched")
+    report_stage("its template was fetched")
     template = fetch(service.source, templates, plan.limit / 2)
     state, commit = compare(service, template, plan.to)
     if state is State.BEHIND:
-        tell("its update was simulated")
+        report_stage("its update was simulated")
         try_update(service, answers, template, commit, plan.variables)
         state = State.CONFLICT if service.conflicts else state
     if plan.test and not service.conflicts:
-        tell(TESTING)
+        report_stage(TESTING)
         service.tests = try_out(answers.parent, Path("output").absolute(), plan.test_workers)
         state = state if service.tests.outcome == "passed" else State.FAILING
     service.state = state
@@ -93,22 +97,22 @@ def clone(service: Service, folder: Path) -> Path:
     The clone copies the objects instead of linking them, because git would touch their times.
     """
     entry = Entry(service.place)
-    top, inside = entry.repository, entry.folder
-    if not is_url(top):
-        if not Path(top).is_dir():
+    repository, subfolder = entry.repository, entry.folder
+    if not is_url(repository):
+        if not Path(repository).is_dir():
             raise ServiceError("the folder does not exist")
-        if git("rev-parse", "--is-bare-repository", cwd=top).strip() != "true":
-            changes = git("status", "--porcelain", "--", ".", cwd=top)
+        if git("rev-parse", "--is-bare-repository", cwd=repository).strip() != "true":
+            changes = git("status", "--porcelain", "--", ".", cwd=repository)
             service.uncommitted = bool(changes)
-            inside = git("rev-parse", "--show-prefix", cwd=top).rstrip("\n")
-            top = git("rev-parse", "--show-toplevel", cwd=top).rstrip("\n")
-    git("clone", "--quiet", "--no-local", "--depth=1", "--no-tags", "--", top, folder)
-    answers = folder / inside / entry.answers
+            subfolder = git("rev-parse", "--show-prefix", cwd=repository).rstrip("\n")
+            repository = git("rev-parse", "--show-toplevel", cwd=repository).rstrip("\n")
+    git("clone", "--quiet", "--no-local", "--depth=1", "--no-tags", "--", repository, folder)
+    answers = folder / subfolder / entry.answers
     if not answers.is_file():
-        listed = git("ls-files", "-z", cwd=folder)
-        others = ", ".join(answers_files(listed)) if is_url(top) else ""
-        hint = f"; name one of its folders, as in {top}#subdirectory=FOLDER: {others}"
-        raise ServiceError(f"its last commit has no {entry.answers}{hint if others else ''}")
+        output = git("ls-files", "-z", cwd=folder)
+        other_files = ", ".join(answers_files(output)) if is_url(repository) else ""
+        hint = f"; name one of its folders, as in {repository}#subdirectory=FOLDER: {other_files}"
+        raise ServiceError(f"its last commit has no {entry.answers}{hint if other_files else ''}")
     return answers
 
 
@@ -128,16 +132,16 @@ def read_answers(answers: Path) -> dict[str, object]:
 def explain(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     """Describe an error in a file in one line, with its place."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"{error.problem}, in line {mark.line + 1}, column {mark.column + 1}"
+        position = error.problem_mark
+        return f"{error.problem}, in line {position.line + 1}, column {position.column + 1}"
     return str(error)
 
 
 def public(recorded: dict[str, object]) -> dict[str, JsonValue]:
     """Return the answers to questions as JSON values."""
-    answers = {name: one for name, one in recorded.items() if not name.startswith("_")}
-    known: dict[str, JsonValue] = json.loads(json.dumps(answers, default=str))
-    return known
+    answers = {name: answer for name, answer in recorded.items() if not name.startswith("_")}
+    public_answers: dict[str, JsonValue] = json.loads(json.dumps(answers, default=str))
+    return public_answers
 
 
 def compare(service: Service, template: Template, to: str) -> tuple[State, str]:
@@ -153,7 +157,7 @@ def compare(service: Service, template: Template, to: str) -> tuple[State, str]:
         return State.CURRENT, new
     if template.position(old) > template.position(new):
         return State.AHEAD, new
-    passed = [one for one in template.between(old, new) if one != service.target]
+    passed = [release for release in template.between(old, new) if release != service.target]
     service.behind = [*passed, service.target]
     return State.BEHIND, new
 
@@ -163,11 +167,15 @@ def try_update(
 ) -> None:
     """Update the clone with the template's clone, and record the changes."""
     copy, released = answers.parent, service.target in template.releases()
-    own = released and answers.name == ANSWERS and is_original(copy, template, service.release)
+    is_own_release = (
+        released and answers.name == ANSWERS and is_original(copy, template, service.release)
+    )
     point(answers, template)
     git("commit", "--quiet", "--all", "--allow-empty", "--message=Fetch from here", cwd=copy)
-    target = service.target if own else commit
-    service.conflicts = update(copy, answers.name, target, original=own, variables=variables)
+    target = service.target if is_own_release else commit
+    service.conflicts = update(
+        copy, answers.name, target, original=is_own_release, variables=variables
+    )
     git("add", "--all", "--", ".", cwd=copy)
     service.changed_files = names(
         git("diff", "--name-only", "--relative", "-z", "--cached", cwd=copy)

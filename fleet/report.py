@@ -105,8 +105,8 @@ class Report(Model):
     @property
     def counts(self) -> dict[State, int]:
         """The number of services in each state."""
-        found = Counter(one.state for one in self.services)
-        return {state: found[state] for state in State if found[state]}
+        counted = Counter(service.state for service in self.services)
+        return {state: counted[state] for state in State if counted[state]}
 
     @property
     def status(self) -> int:
@@ -120,20 +120,22 @@ class Report(Model):
 
 def merge(reports: Iterable[Report]) -> Report:
     """Combine reports. If a service is in several reports, the newest counts."""
-    ordered = sorted(reports, key=lambda one: one.made)
-    latest = {service.place: service for one in ordered for service in one.services}
+    ordered = sorted(reports, key=lambda report: report.made)
+    latest = {service.place: service for report in ordered for service in report.services}
     return Report(
-        made=max((one.made for one in ordered), default=datetime.now(UTC)),
-        complete=all(one.complete for one in ordered),
+        made=max((report.made for report in ordered), default=datetime.now(UTC)),
+        complete=all(report.complete for report in ordered),
         services=by_urgency(latest.values()),
     )
 
 
 def by_urgency(services: Iterable[Service]) -> list[Service]:
     """Sort services by state, then by the number of releases behind, then by name."""
-    return sorted(
-        services, key=lambda one: (one.state.urgency, -len(one.behind), one.name, one.place)
-    )
+
+    def rank(service: Service) -> tuple[int, int, str, str]:
+        return service.state.urgency, -len(service.behind), service.name, service.place
+
+    return sorted(services, key=rank)
 
 
 def explain(error: ValidationError) -> str:

@@ -51,9 +51,9 @@ class Order:
 class Rehearsal:
     """A running check of one service in another process."""
 
-    def __init__(self, order: Order, process: ForkServerProcess, told: Connection) -> None:
+    def __init__(self, order: Order, process: ForkServerProcess, messages: Connection) -> None:
         """Follow a process that has just started and reports its results."""
-        self.told = told
+        self.messages = messages
         self._order, self._process = order, process
         self._known = Service(name=order.entry.name, place=order.entry.place)
         self._stage, self._limit = STARTED, order.plan.limit
@@ -67,12 +67,12 @@ class Rehearsal:
     def listen(self) -> bool:
         """Receive a report of the process, and return whether the process continues."""
         try:
-            self._stage, told = self.told.recv()
+            self._stage, service = self.messages.recv()
         except (EOFError, OSError):
             if self._stage:
                 self.fail(f"the check ended unexpectedly while {self._stage}")
             return False
-        self._known = Service.model_validate_json(told)
+        self._known = Service.model_validate_json(service)
         if self._stage == TESTING:
             self._limit, self._since = self._order.plan.test_limit, time.monotonic()
         return bool(self._stage)
@@ -97,12 +97,12 @@ class Rehearsal:
                 with suppress(ProcessLookupError):
                     os.kill(self._process.pid, number)
             self._process.join(GRACE)
-        self.told.close()
+        self.messages.close()
         sweep(self._order.folder)
         shutil.rmtree(self._order.folder, ignore_errors=True)
         self._known.seconds = round(time.monotonic() - self._begun, 2)
-        hidden = secrets(self._order.entry.place) | secrets(self._known.source)
-        return Service.model_validate(redact(self._known.model_dump(mode="json"), hidden))
+        secret_values = secrets(self._order.entry.place) | secrets(self._known.source)
+        return Service.model_validate(redact(self._known.model_dump(mode="json"), secret_values))
 
 
 def check(
@@ -115,8 +115,8 @@ def check(
     context = get_context("forkserver")
     context.set_forkserver_preload(["fleet.rehearsal"])
     waiting, running = list(reversed(entries)), list[Rehearsal]()
-    with TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as made:
-        folder = Path(made).resolve()
+    with TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary).resolve()
         (folder / TEMPLATES).mkdir()
         try:
             while waiting or running:
@@ -125,47 +125,49 @@ def check(
                     order = Order(entry, plan, folder / str(len(waiting)), dict(os.environ))
                     running.append(start(order, context))
                     starts(entry)
-                for one in wait(running):
-                    service = one.end()
-                    running.remove(one)
+                for rehearsal in wait(running):
+                    service = rehearsal.end()
+                    running.remove(rehearsal)
                     yield service
         finally:
-            for one in running:
-                one.end()
+            for rehearsal in running:
+                rehearsal.end()
 
 
 def start(order: Order, context: ForkServerContext) -> Rehearsal:
     """Start the check of one service in its own folder."""
     order.folder.mkdir()
-    told, tells = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(tells, order))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(sender, order))
     process.start()
-    tells.close()
-    return Rehearsal(order, process, told)
+    sender.close()
+    return Rehearsal(order, process, receiver)
 
 
 def wait(running: Sequence[Rehearsal]) -> list[Rehearsal]:
     """Wait for a report or a time limit, and return the checks that have ended."""
-    patience = max(0.0, min(one.left for one in running))
-    heard = connection.wait([one.told for one in running], timeout=patience)
-    over = [one for one in running if one.told in heard and not one.listen()]
-    for one in running:
-        if one not in over and one.left <= 0:
-            one.give_up()
-            over.append(one)
-    return over
+    timeout = max(0.0, min(rehearsal.left for rehearsal in running))
+    ready = connection.wait([rehearsal.messages for rehearsal in running], timeout=timeout)
+    finished = [
+        rehearsal for rehearsal in running if rehearsal.messages in ready and not rehearsal.listen()
+    ]
+    for rehearsal in running:
+        if rehearsal not in finished and rehearsal.left <= 0:
+            rehearsal.give_up()
+            finished.append(rehearsal)
+    return finished
 
 
-def work(tells: Connection, order: Order) -> None:
+def work(sender: Connection, order: Order) -> None:
     """Check one service in this process, and report each stage at its start.
 
     The process leads a process group, so that its children can be ended with it.
     """
     os.setsid()
     (order.folder / "tmp").mkdir()
-    own = {"TMPDIR": str(order.folder / "tmp"), MARK: str(order.folder)}
+    process_variables = {"TMPDIR": str(order.folder / "tmp"), MARK: str(order.folder)}
     os.environ.clear()
-    os.environ.update(git.environment(order.variables) | own)
+    os.environ.update(git.environment(order.variables) | process_variables)
     os.chdir(order.folder)
     with (order.folder / "log").open("wb") as log:
         for printed in (1, 2):
@@ -173,21 +175,21 @@ def work(tells: Connection, order: Order) -> None:
     service = Service(name=order.entry.name, place=order.entry.place)
 
     def tell(stage: str) -> None:
-        tells.send((stage, service.model_dump_json()))
+        sender.send((stage, service.model_dump_json()))
 
-    plan = replace(order.plan, variables=git.unattended(order.variables) | own)
+    plan = replace(order.plan, variables=git.unattended(order.variables) | process_variables)
     rehearse(service, plan, order.folder.parent / TEMPLATES, tell)
     tell("")
 
 
 def sweep(folder: Path) -> None:
     """End the remaining processes of a check after a grace period."""
-    left = [one for one in psutil.process_iter() if mark(one) == str(folder)]
-    _, staying = psutil.wait_procs(left, timeout=GRACE)
-    for one in staying:
+    running = [process for process in psutil.process_iter() if mark(process) == str(folder)]
+    _, alive = psutil.wait_procs(running, timeout=GRACE)
+    for process in alive:
         with suppress(psutil.NoSuchProcess):
-            one.kill()
-    psutil.wait_procs(staying, timeout=GRACE)
+            process.kill()
+    psutil.wait_procs(alive, timeout=GRACE)
 
 
 def mark(process: psutil.Process) -> str:

@@ -113,16 +113,16 @@ def features(service: Service) -> list[str]:
 
 def notes(service: Service) -> list[str]:
     """Return remarks about a service."""
-    found = [service.reason] if service.reason else []
+    texts = [service.reason] if service.reason else []
     if service.conflicts:
-        found.append(f"conflicts in {', '.join(service.conflicts)}")
+        texts.append(f"conflicts in {', '.join(service.conflicts)}")
     if service.changed_answers:
-        found.append(f"changes the answers to {', '.join(service.changed_answers)}")
+        texts.append(f"changes the answers to {', '.join(service.changed_answers)}")
     if service.tests and service.tests.outcome != "passed":
-        found.append(service.tests.summary)
+        texts.append(service.tests.summary)
     if service.uncommitted:
-        found.append("uncommitted changes were ignored")
-    return found
+        texts.append("uncommitted changes were ignored")
+    return texts
 
 
 def summary(report: Report) -> str:

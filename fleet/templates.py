@@ -46,30 +46,34 @@ class Template:
 
     def commit(self, name: str) -> str | None:
         """Return the commit of a tag, branch, description or hash; None if there is none."""
-        wanted = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         try:
-            return git(*wanted, cwd=self.folder).strip()
+            return git(*arguments, cwd=self.folder).strip()
         except GitError:
             return None
 
     def releases(self) -> list[str]:
         """Return the tags of releases without pre-releases, newest last."""
-        found = {tag: version(tag) for tag in git("tag", "--list", cwd=self.folder).split()}
-        known = {tag: one for tag, one in found.items() if one and not one.is_prerelease}
-        return sorted(known, key=lambda tag: known[tag])
+        versions = {tag: version(tag) for tag in git("tag", "--list", cwd=self.folder).split()}
+        releases = {
+            tag: version_
+            for tag, version_ in versions.items()
+            if version_ and not version_.is_prerelease
+        }
+        return sorted(releases, key=lambda tag: releases[tag])
 
     def position(self, commit: str) -> Position:
         """Return a commit's position. A commit before the first release is before all releases."""
-        wanted = ("describe", "--tags", "--match", "*[0-9]*", "--always", commit)
-        described = git(*wanted, cwd=self.folder).strip()
-        if after := AFTER_A_RELEASE.fullmatch(described):
+        arguments = ("describe", "--tags", "--match", "*[0-9]*", "--always", commit)
+        description = git(*arguments, cwd=self.folder).strip()
+        if after := AFTER_A_RELEASE.fullmatch(description):
             return Position(version(after["release"]) or Version("0"), int(after["commits"]))
-        return Position(version(described) or Version("0"))
+        return Position(version(description) or Version("0"))
 
     def between(self, old: str, new: str) -> list[str]:
         """Return the releases between two commits, newest last."""
         start, end = self.position(old), self.position(new)
-        return [one for one in self.releases() if start < Position(Version(one)) <= end]
+        return [release for release in self.releases() if start < Position(Version(release)) <= end]
 
 
 def version(tag: str) -> Version | None:
@@ -91,15 +95,15 @@ def fetch(source: str, folder: Path, limit: float) -> Template:
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not clone.exists() and not failure.exists():
-            begun = folder / f"{name}.begun"
-            shutil.rmtree(begun, ignore_errors=True)  # left by a killed process
+            partial = folder / f"{name}.begun"
+            shutil.rmtree(partial, ignore_errors=True)  # left by a killed process
             try:
                 options = ("--bare", "--no-hardlinks", "--quiet", "--")
-                git("clone", *options, expand(source), begun, limit=limit)
-                begun.rename(clone)
+                git("clone", *options, expand(source), partial, limit=limit)
+                partial.rename(clone)
             except GitError as error:
                 failure.write_text(str(error), encoding="utf-8")
     if failure.exists():
-        why = failure.read_text(encoding="utf-8")
-        raise TemplateError(f"its template, {source}, cannot be fetched: {why}")
+        reason = failure.read_text(encoding="utf-8")
+        raise TemplateError(f"its template, {source}, cannot be fetched: {reason}")
     return Template(clone)

@@ -34,7 +34,7 @@ def try_out(copy: Path, output: Path, workers: int) -> Trial:
     with output.open("wb") as file:
         for command in commands:
             try:
-                ended = subprocess.run(
+                done = subprocess.run(
                     command,
                     cwd=copy,
                     env=variables,
@@ -45,7 +45,7 @@ def try_out(copy: Path, output: Path, workers: int) -> Trial:
                 )
             except FileNotFoundError:
                 return Trial(outcome="failed", summary="uv is missing: pip install uv")
-            if ended.returncode:
+            if done.returncode:
                 return verdict("failed", output)
     return verdict("passed", output)
 
@@ -57,5 +57,5 @@ def verdict(outcome: Literal["passed", "failed", "unfinished"], output: Path) ->
     except FileNotFoundError:
         lines = []
     summary = lines[-1].strip("= ") if lines else "it printed nothing"
-    kept = "" if outcome == "passed" else "\n".join(lines[-SHOWN:])
-    return Trial(outcome=outcome, summary=summary, output=kept)
+    excerpt = "" if outcome == "passed" else "\n".join(lines[-SHOWN:])
+    return Trial(outcome=outcome, summary=summary, output=excerpt)

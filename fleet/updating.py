@@ -40,7 +40,7 @@ def point(answers: Path, template: Template) -> None:
     text = answers.read_text(encoding="utf-8")
     node = yaml.compose(text)
     values = dict(node.value) if isinstance(node, yaml.MappingNode) else {}
-    value = next((one for key, one in values.items() if key.value == "_src_path"), None)
+    value = next((child for key, child in values.items() if key.value == "_src_path"), None)
     line = f"_src_path: {template.folder}\n"
     if value is None:
         answers.write_text(f"{text.rstrip()}\n{line}", encoding="utf-8")
@@ -55,14 +55,14 @@ def is_original(copy: Path, template: Template, release: str) -> bool:
     An unchanged updater can run, and shows what the update will do. An edited updater is the
     service's own code, which a check does not run.
     """
-    blobs = ("ls-tree", "-r")
-    below = [f"template/{path}" for path in CODE]
+    arguments = ("ls-tree", "-r")
+    template_paths = [f"template/{path}" for path in CODE]
     try:
-        shipped = git(*blobs, release, "--", *below, cwd=template.folder)
-        has = git(*blobs, "HEAD", "--", *CODE, cwd=copy)
+        shipped = git(*arguments, release, "--", *template_paths, cwd=template.folder)
+        present = git(*arguments, "HEAD", "--", *CODE, cwd=copy)
     except GitError:
         return False
-    return bool(shipped) and shipped.replace("\ttemplate/", "\t") == has
+    return bool(shipped) and shipped.replace("\ttemplate/", "\t") == present
 
 
 def update(
@@ -80,10 +80,10 @@ def update(
     Raises:
         UpdateError: the update failed; the message gives the reason.
     """
-    plain = ("-m", "copier", "update", "--trust", "--defaults", "--quiet", f"--vcs-ref={release}")
-    own = (SCRIPT, "update", f"--to={release}")
-    ended = subprocess.run(
-        [sys.executable, *(own if original else (*plain, f"--answers-file={answers}"))],
+    copier = ("-m", "copier", "update", "--trust", "--defaults", "--quiet", f"--vcs-ref={release}")
+    updater = (SCRIPT, "update", f"--to={release}")
+    done = subprocess.run(
+        [sys.executable, *(updater if original else (*copier, f"--answers-file={answers}"))],
         cwd=copy,
         env=dict(variables) | {"PYTHONWARNINGS": "ignore"},
         check=False,
@@ -92,21 +92,21 @@ def update(
         errors="replace",
         stdin=subprocess.DEVNULL,
     )
-    if ended.returncode < 0:
-        raise UpdateError(f"its update was ended by signal {-ended.returncode}")
-    if ended.returncode not in ({DONE, CONFLICTS} if original else {DONE}):
-        lines = ended.stderr.strip().splitlines() or [f"status {ended.returncode}"]
+    if done.returncode < 0:
+        raise UpdateError(f"its update was ended by signal {-done.returncode}")
+    if done.returncode not in ({DONE, CONFLICTS} if original else {DONE}):
+        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         raise UpdateError("its update fails: " + "\n".join(lines[-SHOWN if original else -1 :]))
     unmerged = names(git("diff", "--name-only", "--relative", "-z", "--diff-filter=U", cwd=copy))
     rejected = names(git("ls-files", "--others", "-z", "--", "*.rej", cwd=copy))
-    found = sorted({*unmerged, *rejected})
-    if ended.returncode == CONFLICTS and not found:
-        return named(ended.stdout) or ["some file"]
-    return found
+    conflicts = sorted({*unmerged, *rejected})
+    if done.returncode == CONFLICTS and not conflicts:
+        return named(done.stdout) or ["some file"]
+    return conflicts
 
 
 def named(printed: str) -> list[str]:
     """Return the files in conflict from an updater's output, without line numbers."""
-    listed = LISTED.search(printed)
-    lines = listed[1].splitlines() if listed else []
+    match = LISTED.search(printed)
+    lines = match[1].splitlines() if match else []
     return sorted({PLACE.sub("", line.strip()) for line in lines})

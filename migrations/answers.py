@@ -75,7 +75,9 @@ def without_deleted_questions(answers: Answers, config: Answers) -> Answers:
         for name, question in config.items()
         if not (isinstance(question, dict) and question.get("when") is False)
     }
-    return {name: one for name, one in answers.items() if name[:1] == "_" or name in questions}
+    return {
+        name: answer for name, answer in answers.items() if name[:1] == "_" or name in questions
+    }
 
 
 def main(path: Path) -> None:

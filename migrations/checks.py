@@ -35,10 +35,10 @@ def names(*arguments: str) -> list[str]:
     return [name for name in git(*arguments).split("\0") if name]
 
 
-def package(answers_file: str, given: str) -> Iterator[str]:
+def package(answers_file: str, new_name: str) -> Iterator[str]:
     """Check that the package has its recorded name, and that the update does not change it."""
     name = str(yaml.safe_load(Path(answers_file).read_text(encoding="utf-8"))["package_name"])
-    if given and given != name:
+    if new_name and new_name != name:
         yield (
             f"package_name: this service's package is {name}, and an update cannot rename it. "
             f"Leave package_name out."
@@ -57,9 +57,9 @@ def features(answers_file: str) -> Iterator[str]:
     )
     if (folder / "internal/resources.py").is_file():
         return  # the service has that release
-    ours = TEMPLATE / "{{ package_name }}/features.py"
+    template_file = TEMPLATE / "{{ package_name }}/features.py"
     for path in (folder / "features.py", folder / "features"):
-        if ours.is_file() and path.exists() and not _is_same(path, ours):
+        if template_file.is_file() and path.exists() and not _is_same(path, template_file):
             yield (
                 f"{path}: the template has a file features.py, in which a service lists what it "
                 f"adds. Rename yours, such as to {path.with_stem('flags')}, and commit that."
@@ -79,8 +79,8 @@ def uncommitted() -> Iterator[str]:
     yield from beside_the_service(options)
     for path in names("ls-files", "--others", "-z", "--", ":(top)*.rej"):
         yield f"{path} would be deleted, because copier uses .rej files itself: move it away."
-    listed = [(line[0], line[2:]) for line in names("ls-files", "-v", "-z", "--", ".")]
-    flagged = [path for flag, path in listed if flag.islower() and Path(path).is_file()]
+    entries = [(line[0], line[2:]) for line in names("ls-files", "-v", "-z", "--", ".")]
+    flagged = [path for flag, path in entries if flag.islower() and Path(path).is_file()]
     for path in flagged:
         if git("hash-object", "--", path).strip() != git("rev-parse", f":./{path}").strip():
             yield f"{path} has changes that git was told to ignore: commit them."
@@ -91,18 +91,18 @@ def beside_the_service(options: tuple[str, ...]) -> Iterator[str]:
     prefix = git("rev-parse", "--show-prefix").removesuffix("\n")
     if not prefix:
         return
-    beside = (":(top)", f":(top,exclude,literal){prefix}")
-    for line in names("status", *options, "--untracked-files=no", "--", *beside):
+    pathspecs = (":(top)", f":(top,exclude,literal){prefix}")
+    for line in names("status", *options, "--untracked-files=no", "--", *pathspecs):
         yield f"{line[3:]}, outside this service, has changes that copier may undo: commit them."
 
 
 def ignored() -> Iterator[str]:
     """Find ignored files at paths of the template."""
-    listed = names("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
-    hidden = [path for path in listed if not path.endswith("/")]
-    if hidden:
+    output = names("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+    ignored_files = [path for path in output if not path.endswith("/")]
+    if ignored_files:
         expected = set(templates())
-        for path in hidden:
+        for path in ignored_files:
             if Path(re.sub(r"^[^/]+", _package, path)) in expected or Path(path) in expected:
                 yield f"{path} is ignored by git, but the template has a file there: move it away."
 
@@ -121,9 +121,14 @@ def templates() -> Iterator[Path]:
             yield Path(*parts[:-1], parts[-1].removesuffix(".jinja"))
 
 
-def main(answers_file: str, given: str) -> None:
+def main(answers_file: str, new_name: str) -> None:
     """Report all problems and stop the update if there are any."""
-    problems = [*package(answers_file, given), *features(answers_file), *uncommitted(), *ignored()]
+    problems = [
+        *package(answers_file, new_name),
+        *features(answers_file),
+        *uncommitted(),
+        *ignored(),
+    ]
     if problems:
         sys.exit("\n".join(["The update did not start, and nothing was changed:", *problems]))
 

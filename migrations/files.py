@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 
 RENAMES: Final[Mapping[str, str]] = {
     "{package_name}/internal/database/pool.py": "{package_name}/internal/database/fair_pool.py",
+    "{package_name}/internal/kafka/consuming/lanes.py": (
+        "{package_name}/internal/kafka/consuming/key_queues.py"
+    ),
+    "{package_name}/internal/kafka/outbox/lines.py": (
+        "{package_name}/internal/kafka/outbox/dispatcher.py"
+    ),
+    "{package_name}/internal/kafka/outbox/troubles.py": (
+        "{package_name}/internal/kafka/outbox/failures.py"
+    ),
     "development/updating/bringing.py": "development/updating/update.py",
 }
 """Renamed paths in a service: old path to new path."""
@@ -203,8 +212,8 @@ class Update:
     @cached_property
     def entries(self) -> dict[str, list[str]]:
         """The mode, kind and object of each path in the service's last commit."""
-        listed = (entry.partition("\t") for entry in names("ls-tree", "-rz", "HEAD"))
-        return {path: head.split() for head, _, path in listed}
+        lines = (entry.partition("\t") for entry in names("ls-tree", "-rz", "HEAD"))
+        return {path: head.split() for head, _, path in lines}
 
     @cached_property
     def files(self) -> list[str]:
@@ -241,15 +250,15 @@ class Update:
     def renames(self) -> dict[str, str]:
         """Return the files that this update renamed: old path to new path."""
         steps = {self.path(old): self.path(new) for old, new in RENAMES.items()}
-        made = {}
+        renames = {}
         for old, step in steps.items():
-            new, passed = step, {old}
-            while new in steps and new not in passed and not Path(new).exists():
-                passed.add(new)
+            new, visited = step, {old}
+            while new in steps and new not in visited and not Path(new).exists():
+                visited.add(new)
                 new = steps[new]
             if new != old and Path(new).exists() and new not in self.modes:
-                made[old] = new
-        return made
+                renames[old] = new
+        return renames
 
     def path(self, pattern: str) -> str:
         """Return a path with the name of this service's package."""
@@ -324,8 +333,8 @@ class Update:
     def save(self, path: str) -> None:
         """Save a deleted file under another name if the service edited or owns it."""
         text, base = self.committed(path), self.old / path
-        same = base.is_file() and plain(base.read_bytes()) == plain(text)
-        if same and path not in map(self.path, SEEDS):
+        is_unchanged = base.is_file() and plain(base.read_bytes()) == plain(text)
+        if is_unchanged and path not in map(self.path, SEEDS):
             return
         saved, number = Path(f"{path}.saved"), 1
         while os.path.lexists(saved):
@@ -352,8 +361,8 @@ class Update:
 
     def texts(self) -> Iterator[bytes]:
         """Read all files of the last commit in one git process."""
-        wanted = "".join(f"{self.entries[path][2]}\n" for path in self.files)
-        output, start = git("cat-file", "--batch", text=wanted.encode()), 0
+        requests = "".join(f"{self.entries[path][2]}\n" for path in self.files)
+        output, start = git("cat-file", "--batch", text=requests.encode()), 0
         for _ in self.files:
             end = output.index(b"\n", start)
             size = int(output[start:end].rsplit(b" ", 1)[1])
@@ -395,10 +404,12 @@ class Update:
         """Keep data out of git that a removed feature left on this machine."""
         if ".gitignore" not in self.files or not Path(".gitignore").is_file():
             return
-        still = Path(".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()
+        ignored_lines = (
+            Path(".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()
+        )
         for line in self.committed(".gitignore").decode(errors="replace").splitlines():
             folder = Path(line.strip("/"))
-            if line.endswith("/") and line not in still and folder.is_dir():
+            if line.endswith("/") and line not in ignored_lines and folder.is_dir():
                 with suppress(OSError):
                     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
                     say(f"{line} is still on this machine. Git ignores it; you may delete it.")

@@ -61,8 +61,8 @@ def test_what_the_first_copy_recorded_stays(template: Path, tmp_path: Path) -> N
     commit_all(repository, tag="v1.0.0")
     with time_machine.travel(TODAY):
         service = render(repository, tmp_path / "service", kafka=False)
-    first = recorded(service)
-    assert first["generated_on"] == "2026-01-31"
+    answers = recorded(service)
+    assert answers["generated_on"] == "2026-01-31"
     commit_all(service)
     (repository / "template/new.txt").write_text("new\n")
     commit_all(repository, tag="v2.0.0")
@@ -71,4 +71,4 @@ def test_what_the_first_copy_recorded_stays(template: Path, tmp_path: Path) -> N
             service, data={"kafka": True}, defaults=True, overwrite=True, unsafe=True, quiet=True
         )
     assert (service / "new.txt").exists()
-    assert recorded(service) == first | {"kafka": True, "_commit": "v2.0.0"}
+    assert recorded(service) == answers | {"kafka": True, "_commit": "v2.0.0"}

@@ -59,12 +59,12 @@ def endless(session):
 def test_all_is_shown_and_one_failure_fails_the_run(tmp_path: Path) -> None:
     """The output of every session is printed, then the closing lines and the times."""
     (tmp_path / "noxfile.py").write_text(NOXFILE)
-    ended = subprocess.run(
+    done = subprocess.run(
         [sys.executable, SCHEDULE], cwd=tmp_path, check=False, capture_output=True, text=True
     )
-    assert ended.returncode == 1, ended.stderr
-    assert "\na word\n" in ended.stdout
-    *closing, _, first, second, third = ended.stdout.splitlines()
+    assert done.returncode == 1, done.stderr
+    assert "\na word\n" in done.stdout
+    *closing, _, first, second, third = done.stdout.splitlines()
     assert {"===== 7 passed in 1s =====", "FAILED tests/test_it.py"} <= set(closing[-4:])
     statuses = dict(line.split()[:2] for line in (first, second, third))
     assert statuses == {"good": "0", "bad": "1", "last": "0"}
@@ -96,7 +96,7 @@ def test_an_interrupt_ends_all_that_was_started(tmp_path: Path) -> None:
 def test_every_default_session_is_scheduled() -> None:
     """A check that `nox` runs is run by CI as well."""
     nox = [sys.executable, "-m", "nox", "--list"]
-    listed = subprocess.run(nox, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(nox, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     tagged = subprocess.run(
         [*nox, "--json", "--tags", "side-by-side", "alone"],
         cwd=ROOT,
@@ -105,4 +105,4 @@ def test_every_default_session_is_scheduled() -> None:
         text=True,
     ).stdout
     names = {session["session"] for session in json.loads(tagged)}
-    assert names == set(re.findall(r"^\* (\w+)", listed, flags=re.MULTILINE))
+    assert names == set(re.findall(r"^\* (\w+)", output, flags=re.MULTILINE))

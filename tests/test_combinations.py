@@ -22,18 +22,22 @@ SIX = {f"feature_{number}": number % 2 == 0 for number in range(6)}
 RELEASES = [f"v1.{number}.0" for number in range(6)]
 
 
-def states(found: list[Combination], strength: int) -> set[tuple[tuple[str, bool], ...]]:
+def states(covered: list[Combination], strength: int) -> set[tuple[tuple[str, bool], ...]]:
     """List the states of every few features that combinations hold."""
-    return {few for one in found for few in combinations(one.answers.items(), strength)}
+    return {
+        states_
+        for combination in covered
+        for states_ in combinations(combination.answers.items(), strength)
+    }
 
 
 @pytest.mark.parametrize("strength", [PAIRS, THREES])
 def test_every_few_features_are_seen_in_all_states(strength: int) -> None:
     """Two features are on and on, on and off, off and on, off and off; so are three."""
     expected = {
-        tuple(zip(few, on, strict=True))
-        for few in combinations(FEATURES, strength)
-        for on in product((True, False), repeat=strength)
+        tuple(zip(names, states_, strict=True))
+        for names in combinations(FEATURES, strength)
+        for states_ in product((True, False), repeat=strength)
     }
     assert states(covering(strength), strength) == expected
 
@@ -42,11 +46,13 @@ def test_none_all_each_alone_and_the_defaults_are_tested() -> None:
     """These are the services that people think of first."""
     expected = [set(), set(FEATURES), {name for name, default in FEATURES.items() if default}]
     expected += [{name} for name in FEATURES]
-    assert [one for one in expected if Combination(frozenset(one)) not in COMBINATIONS] == []
+    assert [
+        features for features in expected if Combination(frozenset(features)) not in COMBINATIONS
+    ] == []
 
 
 def test_six_features_and_six_releases_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On every change: 9 services of 64, 15 updates of 384, and 6 updates that change features."""
+    """On every change: 9 services of 64, 15 updates of 384, of which 6 change features."""
     monkeypatch.setattr(choices, "FEATURES", SIX)
     monkeypatch.setattr(choices, "NEEDS", {name: [] for name in SIX})
 
@@ -55,8 +61,9 @@ def test_six_features_and_six_releases_stay_few(monkeypatch: pytest.MonkeyPatch)
 
     assert len(covering(PAIRS)) <= 9
     assert len(covering(THREES)) <= 18
-    assert len(covering_updates(PAIRS, RELEASES, asks)) <= 15
-    assert len(covering_toggles(RELEASES, asks)) <= 6
+    toggles = covering_toggles(RELEASES, asks)
+    assert len(toggles) <= 6
+    assert len(toggles) + len(covering_updates(PAIRS, RELEASES, asks, besides=toggles)) <= 15
 
 
 def test_a_feature_comes_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,5 +72,9 @@ def test_a_feature_comes_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> 
     needs: dict[str, list[str]] = {name: [] for name in SIX}
     needs["feature_1"] = ["feature_0"]
     monkeypatch.setattr(choices, "NEEDS", needs)
-    found = covering(PAIRS)
-    assert [one for one in found if "feature_1" in one and "feature_0" not in one] == []
+    covered = covering(PAIRS)
+    assert [
+        combination
+        for combination in covered
+        if "feature_1" in combination and "feature_0" not in combination
+    ] == []

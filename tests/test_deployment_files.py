@@ -49,8 +49,8 @@ def run(tool: str, *options: str, files: Sequence[Path]) -> None:
     new = {key: path for key, path in new.items() if key not in CHECKED}
     if new:
         command = [str(Path(sys.executable).with_name(tool)), *options, *map(str, new.values())]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
         CHECKED.update(new)
 
 
@@ -77,13 +77,13 @@ def own_workflows() -> list[Path]:
 def defaults(service: Path) -> dict[str, ast.expr | None]:
     """Read from the code which settings a service has, and their defaults."""
     return {
-        line.target.id: line.value
+        field.target.id: field.value
         for module in service.glob("orders/internal/*/*settings*.py")
-        for one in ast.parse(module.read_text()).body
-        if isinstance(one, ast.ClassDef)
-        for line in one.body
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
-        if not ast.unparse(line.annotation).startswith("ClassVar")
+        for node in ast.parse(module.read_text()).body
+        if isinstance(node, ast.ClassDef)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if not ast.unparse(field.annotation).startswith("ClassVar")
     }
 
 
@@ -164,11 +164,11 @@ def test_compose_starts_what_the_service_needs(
     names |= {"kafka"} if "kafka" in combination else set()
     services = compose["services"]
     assert set(services) == names
-    for one in services.values():
-        waits = one.get("depends_on", {})
-        assert isinstance(waits, dict)
-        for name, wait in waits.items():
-            healthy = wait["condition"] == "service_healthy"
+    for container in services.values():
+        dependencies = container.get("depends_on", {})
+        assert isinstance(dependencies, dict)
+        for name, dependency in dependencies.items():
+            healthy = dependency["condition"] == "service_healthy"
             assert ("healthcheck" in services[name]) is healthy
 
 
@@ -250,13 +250,13 @@ def test_renovate_finds_every_image(service: Path) -> None:
     manager = json.loads((ROOT / "renovate.json").read_text())["customManagers"][0]
     pattern = re.compile(manager["matchStrings"][0].replace("(?<", "(?P<"))
     text = (ROOT / "copier.yml").read_text()
-    known = {found[0].strip('"') for found in pattern.finditer(text)}
+    found_images = {match[0].strip('"') for match in pattern.finditer(text)}
     images = yaml.safe_load(yaml.safe_load(text)["images"]["default"])
     servers = {feature["image"] for feature in CATALOGUE.values() if "image" in feature}
-    assert known == {*images.values(), *servers}
+    assert found_images == {*images.values(), *servers}
     files = (service / "Dockerfile").read_text() + (service / "compose.yaml").read_text()
     named = set(re.findall(r"^(?:FROM| +image:) (\S+[:@]\S+)", files, flags=re.MULTILINE))
-    assert named <= known
+    assert named <= found_images
     assert len(named) >= 1
     digest = f"sha256:{'0' * 64}"
     pinned = pattern.fullmatch(f'"postgres:18@{digest}"')
@@ -291,6 +291,10 @@ def test_releases_are_tagged_from_their_subjects(tmp_path: Path) -> None:
 def test_code_owners_are_named_where_there_are_some(template: Path, tmp_path: Path) -> None:
     """GitHub finds the owner of every file, and no file of owners where nobody is named."""
     path = ".github/CODEOWNERS"
-    owned = render(template, tmp_path / "owned", code_owners="@acme/payments jane@example.com")
-    assert (owned / path).read_text().splitlines()[1:] == ["* @acme/payments jane@example.com"]
+    with_owners = render(
+        template, tmp_path / "owned", code_owners="@acme/payments jane@example.com"
+    )
+    assert (with_owners / path).read_text().splitlines()[1:] == [
+        "* @acme/payments jane@example.com"
+    ]
     assert not (render(template, tmp_path / "open") / path).exists()

@@ -58,8 +58,8 @@ class Page:
     @property
     def paths(self) -> list[str]:
         """What looks like a path in its prose, but for what comes into being later."""
-        found = [code for code in CODE.findall(self.prose) if PATH.fullmatch(code)]
-        named = [code for code in found if code.endswith("/") or Path(code).suffix in SUFFIXES]
+        paths_ = [code for code in CODE.findall(self.prose) if PATH.fullmatch(code)]
+        named = [code for code in paths_ if code.endswith("/") or Path(code).suffix in SUFFIXES]
         return [code for code in named if code not in MADE_LATER]
 
     def __str__(self) -> str:
@@ -97,46 +97,50 @@ def anchors(path: Path) -> set[str]:
 
 def table(page: str, first: str) -> dict[str, list[str]]:
     """Read the one table whose first column is called so: rows by the code in their first cell."""
-    found = re.findall(
+    tables = re.findall(
         rf"^\| {first} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", (ROOT / page).read_text(), re.MULTILINE
     )
-    assert len(found) == 1
-    rows = [[cell.strip() for cell in line.split(" | ")] for line in found[0].splitlines()]
+    assert len(tables) == 1
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in tables[0].splitlines()]
     return {name: cells for head, *cells in rows for name in CODE.findall(head)}
 
 
 def questions() -> list[str]:
     """List what copier.yml asks, in its order."""
     content = yaml.safe_load((ROOT / "copier.yml").read_text())
-    return [name for name, one in content.items() if isinstance(one, dict) and "help" in one]
+    return [
+        name
+        for name, question in content.items()
+        if isinstance(question, dict) and "help" in question
+    ]
 
 
 def functions(path: Path) -> set[str]:
     """List the functions that a module defines at its top."""
     tree = ast.parse(path.read_text())
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {one.name for one in tree.body if isinstance(one, kinds)}
+    return {node.name for node in tree.body if isinstance(node, kinds)}
 
 
 def exists(path: str, page: Page, service: Path) -> bool:
     """Say whether a path is here, beside the page, or in any folder of a service."""
     pattern = path.removeprefix("../").removeprefix("orders/").rstrip("/")
-    folders = [one for one in service.rglob("*") if one.is_dir()]
+    folders = [path_ for path_ in service.rglob("*") if path_.is_dir()]
     places = [ROOT, (ROOT / page.path).parent, service, *folders]
     return any(next(place.glob(pattern), None) for place in places)
 
 
 def test_every_link_leads_somewhere(page: Page) -> None:
     """A relative link names a file, and in it the heading that it promises."""
-    lost = []
+    broken_links = []
     for link in LINK.findall(page.prose):
         if re.match(r"https?:", link):
             continue
         name, _, heading = link.partition("#")
         target = (ROOT / page.path).parent / name if name else ROOT / page.path
         if not target.exists() or (heading and heading not in anchors(target)):
-            lost.append(link)
-    assert lost == []
+            broken_links.append(link)
+    assert broken_links == []
 
 
 def test_every_make_target_exists(page: Page, orders: Path) -> None:
@@ -171,8 +175,10 @@ def test_the_questions_are_those_of_copier(page: str, first: str) -> None:
 def test_the_defaults_are_those_that_a_copy_records(template: Path, tmp_path: Path) -> None:
     """The reference tells what the folder's name and nothing else leads to."""
     answers = recorded(render(template, tmp_path / "orders"))
-    said = {name: yaml.safe_load(CODE.findall(cells[-1])[0]) for name, cells in asked().items()}
-    assert {name: str(default) for name, default in said.items()} == {
+    documented = {
+        name: yaml.safe_load(CODE.findall(cells[-1])[0]) for name, cells in asked().items()
+    }
+    assert {name: str(default) for name, default in documented.items()} == {
         name: str(answers[name]) for name in questions()
     }
 
@@ -184,18 +190,18 @@ def asked() -> dict[str, list[str]]:
 
 def test_the_make_targets_are_those_of_a_service(orders: Path) -> None:
     """The reference has each target that `make` lists, in its order."""
-    listed = re.findall(r"^([\w-]+):.*## ", (orders / "Makefile").read_text(), re.MULTILINE)
-    assert [MAKE.findall(row)[0] for row in table(REFERENCE, "target") if row != "make"] == listed
+    targets = re.findall(r"^([\w-]+):.*## ", (orders / "Makefile").read_text(), re.MULTILINE)
+    assert [MAKE.findall(row)[0] for row in table(REFERENCE, "target") if row != "make"] == targets
 
 
 def test_the_sessions_are_those_of_nox() -> None:
     """The reference has each session, and says which ones `nox` runs by itself."""
     tree = ast.parse((ROOT / "noxfile.py").read_text())
     code = {
-        one.name: "no" if "default=False" in ast.unparse(one) else "yes"
-        for one in tree.body
-        if isinstance(one, ast.FunctionDef)
-        and any("nox.session" in ast.unparse(decorator) for decorator in one.decorator_list)
+        node.name: "no" if "default=False" in ast.unparse(node) else "yes"
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any("nox.session" in ast.unparse(decorator) for decorator in node.decorator_list)
     }
     rows = table(REFERENCE, "session").items()
     assert {NOX.findall(name)[0][0]: cells[-1].strip("| ") for name, cells in rows} == code
@@ -206,10 +212,16 @@ def test_the_settings_are_those_of_a_service(orders: Path) -> None:
     example = re.findall(
         r"^# ORDERS_(\w+)=(.*)$", (orders / ".env.example").read_text(), re.MULTILINE
     )
-    said = {name: CODE.findall(cells[0]) for name, cells in table(REFERENCE, "setting").items()}
-    assert list(said) == [name for name, _ in example]
-    shown = [(name, "".join(default)) for name, default in said.items() if name not in IN_WORDS]
-    assert shown == [(name, default) for name, default in example if name not in IN_WORDS]
+    documented = {
+        name: CODE.findall(cells[0]) for name, cells in table(REFERENCE, "setting").items()
+    }
+    assert list(documented) == [name for name, _ in example]
+    documented_defaults = [
+        (name, "".join(default)) for name, default in documented.items() if name not in IN_WORDS
+    ]
+    assert documented_defaults == [
+        (name, default) for name, default in example if name not in IN_WORDS
+    ]
 
 
 def test_every_decision_is_in_the_index_with_its_words() -> None:
@@ -219,7 +231,7 @@ def test_every_decision_is_in_the_index_with_its_words() -> None:
         (DECISIONS / "README.md").read_text(),
         re.MULTILINE,
     )
-    assert [name for _, name, *_ in rows] == [one.name for one in sorted(DECISIONS.glob("0*.md"))]
+    assert [name for _, name, *_ in rows] == [page.name for page in sorted(DECISIONS.glob("0*.md"))]
     for number, name, title, sentence in rows:
         text = (DECISIONS / name).read_text()
         quoted = re.findall(r"^> (.+)$", text, re.MULTILINE)

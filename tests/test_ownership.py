@@ -37,7 +37,7 @@ def test_every_file_is_on_exactly_one_list(service: Path) -> None:
 
 def test_every_pattern_names_a_file(service: Path) -> None:
     """The lists hold nothing that this service does not have."""
-    patterns = [pattern for one in lists(service).values() for pattern in one]
+    patterns = [pattern for patterns_ in lists(service).values() for pattern in patterns_]
     assert [pattern for pattern in patterns if not matched([pattern], service)] == []
 
 
@@ -45,13 +45,13 @@ def imported(path: Path, service: Path) -> set[str]:
     """List what a module imports, by absolute names."""
     package = path.relative_to(service).parent.parts
     names = set()
-    for one in ast.walk(ast.parse(path.read_text())):
-        if isinstance(one, ast.ImportFrom):
-            above = package[: len(package) - one.level + 1] if one.level else ()
-            module = ".".join([*above, *([one.module] if one.module else [])])
-            names |= {f"{module}.{alias.name}" for alias in one.names}
-        elif isinstance(one, ast.Import):
-            names |= {alias.name for alias in one.names}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            parents = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*parents, *([node.module] if node.module else [])])
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
     return names
 
 
@@ -64,19 +64,19 @@ def test_the_templates_code_imports_no_other_name_of_the_services(service: Path)
         for path in matched(patterns.get(owner, []), service)
         if path.endswith(".py")
     }
-    known = {
+    service_names = {
         name
         for path in matched(patterns["The template's"], service)
         if path.endswith(".py")
         for name in imported(service / path, service)
         if name in modules or name.rpartition(".")[0] in modules
     }
-    assert known - NAMES == set()
-    assert "orders.settings.Settings" in known
+    assert service_names - NAMES == set()
+    assert "orders.settings.Settings" in service_names
 
 
 @pytest.mark.parametrize(
-    ("operation", "into", "left_out"),
+    ("operation", "subfolder", "left_out"),
     [
         ("copy", "new", []),
         ("update", "new", ["Yours"]),
@@ -85,7 +85,7 @@ def test_the_templates_code_imports_no_other_name_of_the_services(service: Path)
     ids=["copy", "update", "recopy"],
 )
 def test_updates_leave_out_the_services_own_files(
-    service: Path, template: Path, operation: str, into: str, left_out: list[str]
+    service: Path, template: Path, operation: str, subfolder: str, left_out: list[str]
 ) -> None:
     """What copier.yml leaves out of an update and a recopy is the service's own, no more."""
     exclude = "\n".join(yaml.safe_load((template / "copier.yml").read_text())["_exclude"])
@@ -93,7 +93,7 @@ def test_updates_leave_out_the_services_own_files(
     environment.filters["is_service"] = is_service
     if operation == "copy":  # an update renders the list with the filters of an older release
         environment.filters["has_file"] = has_file
-    conf = {"dst_path": service / into, "answers_file": ".copier-answers.yml"}
+    conf = {"dst_path": service / subfolder, "answers_file": ".copier-answers.yml"}
     patterns = environment.from_string(exclude).render(
         _copier_operation=operation,
         _copier_conf=conf,
@@ -112,12 +112,14 @@ def test_a_recopy_respects_what_is_the_services(template: Path, tmp_path: Path) 
     service = tmp_path / "orders"
     copier.run_copy(str(folder), service, vcs_ref="v1.0.0", defaults=True, unsafe=True, quiet=True)
     shutil.rmtree(service / "orders/domain/product")
-    ours = ("README.md", "image.sh", "orders/db/__init__.py", "orders/features.py")
-    for path in (*ours, "Makefile"):
+    own_files = ("README.md", "image.sh", "orders/db/__init__.py", "orders/features.py")
+    for path in (*own_files, "Makefile"):
         (service / path).write_text("# ours\n")
     copier.run_recopy(service, defaults=True, overwrite=True, unsafe=True, quiet=True)
     assert not (service / "orders/domain/product").exists()
-    assert {path: (service / path).read_text() for path in ours} == dict.fromkeys(ours, "# ours\n")
+    assert {path: (service / path).read_text() for path in own_files} == dict.fromkeys(
+        own_files, "# ours\n"
+    )
     assert (service / "Makefile").read_text() != "# ours\n"
     for path in ("image.sh", "orders/features.py"):
         (service / path).unlink()

@@ -49,19 +49,19 @@ def test_the_same_answers_give_the_same_files_a_year_later(
 ) -> None:
     """With the clock moved, rendering the recorded answers changes no byte."""
     with time_machine.travel(datetime.now(UTC) + timedelta(days=366)):
-        again = render(template, tmp_path / "elsewhere", **answers_of(service))
-    assert contents(again) == contents(service)
+        second_render = render(template, tmp_path / "elsewhere", **answers_of(service))
+    assert contents(second_render) == contents(service)
 
 
 def test_the_memory_of_compiled_templates_changes_no_file(template: Path, tmp_path: Path) -> None:
     """A render without the extension gives the same bytes: the memory only saves time."""
-    plain = shutil.copytree(template, tmp_path / "plain")
-    replace(plain / "copier.yml", "  - extensions/memory.py:MemoryExtension\n", "")
+    without_memory = shutil.copytree(template, tmp_path / "plain")
+    replace(without_memory / "copier.yml", "  - extensions/memory.py:MemoryExtension\n", "")
     answers = COMBINATIONS[0].answers
-    remembered = render(template, tmp_path / "remembered/orders", **answers)
-    compiled = render(plain, tmp_path / "compiled/orders", **answers)
+    with_memory = render(template, tmp_path / "remembered/orders", **answers)
+    compiled = render(without_memory, tmp_path / "compiled/orders", **answers)
     record = Path(".copier-answers.yml")
-    assert contents(remembered) | {record: b""} == contents(compiled) | {record: b""}
+    assert contents(with_memory) | {record: b""} == contents(compiled) | {record: b""}
 
 
 def test_the_memory_is_for_a_known_jinja_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,10 +87,15 @@ def test_the_process_that_renders_leaves_no_trace(template: Path, tmp_path: Path
     """Another process, locale, time zone, folder, user and order of hashing give the same bytes."""
     here = render(template, tmp_path / "orders", **COMBINATIONS[0].answers)
     answers = json.dumps(answers_of(here))
-    odd = {"LC_ALL": "C", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "7", "USER": "someone"}
+    variables = {
+        "LC_ALL": "C",
+        "TZ": "Pacific/Kiritimati",
+        "PYTHONHASHSEED": "7",
+        "USER": "someone",
+    }
     subprocess.run(
         [sys.executable, "-c", SCRIPT, template, tmp_path / "there", answers],
-        env=os.environ | odd,
+        env=os.environ | variables,
         check=True,
     )
     assert contents(tmp_path / "there") == contents(here)

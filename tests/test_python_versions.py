@@ -35,22 +35,22 @@ def _orders(template: Path, version: str, tmp_path_factory: pytest.TempPathFacto
 def test_ruff_changes_and_finds_nothing(orders: Path, command: list[str]) -> None:
     """No rule for a newer Python asks for what an older one does not have."""
     ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "."]
-    ended = subprocess.run(ruff, cwd=orders, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    done = subprocess.run(ruff, cwd=orders, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_newer_syntax_is_allowed_where_it_works(orders: Path, version: str) -> None:
     """The service's own files may use all that its Python has."""
     (orders / "orders/domain/newer.py").write_text("type Names = list[str]\n")
     ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "orders/domain/newer.py"]
-    ended = subprocess.run(ruff, cwd=orders, capture_output=True, text=True, check=False)
+    done = subprocess.run(ruff, cwd=orders, capture_output=True, text=True, check=False)
     (orders / "orders/domain/newer.py").unlink()
-    assert (ended.returncode == 0) is (version != "3.11"), ended.stdout
+    assert (done.returncode == 0) is (version != "3.11"), done.stdout
 
 
 def test_ci_tries_every_python_from_the_oldest_on(orders: Path, version: str) -> None:
     """The matrix of the tests starts at the Python that was asked for, and so does the image."""
     jobs = yaml.safe_load((orders / ".github/workflows/ci.yml").read_text())["jobs"]
-    wanted = VERSIONS[VERSIONS.index(version) :]
-    assert jobs["test"]["strategy"]["matrix"]["python"] == wanted
+    expected = VERSIONS[VERSIONS.index(version) :]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == expected
     assert (orders / "Dockerfile").read_text().startswith(f"FROM python:{version}-")

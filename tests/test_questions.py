@@ -106,13 +106,13 @@ def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: 
     data = ["project_slug=a/b", "package_name=class", "kafka=maybe"]
     options = [part for item in data for part in ("--data", item)]
     command = [*COPIER, "copy", "--trust", "--defaults", *options, str(template)]
-    ended = subprocess.run(
+    done = subprocess.run(
         [*command, str(tmp_path / "service")], capture_output=True, text=True, check=False
     )
-    assert ended.returncode == 1
-    assert "Traceback" not in ended.stderr
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
     for question in ("project_slug: ", "package_name: ", "kafka: "):
-        assert question in ended.stderr
+        assert question in done.stderr
     assert not (tmp_path / "service").exists()
 
 
@@ -153,9 +153,11 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
 ) -> None:
     """Whoever types a bad value reads what to type, types it, and gets the service."""
     arguments = [*COPIER[1:], "copy", "--trust", str(template), str(tmp_path / "service")]
-    quick = os.environ | {"PROMPT_TOOLKIT_NO_CPR": "1"}  # ask the terminal nothing it can't answer
+    variables = os.environ | {
+        "PROMPT_TOOLKIT_NO_CPR": "1"
+    }  # ask the terminal nothing it can't answer
     terminal = pexpect.spawn(
-        COPIER[0], arguments, env=quick, encoding="utf-8", timeout=60, dimensions=(40, 300)
+        COPIER[0], arguments, env=variables, encoding="utf-8", timeout=60, dimensions=(40, 300)
     )
     for question, bad, advice, good in [
         ("service called?", "", 'such as "Orders"', "Größe"),

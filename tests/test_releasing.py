@@ -124,7 +124,7 @@ def test_each_release_of_this_template_has_its_section() -> None:
     subjects = git(ROOT, "log", "--first-parent", "--format=%s").splitlines()
     changelog = (ROOT / "CHANGELOG.md").read_text()
     headings = set(re.findall(r"^## (\S+)", changelog, flags=re.MULTILINE))
-    assert {found[1] for one in subjects if (found := RELEASE.fullmatch(one))} <= headings
+    assert {match[1] for subject in subjects if (match := RELEASE.fullmatch(subject))} <= headings
 
 
 def test_the_workflow_tags_after_all_checks() -> None:

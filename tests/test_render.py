@@ -44,7 +44,7 @@ def litter(path: str, text: str) -> list[str]:
     blank_lines = 2 if path.endswith((".py", ".py.j2", ".mako")) else 1
     if path.endswith(".md"):
         text = FENCED_CODE.sub("code", text)
-    found = {
+    problems = {
         "blank line at the start": text.startswith("\n"),
         "blank line at the end": text.endswith("\n\n"),
         "no newline at the end": text != "" and not text.endswith("\n"),
@@ -52,27 +52,27 @@ def litter(path: str, text: str) -> list[str]:
         "blank line below a key": re.search(r"^( *)[\w-]+:\n\n\1 +\S", text, flags=re.MULTILINE),
         "white space at a line's end": re.search(r"[ \t\r]$", text, flags=re.MULTILINE),
     }
-    return [name for name, there in found.items() if there]
+    return [name for name, is_present in problems.items() if is_present]
 
 
 def ruff(*arguments: str, folder: Path) -> str:
     """Run ruff on a folder, without its cache, and give what it complains of."""
     command = [sys.executable, "-m", "ruff", *arguments, "--no-cache", "--quiet", "."]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    return ended.stdout + ended.stderr
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
 
 
 def test_no_jinja_is_left(service: Path) -> None:
     """Every expression was rendered, in the files and in their names."""
-    left = {path for path, text in texts(service).items() if JINJA.search(path + "\n" + text)}
-    assert left == set()
+    paths = {path for path, text in texts(service).items() if JINJA.search(path + "\n" + text)}
+    assert paths == set()
     assert [path for path in texts(service) if path.endswith(".jinja")] == []
 
 
 def test_no_white_space_is_left(service: Path) -> None:
     """A part that was left out takes its blank lines with it."""
-    found = {path: litter(path, text) for path, text in texts(service).items()}
-    assert {path: problems for path, problems in found.items() if problems} == {}
+    problems_by_path = {path: litter(path, text) for path, text in texts(service).items()}
+    assert {path: problems for path, problems in problems_by_path.items() if problems} == {}
 
 
 def test_ruff_changes_and_finds_nothing(service: Path) -> None:
@@ -98,40 +98,45 @@ def test_every_file_parses(service: Path) -> None:
 
 def test_absent_features_are_not_mentioned(service: Path, combination: Combination) -> None:
     """A service that left a feature out holds no word of it."""
-    absent = [
+    absent_words = [
         CATALOGUE[name]["words"] for name, chosen in combination.answers.items() if not chosen
     ]
-    if not absent:
+    if not absent_words:
         return
-    words = re.compile("|".join(absent), flags=re.IGNORECASE)
-    said = {
+    words = re.compile("|".join(absent_words), flags=re.IGNORECASE)
+    mentions = {
         f"{path}:{number}: {line.strip()}"
         for path, text in texts(service).items()
         if path != ANSWERS
         for number, line in enumerate([path, *text.splitlines()])
         if words.search(line) and not OTHER_MEANING.match(line)
     }
-    assert said == set()
+    assert mentions == set()
 
 
 def test_no_folder_is_empty(service: Path) -> None:
     """Every folder holds more than a bare `__init__.py`."""
     folders = [service, *(path for path in service.rglob("*") if path.is_dir())]
-    bare = [
+    empty_folders = [
         folder.relative_to(service)
         for folder in folders
-        if not any(one.name != "__init__.py" or one.stat().st_size for one in folder.iterdir())
+        if not any(
+            child.name != "__init__.py" or child.stat().st_size for child in folder.iterdir()
+        )
     ]
-    assert bare == []
+    assert empty_folders == []
 
 
 def test_no_dependency_can_be_a_services_name(service: Path) -> None:
     """The names that a service may not take cover all that it installs by name."""
     project = tomllib.loads((service / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    names = {re.split(r"[^\w-]", one)[0].lower().replace("-", "_") for one in wanted}
-    later = LATER_DEPENDENCIES.union(*map(reserved, CATALOGUE.values()))
-    assert names - DEPENDENCIES - later == set()
+    requirements = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = {
+        re.split(r"[^\w-]", requirement)[0].lower().replace("-", "_")
+        for requirement in requirements
+    }
+    later_dependencies = LATER_DEPENDENCIES.union(*map(reserved, CATALOGUE.values()))
+    assert names - DEPENDENCIES - later_dependencies == set()
 
 
 def test_the_length_of_a_name_changes_no_formatting(

@@ -18,20 +18,20 @@ MAKE = re.compile(r"(?<![\w/-])make ([a-z][a-z-]*)")
 
 def documents(service: Path) -> dict[Path, str]:
     """Read the documents of a service."""
-    found = [service / path for path in files(service) if path.suffix == ".md"]
-    assert found
-    return {path: path.read_text() for path in found}
+    pages = [service / path for path in files(service) if path.suffix == ".md"]
+    assert pages
+    return {path: path.read_text() for path in pages}
 
 
 def test_every_link_leads_to_a_file(service: Path) -> None:
     """No document of a service links to what this service does not have."""
-    lost = [
+    broken_links = [
         f"{path.name}: {link}"
         for path, text in documents(service).items()
         for link in LINK.findall(FENCED.sub("", text))
         if not (path.parent / link).exists()
     ]
-    assert lost == []
+    assert broken_links == []
 
 
 def test_every_make_target_exists(service: Path) -> None:

@@ -82,7 +82,9 @@ def test_all_places_of_a_feature_are_filled(toy: Path) -> None:
 def test_every_file_of_a_new_feature_has_one_owner(toy: Path) -> None:
     """The lists of docs/template/ownership.md cover its files."""
     owned = {owner: matched(patterns, toy) for owner, patterns in lists(toy).items()}
-    owners = {str(path): [o for o in owned if str(path) in owned[o]] for path in files(toy)}
+    owners = {
+        str(path): [owner_ for owner_ in owned if str(path) in owned[owner_]] for path in files(toy)
+    }
     assert {path: names for path, names in owners.items() if len(names) != 1} == {}
     assert owners["tests/vault/test_vault.py"] == ["The template's"]
 

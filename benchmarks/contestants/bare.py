@@ -47,9 +47,9 @@ async def list_products(request: Request) -> Response:
 
 async def create_product(request: Request) -> Response:
     """Insert a product."""
-    given = await request.json()
-    price = Decimal(given["price"])
-    row = await request.app.state.pool.fetchrow(INSERT, given["sku"], given["name"], price)
+    body = await request.json()
+    price = Decimal(body["price"])
+    row = await request.app.state.pool.fetchrow(INSERT, body["sku"], body["name"], price)
     return _json(dict(row), 201)
 
 

@@ -48,7 +48,11 @@ class Product(Base):
     name: Mapped[str]
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     status: Mapped[Status] = mapped_column(
-        Enum(Status, name="product_status", values_callable=lambda cls: [one.value for one in cls])
+        Enum(
+            Status,
+            name="product_status",
+            values_callable=lambda cls: [member.value for member in cls],
+        )
     )
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

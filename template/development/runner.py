@@ -48,10 +48,10 @@ def backed(backings: Sequence[Backing], prefix: str, *, serving: bool) -> Iterat
     A server whose variable is set, in the environment or in `.env`, is not started.
     """
     environment = dict(os.environ)
-    given = {**read_dotenv(), **environment}
+    variables = {**read_dotenv(), **environment}
     with contextlib.ExitStack() as stack:
         for backing in backings:
-            value = given.get(prefix + backing.variable) or environment.get(backing.variable)
+            value = variables.get(prefix + backing.variable) or environment.get(backing.variable)
             if not value:
                 environment[backing.variable] = stack.enter_context(backing.start())
             elif serving:

@@ -49,12 +49,14 @@ class Figures:
     @property
     def recovery(self) -> float | None:
         """Seconds from the fault's end to the first good answer to what was sent after it."""
-        good = [one.over for one in self.answers if one.is_good and one.sent >= self.ended]
-        return min(good) - self.ended if good else None
+        answered_at = [
+            answer.over for answer in self.answers if answer.is_good and answer.sent >= self.ended
+        ]
+        return min(answered_at) - self.ended if answered_at else None
 
     def row(self) -> tuple[str, ...]:
         """Return the cells of this fault's line, in the order of `HEADER`."""
-        slowest = max(one.over - one.sent for one in self.answers)
+        slowest = max(answer.over - answer.sent for answer in self.answers)
         recovery = "never" if self.recovery is None else f"{self.recovery * 1000:.0f} ms"
         counts = " ".join(f"{name}:{count}" for name, count in sorted(self.outcomes.items()))
         cells = (len(self.answers), counts, f"{slowest:.2f} s", recovery, self.lost)
@@ -66,19 +68,19 @@ class Figures:
         Args:
             *allowed: how a request may end, beside well.
         """
-        flaws = {one.flaw for one in self.answers if one.flaw}
+        flaws = {answer.flaw for answer in self.answers if answer.flaw}
         assert not flaws, flaws
-        bad = {one.outcome for one in self.answers if not one.is_good}
-        assert bad <= set(allowed), self.outcomes
+        outcomes = {answer.outcome for answer in self.answers if not answer.is_good}
+        assert outcomes <= set(allowed), self.outcomes
         assert self.recovery is not None, "no good answer after the fault"
         assert self.lost == 0
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:
     """Return the lines of a table with these rows, its columns aligned."""
-    lines = [HEADER, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
+    table_rows = [HEADER, *rows]
+    widths = [max(len(row[column]) for row in table_rows) for column in range(len(HEADER))]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table_rows
     ]

@@ -67,30 +67,36 @@ class Load:
     async def refused(self) -> None:
         """Wait until a request has been refused for the time being."""
         await self._until(
-            lambda: any(one.outcome == httpx.codes.SERVICE_UNAVAILABLE for one in self.answers)
+            lambda: any(
+                answer.outcome == httpx.codes.SERVICE_UNAVAILABLE for answer in self.answers
+            )
         )
 
     async def recover(self) -> float:
         """Note the fault's end, and go on until answers are good again; return when it ended."""
-        ended = monotonic()
+        fault_ended = monotonic()
         with contextlib.suppress(TimeoutError):
             await self._until(
-                lambda: any(one.is_good and one.sent >= ended for one in self.answers)
+                lambda: any(
+                    answer.is_good and answer.sent >= fault_ended for answer in self.answers
+                )
             )
             count = len(self.answers)
             await self._until(lambda: len(self.answers) >= count + STEADY // 2)
-        return ended
+        return fault_ended
 
-    async def account(self, fault: str, ended: float, database: str) -> Figures:
+    async def account(self, fault: str, fault_ended: float, database: str) -> Figures:
         """Compare what was acknowledged with the database, once the load has stopped."""
         connection = await asyncpg.connect(database)
         try:
             rows = await connection.fetch(READ_BACK, list(self.acknowledged))
         finally:
             await connection.close()
-        kept = {row["id"]: row["version"] for row in rows}
-        lost = [key for key, version in self.acknowledged.items() if kept.get(key, 0) < version]
-        return Figures(fault, self.answers, ended, len(lost))
+        stored = {row["id"]: row["version"] for row in rows}
+        lost_keys = [
+            key for key, version in self.acknowledged.items() if stored.get(key, 0) < version
+        ]
+        return Figures(fault, self.answers, fault_ended, len(lost_keys))
 
     async def request(self, method: str, path: str, **body: object) -> dict[str, Any] | None:
         """Send one request, record how it ended, and return what a good answer holds."""
@@ -107,8 +113,8 @@ class Load:
         else:
             flaw = flaw_of(response)
             data = response.json()["data"] if response.is_success else None
-        over = monotonic()
-        self.answers.append(Answer(sent, over, outcome or response.status_code, flaw))
+        finished = monotonic()
+        self.answers.append(Answer(sent, finished, outcome or response.status_code, flaw))
         return data
 
     async def _close(self) -> None:
@@ -151,6 +157,6 @@ def flaw_of(response: httpx.Response) -> str | None:
     if response.headers.get("content-type") != "application/problem+json":
         return f"{response.status_code} is no problem document: {text}"
     if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        wait = response.headers.get("retry-after", "")
-        return None if wait.isdigit() else "503 without Retry-After"
+        retry_after = response.headers.get("retry-after", "")
+        return None if retry_after.isdigit() else "503 without Retry-After"
     return None

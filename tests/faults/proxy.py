@@ -61,14 +61,14 @@ class Proxy:
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await self._flowing.wait()
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target)
-            pair = {writer, server_writer}
-            self._writers |= pair
+            both_writers = {writer, server_writer}
+            self._writers |= both_writers
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._pump(reader, server_writer))
                     group.create_task(self._pump(server_reader, writer))
             finally:
-                self._writers -= pair
+                self._writers -= both_writers
                 server_writer.close()
         writer.close()
 

@@ -127,17 +127,17 @@ class TerminalReplica(Replica):
 
     def start(self) -> None:
         """Start the process."""
-        shown, terminal = pty.openpty()
+        output, terminal = pty.openpty()
         self._start(terminal)
         os.close(terminal)
-        Thread(target=self._copy, args=(shown,)).start()
+        Thread(target=self._copy, args=(output,)).start()
 
-    def _copy(self, shown: int) -> None:
+    def _copy(self, output: int) -> None:
         with (
             # Linux raises EIO when the last process on the terminal has ended.
             contextlib.suppress(OSError),
             self._log.open("ab", buffering=0) as log,
-            open(shown, "rb", buffering=0) as terminal,
+            open(output, "rb", buffering=0) as terminal,
         ):
             while text := terminal.read(65536):
                 log.write(text)

@@ -109,8 +109,8 @@ class Postgres:
 @contextlib.contextmanager
 def kafka(service: Path) -> Iterator[str]:
     """Give the brokers of `KAFKA_BOOTSTRAP_SERVERS`, or else those of a mock."""
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield given
+    if address := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        yield address
         return
     command = [str(service / ".venv/bin/python"), "-c", BROKER]
     with subprocess.Popen(

@@ -23,8 +23,8 @@ async def test_postgresql_is_killed(replica: Replica, database: Postgres, report
         database.kill()
         await asyncio.sleep(AWAY)
         await asyncio.to_thread(database.start)
-        ended = await load.recover()
-    figures = await load.account("PostgreSQL killed and started", ended, database.url)
+        fault_ended = await load.recover()
+    figures = await load.account("PostgreSQL killed and started", fault_ended, database.url)
     report(figures)
     figures.check(503)
     assert figures.outcomes["503"] > 0
@@ -36,8 +36,8 @@ async def test_postgresql_is_stopped(replica: Replica, database: Postgres, repor
         database.freeze()
         await asyncio.sleep(FROZEN)
         database.thaw()
-        ended = await load.recover()
-    figures = await load.account("PostgreSQL stopped", ended, database.url)
+        fault_ended = await load.recover()
+    figures = await load.account("PostgreSQL stopped", fault_ended, database.url)
     report(figures)
     figures.check(503)
     assert figures.outcomes["503"] > 0

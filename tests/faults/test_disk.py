@@ -51,23 +51,23 @@ async def test_the_disk_is_full(
     replica: Replica, database: Postgres, folder: Path, report: Report
 ) -> None:
     """Writes are refused until there is space again; what was accepted is there."""
-    ballast = folder / "ballast"
+    filler = folder / "ballast"
     async with Load(replica.url) as load:
-        fill(ballast)
+        fill(filler)
         await load.refused()
         await asyncio.sleep(FULL)
-        ballast.unlink()
+        filler.unlink()
         # Without space for its log, PostgreSQL ends by itself.
         await asyncio.to_thread(database.restart_if_down)
-        ended = await load.recover()
-    figures = await load.account("disk of the database full", ended, database.url)
+        fault_ended = await load.recover()
+    figures = await load.account("disk of the database full", fault_ended, database.url)
     report(figures)
     figures.check(503)
     assert figures.outcomes["503"] > 0
 
 
-def fill(ballast: Path) -> None:
+def fill(filler: Path) -> None:
     """Take all the space that is left on the disk."""
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
         while file.write(CHUNK):
             pass

@@ -92,10 +92,10 @@ async def test_a_migration_that_waits_for_a_lock_gives_up(
     before = await schema(connection)
     async with connection.transaction():
         await connection.execute("LOCK TABLE products IN ACCESS SHARE MODE")
-        ended = run(migrating, command, settings)
-    assert ended.returncode != 0
-    assert "lock timeout" in ended.stdout, ended.stdout
-    assert "Traceback" not in ended.stdout, ended.stdout
+        done = run(migrating, command, settings)
+    assert done.returncode != 0
+    assert "lock timeout" in done.stdout, done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
     assert await schema(connection) == before
 
 

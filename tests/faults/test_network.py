@@ -45,16 +45,16 @@ async def test_connections_are_cut(
     replica: Replica, proxy: Proxy, database: Postgres, report: Report
 ) -> None:
     """Whatever a connection was doing when it was reset, its request fails once, and no other."""
-    cut = 0
+    cut_count = 0
     async with Load(replica.url) as load:
         for _ in range(CUTS):
-            cut += proxy.cut()
+            cut_count += proxy.cut()
             await asyncio.sleep(0.1)
-        ended = await load.recover()
-    figures = await load.account("connections cut in queries", ended, database.url)
+        fault_ended = await load.recover()
+    figures = await load.account("connections cut in queries", fault_ended, database.url)
     report(figures, f"({CUTS} times)")
     figures.check(503)
-    assert 0 < figures.outcomes["503"] <= cut
+    assert 0 < figures.outcomes["503"] <= cut_count
 
 
 async def test_the_network_hangs(
@@ -65,8 +65,8 @@ async def test_the_network_hangs(
         proxy.fall_silent()
         await asyncio.sleep(SILENT)
         proxy.speak()
-        ended = await load.recover()
-    figures = await load.account("network to the database hangs", ended, database.url)
+        fault_ended = await load.recover()
+    figures = await load.account("network to the database hangs", fault_ended, database.url)
     report(figures)
     figures.check(503)
     assert figures.outcomes["503"] > 0

@@ -53,19 +53,19 @@ async def test_sigterm_fails_no_request(
     Requests that are under way when the listening ends are answered, and the exit code is 0.
     """
     async with Load(patient.url) as load, httpx.AsyncClient() as client:
-        end = asyncio.create_task(patient.terminate())
+        termination = asyncio.create_task(patient.terminate())
         while await patient.is_ready(client):  # noqa: ASYNC110 - another process's state
             await asyncio.sleep(0.02)
-        ended = monotonic()
+        fault_ended = monotonic()
         async with connection.transaction():
             await connection.execute("LOCK TABLE products IN ACCESS EXCLUSIVE MODE")
-            late = asyncio.create_task(load.request("GET", f"{PRODUCTS}?limit=1"))
+            late_request = asyncio.create_task(load.request("GET", f"{PRODUCTS}?limit=1"))
             leaving = asyncio.create_task(load.stop())
             await patient.until_deaf()
         await leaving
-        assert await late is not None
-        assert await end == 0
-    figures = await load.account("service: SIGTERM", ended, database.url)
+        assert await late_request is not None
+        assert await termination == 0
+    figures = await load.account("service: SIGTERM", fault_ended, database.url)
     report(figures)
     figures.check()
 
@@ -77,8 +77,8 @@ async def test_sigkill_loses_nothing_acknowledged(
     async with Load(replica.url) as load:
         replica.kill()
         replica.start()
-        ended = await load.recover()
-    figures = await load.account("service: SIGKILL and started", ended, database.url)
+        fault_ended = await load.recover()
+    figures = await load.account("service: SIGKILL and started", fault_ended, database.url)
     report(figures)
     figures.check(503, BROKEN, REFUSED)
 
@@ -94,22 +94,22 @@ async def test_the_clock_is_stepped(
     """An hour forth and two back: timeouts, pools and queues go by another clock."""
     clock = tmp_path / "clock"
     clock.write_text("+0")
-    faked = settings | {
+    variables = settings | {
         "LD_PRELOAD": str(FAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     async with (
-        Replica(service, tmp_path / "service.log", **faked) as replica,
+        Replica(service, tmp_path / "service.log", **variables) as replica,
         Load(replica.url) as load,
     ):
         for step in STEPS:
             clock.write_text(step)
             await asyncio.sleep(1)
-        ended = await load.recover()
+        fault_ended = await load.recover()
         await load.stop()
-        figures = await load.account("clock stepped an hour", ended, database.url)
+        figures = await load.account("clock stepped an hour", fault_ended, database.url)
         report(figures, "and back")
         hours = {line.split('"timestamp": "')[-1][:13] for line in replica.output.splitlines()}
         assert len(hours) >= 3, "the service did not see the steps"

@@ -60,15 +60,15 @@ class Workshop:
 
     def release(self, tag: str, **files: str) -> None:
         """Release a template with additional files."""
-        first = not self.template.exists()
-        inner = self.template / "template"
-        inner.mkdir(parents=True, exist_ok=True)
-        if first:
+        is_first = not self.template.exists()
+        source = self.template / "template"
+        source.mkdir(parents=True, exist_ok=True)
+        if is_first:
             (self.template / "copier.yml").write_text(dedent(QUESTIONS))
-            (inner / ANSWERS).write_text("{{ _copier_answers | to_nice_yaml -}}\n")
+            (source / ANSWERS).write_text("{{ _copier_answers | to_nice_yaml -}}\n")
         for name, text in files.items():
-            (inner / name).parent.mkdir(parents=True, exist_ok=True)
-            (inner / name).write_text(dedent(text))
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_text(dedent(text))
         commit_all(self.template, tag=tag)
 
     def service(self, name: str, release: str, **answers: object) -> Path:
@@ -107,7 +107,7 @@ class Workshop:
 
     def ask(self, *arguments: str | Path) -> Outcome:
         """Run the command and read its report."""
-        ended = subprocess.run(
+        done = subprocess.run(
             self.command(*arguments),
             cwd=ROOT,
             env=self.variables,
@@ -116,18 +116,21 @@ class Workshop:
             text=True,
             stdin=subprocess.DEVNULL,
         )
-        return self.outcome(ended.returncode, ended.stdout, ended.stderr)
+        return self.outcome(done.returncode, done.stdout, done.stderr)
 
     def places(self, *arguments: str | Path) -> dict[str, str]:
         """Run the command, and return the state of each service by its place."""
-        return {one["place"]: one["state"] for one in self.ask(*arguments).report["services"]}
+        return {
+            service["place"]: service["state"]
+            for service in self.ask(*arguments).report["services"]
+        }
 
-    def outcome(self, status: int, printed: str, complained: str) -> Outcome:
+    def outcome(self, status: int, printed: str, errors: str) -> Outcome:
         """Return the result of a run with its report, if there is one."""
         path = self.root / "report.json"
         report = json.loads(path.read_text()) if path.exists() else {"services": []}
-        services = {one["name"]: one for one in report["services"]}
-        return Outcome(status, printed, complained, report, services)
+        services = {service["name"]: service for service in report["services"]}
+        return Outcome(status, printed, errors, report, services)
 
 
 @pytest.fixture(name="workshop")

@@ -28,9 +28,9 @@ def test_a_service_at_the_newest_release_needs_nothing(evolved: Workshop) -> Non
     evolved.service("orders", "v1.2.0", kafka=True)
     outcome = evolved.ask("check", evolved.services)
     assert outcome.status == UP_TO_DATE
-    found = outcome.services["orders"]
-    assert (found["state"], found["release"], found["behind"]) == ("current", "v1.2.0", [])
-    assert found["answers"] == {"name": "orders", "postgres": True, "kafka": True}
+    service = outcome.services["orders"]
+    assert (service["state"], service["release"], service["behind"]) == ("current", "v1.2.0", [])
+    assert service["answers"] == {"name": "orders", "postgres": True, "kafka": True}
 
 
 def test_the_releases_that_a_service_lacks_are_named(evolved: Workshop) -> None:
@@ -73,8 +73,8 @@ def test_answers_that_an_update_changes_are_shown(evolved: Workshop) -> None:
     path = evolved.template / "copier.yml"
     path.write_text(path.read_text().replace("kafka: {type: bool", "events: {type: bool"))
     evolved.release("v2.0.0")
-    found = evolved.ask("check", evolved.services).services["orders"]
-    assert found["changed_answers"] == {"events": [None, False], "kafka": [True, None]}
+    service = evolved.ask("check", evolved.services).services["orders"]
+    assert service["changed_answers"] == {"events": [None, False], "kafka": [True, None]}
 
 
 def test_work_between_releases_counts_as_newer(evolved: Workshop) -> None:
@@ -90,9 +90,13 @@ def test_an_update_that_cannot_run_is_told_with_its_reason(evolved: Workshop) ->
     evolved.service("orders", "v1.0.0")
     evolved.release("v1.3.0", **{"broken.txt.jinja": "{{ nowhere.to.be.found }}"})
     outcome = evolved.ask("check", evolved.services)
-    found = outcome.services["orders"]
-    assert (outcome.status, found["state"], found["release"]) == (ATTENTION, "unknown", "v1.0.0")
-    assert "nowhere" in str(found["reason"])
+    service = outcome.services["orders"]
+    assert (outcome.status, service["state"], service["release"]) == (
+        ATTENTION,
+        "unknown",
+        "v1.0.0",
+    )
+    assert "nowhere" in str(service["reason"])
 
 
 def test_services_of_the_template_itself_are_rehearsed(

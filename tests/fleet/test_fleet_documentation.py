@@ -29,7 +29,7 @@ def test_every_command_can_be_typed(evolved: Workshop) -> None:
     assert len(commands) == 7
     for command in commands:
         typed = command.replace(" --test", "")  # a trial has tests of its own
-        ended = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", *shlex.split(typed)],
             cwd=evolved.template,
             env=evolved.variables | {"PYTHONPATH": os.fspath(ROOT)},
@@ -37,8 +37,8 @@ def test_every_command_can_be_typed(evolved: Workshop) -> None:
             capture_output=True,
             text=True,
         )
-        fine = "--to v1.1.0" in typed or "--shard 2/2" in typed
-        assert ended.returncode == (0 if fine else 2), ended.stderr
+        succeeds = "--to v1.1.0" in typed or "--shard 2/2" in typed
+        assert done.returncode == (0 if succeeds else 2), done.stderr
     assert "orders" in (evolved.template / "fleet.html").read_text()
 
 

@@ -26,12 +26,12 @@ def test_one_that_hangs_or_dies_does_not_stop_the_rest(workshop: Workshop) -> No
     workshop.trap("v1.1.0", hangs=HANG, dies=DIE)
     workshop.service("lives", "v1.1.0")
     outcome = workshop.ask("check", workshop.services, "--timeout=30", "--jobs=1")
-    found = outcome.services
+    services = outcome.services
     assert outcome.status == 1
-    assert found["lives"]["state"] == "current"
-    assert {found[name]["release"] for name in ("hangs", "dies")} == {"v1.0.0"}
-    assert found["hangs"]["reason"] == "it took longer than 30 s while its update was simulated"
-    assert found["dies"]["reason"] == "its update was ended by signal 9"
+    assert services["lives"]["state"] == "current"
+    assert {services[name]["release"] for name in ("hangs", "dies")} == {"v1.0.0"}
+    assert services["hangs"]["reason"] == "it took longer than 30 s while its update was simulated"
+    assert services["dies"]["reason"] == "its update was ended by signal 9"
     psutil.wait_procs(marked(str(workshop.temporary), "TMPDIR"), timeout=10)
     assert marked(str(workshop.temporary), "TMPDIR") == []
 
@@ -53,8 +53,8 @@ def test_an_interrupt_shows_what_is_known(workshop: Workshop) -> None:
         assert process.stderr
         assert process.stderr.readline() == "1 of 2: lives behind\n"
         os.killpg(process.pid, signal.SIGINT)
-        printed, complained = process.communicate()
-    outcome = workshop.outcome(process.returncode, printed, complained)
+        printed, errors = process.communicate()
+    outcome = workshop.outcome(process.returncode, printed, errors)
     assert (outcome.status, outcome.complained) == (130, "")
     assert outcome.report["complete"] is False
     assert set(outcome.services) == {"lives"}

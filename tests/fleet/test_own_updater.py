@@ -36,13 +36,13 @@ STATES = {"clashing": "conflict", "refused": "unknown", "smooth": "behind", "edi
 def _monorepo(workshop: Workshop) -> Workshop:
     """Services in one repository with an updater that behaves by the name of its folder."""
     workshop.release("v1.1.0", **{SCRIPT: UPDATER})
-    whole = workshop.services / "all [of them]"
+    repository = workshop.services / "all [of them]"
     for name in STATES:
-        made = workshop.service(name, "v1.1.0")
-        shutil.copytree(made, whole / name, ignore=shutil.ignore_patterns(".git"))
-        shutil.rmtree(made)
-    (whole / "edited" / SCRIPT).write_text("raise SystemExit('it ran')\n")
-    commit_all(whole)
+        service = workshop.service(name, "v1.1.0")
+        shutil.copytree(service, repository / name, ignore=shutil.ignore_patterns(".git"))
+        shutil.rmtree(service)
+    (repository / "edited" / SCRIPT).write_text("raise SystemExit('it ran')\n")
+    commit_all(repository)
     workshop.release("v1.2.0", Makefile="run:\n\tserve --fast\n")
     return workshop
 
@@ -58,7 +58,7 @@ def test_the_updater_of_the_service_is_run(
     gitconfig.write_text("[core]\n\thooksPath = /shared/hooks\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(gitconfig))
     services = monorepo.ask("check", monorepo.services).services
-    assert {name: one["state"] for name, one in services.items()} == STATES
+    assert {name: service["state"] for name, service in services.items()} == STATES
     assert services["clashing"]["conflicts"] == ["Makefile", "main.py"]
     assert services["refused"]["reason"] == "its update fails: It does not go to --to=v1.2.0."
     assert services["smooth"]["changed_files"] == ["Makefile"]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def test_a_folder_is_searched_for_services(evolved: Workshop) -> None:
     """A folder is searched for nested services and for services in repositories, also bare ones."""
-    made = evolved.service("orders", "v1.0.0")
-    git(evolved.root, "clone", "--bare", "--quiet", made, evolved.services / "mirrors/stock.git")
+    service = evolved.service("orders", "v1.0.0")
+    git(evolved.root, "clone", "--bare", "--quiet", service, evolved.services / "mirrors/stock.git")
     git(
         evolved.root,
         "clone",
@@ -24,12 +24,12 @@ def test_a_folder_is_searched_for_services(evolved: Workshop) -> None:
         evolved.services / "mirrors/template.git",
     )
     shutil.copytree(
-        made, evolved.services / "all/teams/mail", ignore=shutil.ignore_patterns(".git")
+        service, evolved.services / "all/teams/mail", ignore=shutil.ignore_patterns(".git")
     )
     commit_all(evolved.services / "all")
     (evolved.services / "other").mkdir()
     services = evolved.ask("check", evolved.services).services
-    assert {name: one["state"] for name, one in services.items()} == dict.fromkeys(
+    assert {name: result["state"] for name, result in services.items()} == dict.fromkeys(
         ("orders", "stock", "mail"), "behind"
     )
     assert services["mail"]["changed_files"] == [".copier-answers.yml", "Makefile"]
@@ -37,18 +37,18 @@ def test_a_folder_is_searched_for_services(evolved: Workshop) -> None:
 
 def test_a_service_within_a_service_is_found(evolved: Workshop) -> None:
     """Services in services are found, in working trees and in bare repositories."""
-    made = evolved.service("orders", "v1.0.0")
+    service = evolved.service("orders", "v1.0.0")
     shutil.copytree(
         evolved.service("stock", "v1.0.0"),
-        made / "services/mail",
+        service / "services/mail",
         ignore=shutil.ignore_patterns(".git"),
     )
-    commit_all(made)
-    git(evolved.root, "clone", "--bare", "--quiet", made, evolved.services / "mirror.git")
+    commit_all(service)
+    git(evolved.root, "clone", "--bare", "--quiet", service, evolved.services / "mirror.git")
     places = evolved.places("check", evolved.services)
     assert places == {
-        str(made): "behind",
-        str(made / "services/mail"): "behind",
+        str(service): "behind",
+        str(service / "services/mail"): "behind",
         str(evolved.services / "stock"): "behind",
         str(evolved.services / "mirror.git"): "behind",
         f"{evolved.services}/mirror.git#subdirectory=services/mail": "behind",
@@ -57,18 +57,18 @@ def test_a_service_within_a_service_is_found(evolved: Workshop) -> None:
 
 def test_a_url_may_name_a_folder(evolved: Workshop) -> None:
     """`#subdirectory=` names a folder. Without it, the reason lists the folders with services."""
-    made = evolved.service("stock", "v1.0.0")
+    service = evolved.service("stock", "v1.0.0")
     shutil.copytree(
-        made, evolved.root / "shop/services/orders", ignore=shutil.ignore_patterns(".git")
+        service, evolved.root / "shop/services/orders", ignore=shutil.ignore_patterns(".git")
     )
     commit_all(evolved.root / "shop")
     url = (evolved.root / "shop").as_uri()
     named = evolved.ask("check", f"{url}#subdirectory=services/orders")
     assert named.services["orders"]["state"] == "behind"
     assert named.services["orders"]["changed_files"] == [".copier-answers.yml", "Makefile"]
-    (whole,) = evolved.ask("check", url).services.values()
-    assert whole["state"] == "unknown"
-    assert whole["reason"].endswith("#subdirectory=FOLDER: services/orders/.copier-answers.yml")
+    (result,) = evolved.ask("check", url).services.values()
+    assert result["state"] == "unknown"
+    assert result["reason"].endswith("#subdirectory=FOLDER: services/orders/.copier-answers.yml")
 
 
 def test_an_answers_file_of_another_name_is_found(evolved: Workshop) -> None:
@@ -83,8 +83,8 @@ def test_an_answers_file_of_another_name_is_found(evolved: Workshop) -> None:
         str(orders / chosen): "behind",
         str(stock): "behind",
     }
-    found = evolved.ask("check", orders / chosen).services["orders"]
-    assert found["changed_files"] == [chosen, "Makefile"]
+    result = evolved.ask("check", orders / chosen).services["orders"]
+    assert result["changed_files"] == [chosen, "Makefile"]
 
 
 def test_a_place_is_shown_without_detours(evolved: Workshop) -> None:
@@ -95,22 +95,31 @@ def test_a_place_is_shown_without_detours(evolved: Workshop) -> None:
     (elsewhere / "deep").mkdir(parents=True)
     (evolved.services / "link").symlink_to(elsewhere / "deep")
     shutil.copytree(orders, elsewhere / "mail")
-    detour = f"{evolved.services}/link/../mail"
-    assert evolved.places("check", detour) == {str(elsewhere / "mail"): "current"}
+    indirect_path = f"{evolved.services}/link/../mail"
+    assert evolved.places("check", indirect_path) == {str(elsewhere / "mail"): "current"}
 
 
 def test_a_list_may_name_paths_and_urls(evolved: Workshop) -> None:
     """Relative paths start at the list's folder. URLs and shallow clones work too."""
-    made = evolved.service("orders", "v1.0.0")
-    git(evolved.root, "clone", "--quiet", "--depth=1", made.as_uri(), evolved.services / "shallow")
-    git(evolved.root, "clone", "--bare", "--quiet", made, evolved.root / "stock.git")
-    listed = evolved.root / "services.txt"
+    service = evolved.service("orders", "v1.0.0")
+    git(
+        evolved.root,
+        "clone",
+        "--quiet",
+        "--depth=1",
+        service.as_uri(),
+        evolved.services / "shallow",
+    )
+    git(evolved.root, "clone", "--bare", "--quiet", service, evolved.root / "stock.git")
+    service_list = evolved.root / "services.txt"
     url = (evolved.root / "stock.git").as_uri()
-    listed.write_text(f"# ours\n\nservices/orders  # the first\n{url}\nservices/shallow\n{url}\n")
-    outcome = evolved.ask("check", listed)
-    assert [one["state"] for one in outcome.services.values()] == ["behind"] * 3
-    assert [one["place"] for one in outcome.services.values()] == [
-        str(made),
+    service_list.write_text(
+        f"# ours\n\nservices/orders  # the first\n{url}\nservices/shallow\n{url}\n"
+    )
+    outcome = evolved.ask("check", service_list)
+    assert [result["state"] for result in outcome.services.values()] == ["behind"] * 3
+    assert [result["place"] for result in outcome.services.values()] == [
+        str(service),
         str(evolved.services / "shallow"),
         url,
     ]
@@ -135,10 +144,10 @@ def test_bad_entries_are_shown_with_their_reason(evolved: Workshop) -> None:
             (evolved.services / name / ".copier-answers.yml").write_text(answers)
         commit_all(evolved.services / name)
     names = ("orders", "missing", "plain", "foreign", "broken", "undated", "moved", "unknown")
-    listed = evolved.services / "list"
-    listed.write_text("\n".join(names))
-    outcome = evolved.ask("check", listed)
-    reasons = {name: str(one["reason"]) for name, one in outcome.services.items()}
+    service_list = evolved.services / "list"
+    service_list.write_text("\n".join(names))
+    outcome = evolved.ask("check", service_list)
+    reasons = {name: str(result["reason"]) for name, result in outcome.services.items()}
     assert outcome.status == 1
     assert reasons.pop("orders") == ""
     for name, words in {
@@ -152,8 +161,8 @@ def test_bad_entries_are_shown_with_their_reason(evolved: Workshop) -> None:
     }.items():
         assert words in reasons.pop(name)
     assert reasons == {}
-    listed.write_text("moved")
-    moved = evolved.ask("check", listed, "--template", evolved.template).services["moved"]
+    service_list.write_text("moved")
+    moved = evolved.ask("check", service_list, "--template", evolved.template).services["moved"]
     assert (moved["state"], moved["source"]) == ("behind", str(evolved.template))
 
 

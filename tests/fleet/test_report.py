@@ -47,9 +47,9 @@ class Reader(HTMLParser):
             self.names.append(data.strip())
 
 
-def service(name: str, state: State, **known: object) -> Service:
+def service(name: str, state: State, **fields: object) -> Service:
     """Create the results for a service."""
-    return Service.model_validate({"name": name, "place": f"/srv/{name}", "state": state, **known})
+    return Service.model_validate({"name": name, "place": f"/srv/{name}", "state": state, **fields})
 
 
 def test_what_needs_attention_comes_first() -> None:
@@ -64,7 +64,7 @@ def test_what_needs_attention_comes_first() -> None:
         service("g", State.FAILING),
     ]
     report = Report.of(services)
-    assert [one.name for one in report.services] == list("abgdcef")
+    assert [item.name for item in report.services] == list("abgdcef")
     assert Reader(page(report)).names == list("abgdcef")
 
 
@@ -81,7 +81,7 @@ def test_what_needs_attention_comes_first() -> None:
 )
 def test_the_status_is_that_of_the_service_worst_off(states: list[State], status: int) -> None:
     """The status is 0 if all are current, 2 if some are behind, and 1 after failures."""
-    assert Report.of([service(str(one), one) for one in states]).status == status
+    assert Report.of([service(str(state), state) for state in states]).status == status
 
 
 def test_the_page_is_whole_in_itself() -> None:
@@ -121,17 +121,17 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Reports merge into one. It is complete if all are, and the newest result counts."""
     early = Report(made=NOW, services=[service("a", State.BEHIND), service("b", State.CURRENT)])
     later = Report(made=NOW + timedelta(hours=1), services=[service("a", State.CURRENT)])
-    broken = later.model_copy(update={"complete": False})
-    for number, report in enumerate((early, later, broken)):
+    incomplete = later.model_copy(update={"complete": False})
+    for number, report in enumerate((early, later, incomplete)):
         report.write(tmp_path / f"{number}.json")
         assert Report.read(tmp_path / f"{number}.json") == report
     merged = merge([later, early])
-    assert [(one.name, one.state) for one in merged.services] == [
+    assert [(item.name, item.state) for item in merged.services] == [
         ("a", "current"),
         ("b", "current"),
     ]
     assert (merged.made, merged.complete) == (later.made, True)
-    assert merge([early, broken]).status == 130
+    assert merge([early, incomplete]).status == 130
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ PASSWORD = "s3cr3t-w0rd"  # noqa: S105 - planted, to be looked for
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "expected"),
     [
         (f"https://user:{PASSWORD}@example.com/a.git", "https://***@example.com/a.git"),
         (f"https://{PASSWORD}@example.com/a.git", "https://***@example.com/a.git"),
@@ -34,16 +34,16 @@ PASSWORD = "s3cr3t-w0rd"  # noqa: S105 - planted, to be looked for
         ("write to team@example.com", "write to team@example.com"),
     ],
 )
-def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
+def test_a_url_is_shown_without_its_secrets(url: str, expected: str) -> None:
     """Only users with passwords, tokens and secret parameters are masked."""
-    assert mask(url) == shown
-    assert mask(f"fatal: '{url}' is away") == f"fatal: '{shown}' is away"
+    assert mask(url) == expected
+    assert mask(f"fatal: '{url}' is away") == f"fatal: '{expected}' is away"
 
 
 def test_a_known_secret_is_masked_wherever_it_appears() -> None:
     """A password is also masked outside its URL, encoded or not, in nested values."""
-    known = secrets("https://user:s3cr3t%2Fw0rd@example.com/a.git")
-    value = redact({"a": ["it said s3cr3t/w0rd", 1], "b": {"s3cr3t%2Fw0rd": None}}, known)
+    known_secrets = secrets("https://user:s3cr3t%2Fw0rd@example.com/a.git")
+    value = redact({"a": ["it said s3cr3t/w0rd", 1], "b": {"s3cr3t%2Fw0rd": None}}, known_secrets)
     assert value == {"a": ["it said ***", 1], "b": {"***": None}}
 
 
@@ -54,13 +54,13 @@ def test_nothing_that_is_printed_or_written_has_a_password(evolved: Workshop) ->
     text += f"name: see https://{PASSWORD}@localhost:1/\n"
     (orders / ".copier-answers.yml").write_text(text)
     commit_all(orders)
-    listed, page = evolved.root / "list", evolved.root / "page.html"
-    listed.write_text(f"services/orders\nhttps://user:{PASSWORD}@localhost:1/stock.git\n")
-    outcome = evolved.ask("check", listed, f"--html={page}")
-    written = (evolved.root / "report.json").read_text()
-    assert [one["reason"] != "" for one in outcome.services.values()] == [True, True]
-    for seen in (outcome.printed, outcome.complained, written, page.read_text()):
-        assert PASSWORD not in seen
-    assert "https://***@localhost:1/stock.git" in written
+    service_list, page = evolved.root / "list", evolved.root / "page.html"
+    service_list.write_text(f"services/orders\nhttps://user:{PASSWORD}@localhost:1/stock.git\n")
+    outcome = evolved.ask("check", service_list, f"--html={page}")
+    report = (evolved.root / "report.json").read_text()
+    assert [service["reason"] != "" for service in outcome.services.values()] == [True, True]
+    for text in (outcome.printed, outcome.complained, report, page.read_text()):
+        assert PASSWORD not in text
+    assert "https://***@localhost:1/stock.git" in report
     template = f"--template=https://user:{PASSWORD}@localhost:1/template.git"
-    assert PASSWORD not in str(evolved.ask("check", listed, template))
+    assert PASSWORD not in str(evolved.ask("check", service_list, template))

@@ -42,8 +42,8 @@ def test_tests_run_on_what_the_update_makes(workshop: Workshop) -> None:
     write_test(workshop.services / "stuck", "pass")
     outcome = workshop.ask("check", workshop.services, "--test", "--test-timeout=30", "--jobs=4")
     assert outcome.status == 1
-    tests = {name: one["tests"] for name, one in outcome.services.items()}
-    assert {name: one["state"] for name, one in outcome.services.items()} == {
+    tests = {name: service["tests"] for name, service in outcome.services.items()}
+    assert {name: service["state"] for name, service in outcome.services.items()} == {
         "stuck": "conflict",
         "bad": "failing",
         "slow": "failing",

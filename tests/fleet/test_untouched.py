@@ -49,9 +49,9 @@ def test_neither_the_working_tree_nor_the_repository_changes(evolved: Workshop) 
 def test_the_code_of_a_repository_does_not_run(evolved: Workshop) -> None:
     """The check does not run hooks and monitors of a service's repository."""
     orders = evolved.service("orders", "v1.0.0")
-    ran = evolved.root / "ran"
+    marker = evolved.root / "ran"
     program = evolved.root / "program"
-    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.write_text(f"#!/bin/sh\ntouch {marker}\n")
     program.chmod(0o755)
     for hook in ("post-checkout", "post-index-change", "pre-commit"):
         (orders / ".git/hooks" / hook).write_text(program.read_text())
@@ -59,4 +59,4 @@ def test_the_code_of_a_repository_does_not_run(evolved: Workshop) -> None:
     with (orders / ".git/config").open("a") as config:
         config.write(f"[core]\n\tfsmonitor = {program}\n")
     assert evolved.ask("check", evolved.services).services["orders"]["state"] == "behind"
-    assert not ran.exists()
+    assert not marker.exists()

@@ -30,10 +30,10 @@ class Run:
     code: int
     output: str
 
-    def counts(self, what: str) -> int:
+    def counts(self, outcome: str) -> int:
         """Return how many tests `passed`, `failed` and so on."""
-        found = re.search(rf"(\d+) {what}", self.output.splitlines()[-1])
-        return int(found[1]) if found else 0
+        match = re.search(rf"(\d+) {outcome}", self.output.splitlines()[-1])
+        return int(match[1]) if match else 0
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Service:
     def add_revision(
         self,
         name: str,
-        up: str = "pass",
-        down: str | None = "pass",
+        upgrade: str = "pass",
+        downgrade: str | None = "pass",
         *,
         after: str | tuple[str, ...] | None = NEWEST,
         extra: str = "",
@@ -70,9 +70,9 @@ class Service:
         lines = [f'"""{name}."""', "import sqlalchemy as sa", "from alembic import context, op"]
         lines += [f"revision = {name!r}", f"down_revision = {after!r}"]
         lines += ["branch_labels = None", "depends_on = None", extra, "def upgrade() -> None:"]
-        lines.append(indent(dedent(up).strip(), "    "))
-        if down is not None:
-            lines += ["def downgrade() -> None:", indent(dedent(down).strip(), "    ")]
+        lines.append(indent(dedent(upgrade).strip(), "    "))
+        if downgrade is not None:
+            lines += ["def downgrade() -> None:", indent(dedent(downgrade).strip(), "    ")]
         path = self.folder / "migrations" / "versions" / f"{name}.py"
         path.write_text("\n".join(lines) + "\n")
 
@@ -94,11 +94,11 @@ class Service:
         with self.start("-m", "development.postgres", "--folder", str(folder)) as process:
             assert process.stdout
             lines: list[str] = []
-            while not (found := re.search(r"postgresql://\S+", lines[-1] if lines else "")):
+            while not (url := re.search(r"postgresql://\S+", lines[-1] if lines else "")):
                 lines.append(process.stdout.readline())
                 assert lines[-1], "".join(lines)
             try:
-                yield found[0]
+                yield url[0]
             finally:
                 process.send_signal(signal.SIGINT)
                 process.communicate(timeout=60)

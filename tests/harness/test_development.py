@@ -33,24 +33,40 @@ def serve(service: Service, port: int) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("whole_group", [False, True])
 @pytest.mark.parametrize(
-    ("signum", "code"),
-    [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -9)],
+    ("signum", "whole_group"),
+    [
+        (signal.SIGINT, True),  # as Ctrl-C in a terminal
+        (signal.SIGTERM, False),  # as `kill`
+        (signal.SIGHUP, True),  # as a terminal that is closed
+        (signal.SIGKILL, False),
+        *(
+            pytest.param(signum, whole_group, marks=pytest.mark.thorough)
+            for signum, whole_group in (
+                (signal.SIGINT, False),
+                (signal.SIGTERM, True),
+                (signal.SIGHUP, False),
+                (signal.SIGKILL, True),
+            )
+        ),
+    ],
 )
 def test_a_service_that_is_stopped_leaves_nothing(
-    service: Service, signum: signal.Signals, code: int, *, whole_group: bool
+    service: Service, signum: signal.Signals, *, whole_group: bool
 ) -> None:
     """However it is stopped, the service and its database server end; if asked to, with 0."""
     process = serve(service, free_port())
     (os.killpg if whole_group else os.kill)(process.pid, signum)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == code, output
+    assert process.returncode == (-signum if signum is signal.SIGKILL else 0), output
     assert "Traceback" not in output
     wait_until_nothing_is_left(service)
 
 
-@pytest.mark.parametrize("victim", ["supervisor.py", "bin/postgres", "-m orders"])
+@pytest.mark.parametrize(
+    "victim",
+    ["bin/postgres", pytest.param("supervisor.py", marks=pytest.mark.thorough), "-m orders"],
+)
 def test_the_next_start_repairs_what_was_killed(service: Service, victim: str) -> None:
     """Killing any of the processes leaves the data whole, and the next start works."""
     port = free_port()
@@ -77,19 +93,19 @@ def products(port: int) -> str:
 
 def kill(service: Service, victim: str) -> None:
     """Kill the service's processes with such a command line, and wait until they are gone."""
-    alive = [one for one in marked(service.mark) if victim in " ".join(one.cmdline())]
-    assert alive, f"nothing runs {victim}"
-    for one in alive:
-        one.kill()
-    while {one.pid for one in alive} & {one.pid for one in marked(service.mark)}:
+    victims = [process for process in marked(service.mark) if victim in " ".join(process.cmdline())]
+    assert victims, f"nothing runs {victim}"
+    for process in victims:
+        process.kill()
+    while {process.pid for process in victims} & {process.pid for process in marked(service.mark)}:
         time.sleep(0.05)
 
 
 def test_a_note_of_another_process_is_no_hindrance(service: Service) -> None:
     """A postmaster.pid that names a living program of another kind is forgotten."""
     with service.server(service.folder / "server"):
-        note = (service.folder / "server/data/postmaster.pid").read_text()
-    stale = note.splitlines()
+        pid_file = (service.folder / "server/data/postmaster.pid").read_text()
+    stale = pid_file.splitlines()
     stale[0] = str(os.getpid())
     (service.folder / "server/data/postmaster.pid").write_text("\n".join(stale) + "\n")
     with service.server(service.folder / "server") as url:
@@ -102,8 +118,8 @@ def test_two_who_use_one_server_do_not_stop_it_for_each_other(service: Service) 
         process = serve(service, free_port())
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
-        with service.server(service.folder / ".postgres") as again:
-            assert again == url
+        with service.server(service.folder / ".postgres") as second_url:
+            assert second_url == url
     wait_until_nothing_is_left(service)
 
 
@@ -121,11 +137,11 @@ def test_what_keeps_the_service_from_starting_is_said(
     service: Service, variables: dict[str, str], message: str
 ) -> None:
     """A message that says what to do, an exit code, no traceback, no password."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         if variables.get("PORT") == "taken":
-            variables = {"PORT": str(taken.getsockname()[1])}
+            variables = {"PORT": str(listener.getsockname()[1])}
         process = service.start(*SERVE, **variables)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 1, output
@@ -162,4 +178,4 @@ def wait_until_nothing_is_left(service: Service) -> None:
     deadline = time.monotonic() + 15
     while marked(service.mark) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert [one.cmdline() for one in marked(service.mark)] == []
+    assert [process.cmdline() for process in marked(service.mark)] == []

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from tests.harness.services import Service
 
 MIGRATION = "tests/migration"
-STAIRWAY = "tests/migration/test_stairway.py"
+FILE = f"{MIGRATION}/test_migrations.py"
+STAIRWAY = f"{FILE}::test_a_revision_goes_up_down_and_up"
+ONE_HEAD = f"{FILE}::test_there_is_one_head"
+SQL = (f"{FILE}::test_the_history_is_had_as_sql", f"{FILE}::test_a_revision_is_had_as_sql")
+MODELS = f"{FILE}::test_models_and_migrations_agree"
+LOCKS = f"{FILE}::test_a_revision_takes_no_lock_that_stops_production"
 TABLE = 'op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True))'
 DROP = 'op.drop_table("notes")'
 MODEL = """
@@ -131,7 +136,7 @@ def test_branches_and_merges_are_handled(service: Service) -> None:
     service.add_revision(
         "after1", TABLE.replace("notes", "ends"), DROP.replace("notes", "ends"), after="merge"
     )
-    run = service.test(STAIRWAY, "tests/migration/test_history.py")
+    run = service.test(STAIRWAY, ONE_HEAD, *SQL)
     assert run.code == 0, run.output
 
 
@@ -149,7 +154,7 @@ def test_two_heads_are_named(service: Service) -> None:
     """Two revisions that are both the newest are named, with what joins them."""
     service.add_revision("left1", TABLE, DROP)
     service.add_revision("right")
-    run = service.test("tests/migration/test_history.py")
+    run = service.test(ONE_HEAD)
     assert "there are 2 heads, left1, right" in run.output
     assert "alembic merge heads" in run.output
 
@@ -169,7 +174,7 @@ def test_drift_is_named(service: Service) -> None:
         op.create_index("ix_products_name", "products", ["name"])
         """,
     )
-    run = service.test("tests/migration/test_models.py")
+    run = service.test(MODELS)
     assert "models and migrations disagree" in run.output
     for line in (
         "table public.notes: the migrations make it, no model has it",
@@ -188,14 +193,14 @@ def test_drift_is_named(service: Service) -> None:
             return ["table public.notes", "index *", "c* public.products.*"]
         """,
     )
-    assert service.test("tests/migration/test_models.py").code == 0
+    assert service.test(MODELS).code == 0
 
 
 def test_a_model_without_a_migration_is_named(service: Service) -> None:
     """A table that only a model has is named, once and without its columns."""
     model = service.folder / "orders/domain/product/model.py"
     model.write_text(model.read_text() + MODEL)
-    run = service.test("tests/migration/test_models.py")
+    run = service.test(MODELS)
     assert "table public.notes: a model has it, no migration makes it" in run.output
     assert "column public.notes" not in run.output
 
@@ -207,7 +212,7 @@ def test_a_lock_that_stops_production_is_named(service: Service) -> None:
         'op.create_index("ix_products_name", "products", ["name"])',
         'op.drop_index("ix_products_name", "products")',
     )
-    run = service.test("tests/migration/test_locks.py")
+    run = service.test(LOCKS)
     assert "revision a01 may stop production" in run.output
     assert "require-concurrent-index-creation" in run.output
     assert run.counts("failed") == 1
@@ -215,9 +220,9 @@ def test_a_lock_that_stops_production_is_named(service: Service) -> None:
     service.add_revision(
         "a01", 'op.create_index("ix_products_name", "products", ["name"])', extra=accepted
     )
-    assert service.test("tests/migration/test_locks.py").code == 0
+    assert service.test(LOCKS).code == 0
     service.add_revision("a01", extra=accepted)
-    run = service.test("tests/migration/test_locks.py")
+    run = service.test(LOCKS)
     assert "accepts require-concurrent-index-creation, which is not broken" in run.output
 
 
@@ -236,7 +241,7 @@ def test_a_concurrent_index_passes(service: Service) -> None:
             op.drop_index("ix_products_name", "products", postgresql_concurrently=True)
         """,
     )
-    run = service.test(MIGRATION, "--deselect", "tests/migration/test_models.py")
+    run = service.test(MIGRATION, "--deselect", MODELS)
     assert run.code == 0, run.output
 
 

@@ -77,9 +77,9 @@ def test_the_migrated_template_is_kept_between_runs(service: Service) -> None:
     service.write("tests/test_many.py", DATABASE_TESTS)
     assert service.test("tests/test_many.py").code == 0
     (entry,) = cached(service)
-    made = entry.stat().st_ino
+    inode = entry.stat().st_ino
     assert service.test("tests/test_many.py").code == 0
-    assert [path.stat().st_ino for path in cached(service)] == [made]
+    assert [path.stat().st_ino for path in cached(service)] == [inode]
     service.add_revision("a01", 'op.execute("INSERT INTO products SELECT FROM products")')
     assert service.test("tests/test_many.py").code == 0
     assert len(cached(service)) == 2
@@ -111,24 +111,24 @@ def test_a_module_that_a_migration_imports_counts(service: Service) -> None:
         assert run.code == 0, run.output
 
 
-@pytest.mark.parametrize("harm", ["truncated", "garbled", "empty"])
-def test_a_broken_cache_is_made_anew(service: Service, harm: str) -> None:
+@pytest.mark.parametrize("damage", ["truncated", "garbled", "empty"])
+def test_a_broken_cache_is_made_anew(service: Service, damage: str) -> None:
     """What is left of a cache is never trusted."""
     service.write("tests/test_many.py", DATABASE_TESTS)
     assert service.test("tests/test_many.py").code == 0
     (entry,) = cached(service)
-    whole = entry.read_bytes()
-    half = len(whole) // 2
-    harmed = {
-        "truncated": whole[:half],
-        "garbled": whole[:half] + b"?" * 100 + whole[half + 100 :],
+    contents = entry.read_bytes()
+    middle = len(contents) // 2
+    damaged = {
+        "truncated": contents[:middle],
+        "garbled": contents[:middle] + b"?" * 100 + contents[middle + 100 :],
         "empty": b"",
     }
-    entry.write_bytes(harmed[harm])
+    entry.write_bytes(damaged[damage])
     run = service.test("tests/test_many.py")
     assert run.code == 0, run.output
     (entry,) = cached(service)
-    assert entry.stat().st_size > half
+    assert entry.stat().st_size > middle
 
 
 def test_the_cache_is_bounded(service: Service) -> None:
@@ -148,29 +148,29 @@ def test_a_run_that_is_stopped_leaves_nothing(
 ) -> None:
     """However a run ends, its server and its data go, without waiting for the next run."""
     process = start_slow_test(service, workers)
-    mine = folders_of_run(service.mark)
-    assert mine
+    run_folders = folders_of_run(service.mark)
+    assert run_folders
     os.killpg(process.pid, signum)
     output, _ = process.communicate(timeout=60)
     if signum == signal.SIGINT:
         assert process.returncode == pytest.ExitCode.INTERRUPTED, output
-    wait_until_gone(service, mine)
+    wait_until_gone(service, run_folders)
 
 
 def test_the_next_run_clears_what_could_not_be(service: Service) -> None:
     """Where even the server and its supervisor were killed, the next run removes the data."""
     process = start_slow_test(service, "0")
-    mine = folders_of_run(service.mark)
-    assert mine
-    for one in marked(service.mark):
-        one.kill()
+    run_folders = folders_of_run(service.mark)
+    assert run_folders
+    for remaining in marked(service.mark):
+        remaining.kill()
     process.communicate(timeout=60)
     assert marked(service.mark) == []
-    for folder in mine:
+    for folder in run_folders:
         os.utime(folder, (time.time() - 60,) * 2)  # it is not one that is just being made
     service.write("tests/test_many.py", DATABASE_TESTS)
     assert service.test("tests/test_many.py").code == 0
-    wait_until_gone(service, mine)
+    wait_until_gone(service, run_folders)
 
 
 def test_a_failed_test_can_keep_its_database(service: Service) -> None:
@@ -255,9 +255,9 @@ def start_slow_test(service: Service, workers: str, **variables: str) -> subproc
     """Start a run, and return when its tests have their databases."""
     service.write("tests/test_slow.py", SLOW_TEST)
     process = service.start("-m", "pytest", "-q", "-n", workers, "tests/test_slow.py", **variables)
-    wanted = max(1, int(workers))
+    test_count = max(1, int(workers))
     deadline = time.monotonic() + 60
-    while len(list(service.folder.glob("up*"))) < wanted:
+    while len(list(service.folder.glob("up*"))) < test_count:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
@@ -271,5 +271,5 @@ def wait_until_gone(service: Service, folders: set[Path]) -> None:
         if not marked(service.mark) and not any(folder.exists() for folder in folders):
             return
         time.sleep(0.1)
-    left = [process.cmdline() for process in marked(service.mark)]
-    raise AssertionError(f"left behind: {left} {[f for f in folders if f.exists()]}")
+    commands = [process.cmdline() for process in marked(service.mark)]
+    raise AssertionError(f"left behind: {commands} {[f for f in folders if f.exists()]}")

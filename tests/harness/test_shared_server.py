@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @pytest.fixture(name="server")
 def _server(service: Service) -> Iterator[str]:
     """The URL of a server that is not the harness's; TEMPLATE_TEST_SERVER names another one."""
-    if given := os.environ.get("TEMPLATE_TEST_SERVER"):
-        yield given
+    if url := os.environ.get("TEMPLATE_TEST_SERVER"):
+        yield url
         return
     with service.server(service.folder / "server") as url:
         yield url
@@ -72,8 +72,8 @@ def test_each_role_has_a_template_that_it_may_read(
     before = databases(server)
     query(server, f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD 'secret'")
     parts = urlsplit(server)
-    other = f"postgresql://{name}:secret@{parts.hostname}:{parts.port}/postgres"
-    for url in (server, other):
+    role_url = f"postgresql://{name}:secret@{parts.hostname}:{parts.port}/postgres"
+    for url in (server, role_url):
         run = service.test("tests/test_many.py", TEST_DATABASE_URL=url)
         assert run.code == 0, run.output
     templates = databases(server) - before
@@ -86,28 +86,28 @@ def test_each_role_has_a_template_that_it_may_read(
 
 def test_the_databases_of_dead_runs_go_and_no_other(service: Service, server: str) -> None:
     """The next run drops what a killed one left, but nothing of a living run or of anybody else."""
-    others = {"pytest", "pytest_orders", "pytest_0123456789ab", "pytest_mine_1", "pytest_kept_1"}
-    for name in others:
+    foreign = {"pytest", "pytest_orders", "pytest_0123456789ab", "pytest_mine_1", "pytest_kept_1"}
+    for name in foreign:
         query(server, f"CREATE DATABASE {name}")
     before = databases(server)
     dead = start_slow_test(service, "0", TEST_DATABASE_URL=server)
-    left = {name for name in databases(server) - before if "template" not in name}
+    abandoned = {name for name in databases(server) - before if "template" not in name}
     os.killpg(dead.pid, signal.SIGKILL)
     dead.communicate(timeout=60)
     for path in service.folder.glob("up*"):
         path.unlink()
     living = start_slow_test(service, "0", TEST_DATABASE_URL=server)
-    of_living = {n for n in databases(server) - before - left if "template" not in n}
+    of_living = {name for name in databases(server) - before - abandoned if "template" not in name}
     service.write("tests/test_many.py", DATABASE_TESTS)
     assert service.test("tests/test_many.py", TEST_DATABASE_URL=server).code == 0
-    now = databases(server)
-    assert left
-    assert not left & now
-    assert of_living <= now
-    assert others <= now
+    remaining = databases(server)
+    assert abandoned
+    assert not abandoned & remaining
+    assert of_living <= remaining
+    assert foreign <= remaining
     living.send_signal(signal.SIGINT)
     living.communicate(timeout=60)
-    for name in others:
+    for name in foreign:
         query(server, f"DROP DATABASE {name}")
 
 

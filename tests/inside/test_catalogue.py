@@ -101,7 +101,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO PUBLIC
 async def test_each_change_of_a_database_is_named(postgres: str) -> None:
     """Whatever a statement changes in the schema shows in what two databases differ by."""
     connection = await asyncpg.connect(postgres)
-    unseen = []
+    unnamed = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PostgreSQL warns of publications on a server like ours
         await connection.execute(GROUND)
@@ -110,7 +110,7 @@ async def test_each_change_of_a_database_is_named(postgres: str) -> None:
             await connection.execute(change)
             after = await catalogue.read(connection)
             if not catalogue.differences(before, after):
-                unseen.append(change)
+                unnamed.append(change)
             before = after
     await connection.close()
-    assert not unseen
+    assert not unnamed

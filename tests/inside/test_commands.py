@@ -57,10 +57,10 @@ CLOSED: list[Log] = []
 FEATURES = (Feature(start=start, commands={"record": record}),)
 
 
-def run(name: str, work: object) -> tuple[int, Log]:
+def run(name: str, command: object) -> tuple[int, Log]:
     """Run a command without a database; return its exit code and what the closed log holds."""
     CLOSED.clear()
-    code = run_command(name, work, working(settings(), features=FEATURES))  # type: ignore[arg-type]
+    code = run_command(name, command, working(settings(), features=FEATURES))  # type: ignore[arg-type]
     return code, CLOSED[0] if CLOSED else Log()
 
 
@@ -85,9 +85,9 @@ def test_wrong_arguments_are_named(
     texts: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is opened for them."""
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exited:
         read_arguments("record", record, texts)
-    assert ended.value.code == 2
+    assert exited.value.code == 2
     assert message in capsys.readouterr().err
 
 
@@ -96,9 +96,9 @@ def test_an_unknown_command_lists_the_known_ones(
 ) -> None:
     """`serve` is one of them."""
     monkeypatch.setattr(program, "ALL_FEATURES", FEATURES)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exited:
         program.main(["recrod"])
-    assert ended.value.code == 2
+    assert exited.value.code == 2
     problem = "there is no command 'recrod'. Choose from: serve, record."
     assert problem in capsys.readouterr().err
 
@@ -109,9 +109,9 @@ def test_help_shows_any_default(capsys: pytest.CaptureFixture[str]) -> None:
     async def export(_: Resources, form: str = "%d.%m.%y") -> None:
         """Export, 100 % of it."""
 
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exited:
         read_arguments("export", export, ["--help"])
-    assert ended.value.code == 0
+    assert exited.value.code == 0
     assert "default: %d.%m.%y" in capsys.readouterr().out
 
 

@@ -111,13 +111,13 @@ async def test_managers_live_side_by_side(
     """A second one, on another database, disturbs nothing of the first."""
     other = DatabaseSessionManager()
     other.init(str(migrated_postgres))
-    async with database.session() as mine, other.session() as theirs:
-        here = await mine.scalar(text("SELECT current_database()"))
-        there = await theirs.scalar(text("SELECT current_database()"))
-    assert here != there
+    async with database.session() as first_session, other.session() as second_session:
+        first_name = await first_session.scalar(text("SELECT current_database()"))
+        second_name = await second_session.scalar(text("SELECT current_database()"))
+    assert first_name != second_name
     await other.close()
     async with database.session(read_only=True) as session:
-        assert await session.scalar(text("SELECT current_database()")) == here
+        assert await session.scalar(text("SELECT current_database()")) == first_name
 
 
 async def test_a_manager_is_opened_once_and_closed_for_good(postgres: str) -> None:
@@ -253,7 +253,7 @@ class SilentProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = self._opened
         self._opened += 1
-        there = await asyncio.open_connection(self._there.hostname, self._there.port)
+        server = await asyncio.open_connection(self._there.hostname, self._there.port)
 
         async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError):
@@ -262,7 +262,7 @@ class SilentProxy:
                         target.write(data)
             target.close()
 
-        await asyncio.gather(pass_on(reader, there[1]), pass_on(there[0], writer))
+        await asyncio.gather(pass_on(reader, server[1]), pass_on(server[0], writer))
 
 
 async def fill(manager: DatabaseSessionManager, count: int) -> list[object]:

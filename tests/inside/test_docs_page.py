@@ -16,7 +16,7 @@ async def addresses(client: AsyncClient, path: str) -> set[str]:
     """Return the addresses that a page loads, or sends the browser to."""
     response = await client.get(path)
     assert response.status_code == 200
-    return {"".join(found) for found in ADDRESS.findall(response.text)}
+    return {"".join(groups) for groups in ADDRESS.findall(response.text)}
 
 
 @pytest.mark.parametrize(("path", "count"), [("/docs", 5), ("/redoc", 3)])
@@ -26,12 +26,12 @@ async def test_every_address_on_a_page_is_answered_by_the_service(
 ) -> None:
     """Scripts, styles, the icon and the document; a proxy removes the prefix from each."""
     async with serve(create_app(settings()), root_path=prefix) as client:
-        for address in (found := await addresses(client, prefix + path)):
+        for address in (page_addresses := await addresses(client, prefix + path)):
             assert address.startswith(f"{prefix}/"), address
             response = await client.get(address)
             assert response.status_code == 200, address
             assert response.content
-    assert len(found) == count, found
+    assert len(page_addresses) == count, page_addresses
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

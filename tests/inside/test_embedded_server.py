@@ -98,17 +98,17 @@ async def test_a_moved_folder_has_a_server_with_its_data(folder: Path) -> None:
 
 def test_a_user_without_an_entry_is_told_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason is shown although the folder of an ephemeral server is gone by then."""
-    said = "initdb: error: could not look up effective user ID 54321: user does not exist"
+    message = "initdb: error: could not look up effective user ID 54321: user does not exist"
     initdb = folder / "programs/initdb"
     initdb.parent.mkdir()
-    initdb.write_text(f"#!/bin/sh\necho '{said}'\nexit 1\n")
+    initdb.write_text(f"#!/bin/sh\necho '{message}'\nexit 1\n")
     initdb.chmod(0o755)
     folder.chmod(0o755)
     monkeypatch.setattr(system, "programs", lambda: initdb.parent)
     server = EmbeddedPostgres(folder / "server", ephemeral=True)
     with pytest.raises(PostgresError, match="needs an entry in /etc/passwd") as raised:
         server.start()
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert not (folder / "server").exists()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import asyncpg
 import pytest
 from fastapi import FastAPI, WebSocket
 from sqlalchemy import text
@@ -19,9 +20,15 @@ import orders
 from orders.features import FEATURES
 from orders.internal import lifespan
 from orders.internal.commands import read_arguments
-from orders.internal.database import DatabaseSessionManager
+from orders.internal.database import (
+    DatabaseSessionManager,
+    DatabaseUrl,
+    other_database,
+    session_manager,
+)
+from orders.internal.database.other_database import settings_of
 from orders.internal.database.settings import DatabaseSettings
-from orders.internal.feature import Feature, FeatureError, Start
+from orders.internal.feature import Feature, FeatureError, Start, StartError
 from orders.internal.http.openapi import Application
 from orders.internal.http.problems import ProblemKind
 from orders.internal.resources import (
@@ -125,9 +132,9 @@ class TestResources:
 
     def test_a_base_class_finds_the_one_derived_from_it(self) -> None:
         """The service's settings are those of each feature."""
-        own = settings()
-        resources = Resources(own, WallClock())
-        assert resources.get(Settings) is resources.get(DatabaseSettings) is own
+        own_settings = settings()
+        resources = Resources(own_settings, WallClock())
+        assert resources.get(Settings) is resources.get(DatabaseSettings) is own_settings
         assert resources.get(Clock).now() == "noon"
 
     def test_two_of_a_base_class_are_ambiguous(self) -> None:
@@ -273,18 +280,16 @@ async def test_middleware_stands_where_it_says() -> None:
     assert log == ["outer False", "one True", "two True", "three True"]
 
 
-def documented(
-    page: str, module: str, monkeypatch: pytest.MonkeyPatch, before: str = ""
-) -> ModuleType:
+def documented(page: str, module: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Return a module of the package that holds a block of Python on a page."""
     blocks = re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.DOTALL)
     [code] = [block for block in blocks if "FEATURE = Feature(" in block]
-    made = ModuleType(f"orders.{module}")
-    made.__package__ = "orders"
-    monkeypatch.setitem(sys.modules, made.__name__, made)
-    monkeypatch.setattr(orders, module, made, raising=False)
-    exec(compile(before + code, page, "exec"), made.__dict__)  # noqa: S102 - our own page
-    return made
+    page_module = ModuleType(f"orders.{module}")
+    page_module.__package__ = "orders"
+    monkeypatch.setitem(sys.modules, page_module.__name__, page_module)
+    monkeypatch.setattr(orders, module, page_module, raising=False)
+    exec(compile(code, page, "exec"), page_module.__dict__)  # noqa: S102 - our own page
+    return page_module
 
 
 async def test_the_documented_feature_works(
@@ -319,45 +324,78 @@ async def test_the_documented_feature_works(
         assert problem["detail"] == "DEM is not traded any more."
         errors = check_response(await client.get("/healthcheck/ready"), 503)["errors"]
         assert "the rates service refuses requests" in [error["message"] for error in errors]
-        work = read_arguments("print-rate", feature.commands["print-rate"], ["CHF", "--digits=3"])
+        command = read_arguments(
+            "print-rate", feature.commands["print-rate"], ["CHF", "--digits=3"]
+        )
         capsys.readouterr()
-        await work(app.resources)
+        await command(app.resources)
     assert capsys.readouterr().out.startswith("1.234\n")
 
 
-async def test_the_documented_second_database_works(
-    monkeypatch: pytest.MonkeyPatch, migrated_postgres: str, postgres: str
+class ReportsDatabase(DatabaseSessionManager):
+    """The database of the reports."""
+
+
+class BothSettings(Settings):
+    """Settings of two databases."""
+
+    reports_url: DatabaseUrl
+    reports_pool_size: int = 3
+
+
+REPORTS = other_database(ReportsDatabase, "reports")
+
+
+def both(first: str, second: str) -> BothSettings:
+    """Return settings with the URLs of two databases."""
+    return BothSettings(**settings(database_url=first).model_dump(), reports_url=second)
+
+
+async def test_another_database_has_its_own_sessions_and_probes(
+    migrated_postgres: str, postgres: str
 ) -> None:
     """Each session is on the database of its class, and the probe of the second one decides."""
-    imports = """
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from sqlalchemy import text
-from .internal.database import DatabaseSessionManager
-from .internal.feature import Feature
-from .internal.resources import Resources
-from .settings import Settings
-"""
-    reports = documented("sessions.md", "reports", monkeypatch, before=imports)
-
-    class BothSettings(Settings):
-        reports_url: str
-
-    reports.__dict__["Settings"] = BothSettings
-    own = BothSettings(
-        **settings(database_url=migrated_postgres).model_dump(), reports_url=str(postgres)
-    )
-    app = create_app(own, features=(*lifespan.FEATURES, reports.FEATURE))
+    own = both(migrated_postgres, postgres)
+    app = create_app(own, features=(*lifespan.FEATURES, REPORTS))
     async with serve(app) as client:
         names = []
-        for class_ in (DatabaseSessionManager, reports.ReportsDatabase):
+        for class_ in (DatabaseSessionManager, ReportsDatabase):
             async with app.resources.get(class_).session() as session:
                 names.append(await session.scalar(text("SELECT current_database()")))
         assert names == [migrated_postgres.rpartition("/")[2], postgres.rpartition("/")[2]]
         checks = (await client.get("/healthcheck/ready")).json()["data"]["checks"]
         assert checks["reports"]["required"] is True
-        await app.resources.get(reports.ReportsDatabase).close()
+        assert checks["reports-writes"]["required"] is False
+        await app.resources.get(ReportsDatabase).close()
         check_response(await client.get("/healthcheck/ready"), 503)
+
+
+def test_another_database_has_the_limits_of_the_first_but_for_its_own(postgres: str) -> None:
+    """Its URL, and settings that begin with its name, are its own."""
+    own = both("postgresql://first/first", postgres)
+    limits = own.model_copy(update={"database_lock_timeout": 7})
+    found = settings_of(limits, "reports")
+    assert found.database_url == postgres
+    assert (found.database_pool_size, found.database_lock_timeout) == (3, 7)
+    with pytest.raises(FeatureError, match="Declare the setting `archive_url: DatabaseUrl`"):
+        settings_of(own, "archive")
+
+
+async def test_an_unusable_url_of_another_database_is_named(
+    migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the setting of that database."""
+
+    async def refuse(_: object) -> None:
+        raise asyncpg.InvalidPasswordError("no such role")
+
+    monkeypatch.setattr(session_manager, "refuse_shared_sessions", refuse)
+    start = REPORTS.start
+    assert start
+    resources = Resources(both(migrated_postgres, migrated_postgres))
+    with pytest.raises(StartError, match="REPORTS_URL cannot be used: no such role"):
+        async with start(resources):
+            pass
 
 
 async def test_code_of_earlier_services_finds_settings_and_database(migrated_postgres: str) -> None:

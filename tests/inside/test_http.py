@@ -333,9 +333,9 @@ async def test_the_document_shows_body_limits(app: Application) -> None:
     paths = app.openapi()["paths"]
     common = paths["/two"]["post"]["responses"]["413"]
     assert common["description"] == "The body exceeds 1000 bytes."
-    own = paths["/limited"]["post"]["responses"]["413"]
-    assert own["description"] == "The body exceeds 20 bytes."
-    assert list(own["content"]) == ["application/problem+json"]
+    response = paths["/limited"]["post"]["responses"]["413"]
+    assert response["description"] == "The body exceeds 20 bytes."
+    assert list(response["content"]) == ["application/problem+json"]
     assert "413" not in paths["/slash/"]["get"]["responses"]
 
 
@@ -415,8 +415,8 @@ async def test_a_browser_is_told_why_it_may_not_ask() -> None:
                 headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
             )
             assert response.status_code == status
-            let_in = response.headers.get("Access-Control-Allow-Origin")
-            assert (let_in == origin) is (status == 200)
+            allowed_origin = response.headers.get("Access-Control-Allow-Origin")
+            assert (allowed_origin == origin) is (status == 200)
         problem = check_response(response, 400)
         assert problem["detail"] == "Disallowed CORS origin."
         assert problem["request_id"] == response.headers["X-Request-ID"]

@@ -145,10 +145,10 @@ async def _filled(api_client: AsyncClient) -> AsyncClient:
 async def test_a_cursor_of_another_sort_or_filter_is_refused(filled: AsyncClient) -> None:
     """It would start in the middle of another order. Another limit is fine."""
     cursor = await cursor_of(filled, sort="price", price__gte="1")
-    good = {"sort": "price", "price__gte": "1", "cursor": cursor}
-    check_response(await filled.get(PRODUCTS, params={**good, "limit": 2}), 200, many=True)
-    for wrong in ({"sort": "-price"}, {"sort": "name"}, {"price__gte": "2"}, {"sku": "P-1"}):
-        problem = check_response(await filled.get(PRODUCTS, params={**good, **wrong}), 422)
+    parameters = {"sort": "price", "price__gte": "1", "cursor": cursor}
+    check_response(await filled.get(PRODUCTS, params={**parameters, "limit": 2}), 200, many=True)
+    for change in ({"sort": "-price"}, {"sort": "name"}, {"price__gte": "2"}, {"sku": "P-1"}):
+        problem = check_response(await filled.get(PRODUCTS, params={**parameters, **change}), 422)
         assert problem["errors"][0]["location"] == "query.cursor"
         assert "another sort or other filters" in problem["errors"][0]["message"]
     check_response(await filled.get(PRODUCTS, params={"cursor": cursor}), 422)
@@ -188,10 +188,10 @@ async def test_a_cursor_of_another_path_is_refused(root_path: str) -> None:
         page = (await client.get("/customers/1/notes?limit=1")).json()["page"]
     async with serve(app, root_path) as client:
         query = {"limit": 1, "cursor": page["next_cursor"]}
-        own = await client.get(f"{root_path}/customers/1/notes", params=query)
-        other = await client.get(f"{root_path}/customers/2/notes", params=query)
-    check_response(own, 200, many=True)
-    (error,) = check_response(other, 422)["errors"]
+        same_path = await client.get(f"{root_path}/customers/1/notes", params=query)
+        other_path = await client.get(f"{root_path}/customers/2/notes", params=query)
+    check_response(same_path, 200, many=True)
+    (error,) = check_response(other_path, 422)["errors"]
     assert error["message"].startswith("This cursor is from another list")
 
 
@@ -212,8 +212,10 @@ def test_an_endpoint_may_be_any_callable() -> None:
     app.get("/greeting")(Greeting())
     app.get("/partial")(partial(show, "Hello"))
     paths = app.openapi()["paths"]
-    assert [one["name"] for one in paths["/greeting"]["get"]["parameters"]] == ["name"]
-    assert "price__gte" in {one["name"] for one in paths["/partial"]["get"]["parameters"]}
+    assert [parameter["name"] for parameter in paths["/greeting"]["get"]["parameters"]] == ["name"]
+    assert "price__gte" in {
+        parameter["name"] for parameter in paths["/partial"]["get"]["parameters"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -251,14 +253,18 @@ def test_the_openapi_document_shows_each_parameter() -> None:
     operation = app.openapi()["paths"][PRODUCTS]["get"]
     assert "422" in operation["responses"]
     parameters = operation["parameters"]
-    shown = {one["name"]: one["schema"] for one in parameters}
-    assert set(shown) == {
+    schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
+    assert set(schemas) == {
         *("sku", "status", "name__startswith", "sort", "limit", "cursor"),
-        *(f"{c}__{o}" for c in ("price", "created_at") for o in ("gte", "gt", "lte", "lt")),
+        *(
+            f"{column}__{operator}"
+            for column in ("price", "created_at")
+            for operator in ("gte", "gt", "lte", "lt")
+        ),
     }
-    assert all(one["description"] and one["in"] == "query" for one in parameters)
-    assert shown["sort"]["items"]["enum"] == ["name", "-name", "price", "-price", "id", "-id"]
-    assert shown["sort"]["default"] == ["id"]
-    (status,) = (kind for kind in shown["status"]["anyOf"] if kind["type"] == "array")
+    assert all(parameter["description"] and parameter["in"] == "query" for parameter in parameters)
+    assert schemas["sort"]["items"]["enum"] == ["name", "-name", "price", "-price", "id", "-id"]
+    assert schemas["sort"]["default"] == ["id"]
+    (status,) = (kind for kind in schemas["status"]["anyOf"] if kind["type"] == "array")
     assert status["items"] == {"$ref": "#/components/schemas/ProductStatus"}
-    assert shown["created_at__gte"]["anyOf"][0]["format"] == "date-time"
+    assert schemas["created_at__gte"]["anyOf"][0]["format"] == "date-time"

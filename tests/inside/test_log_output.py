@@ -10,7 +10,7 @@ from typing import TextIO
 
 import pytest
 
-from orders.internal.config.output import LogOutput
+from orders.internal.config.logging import LogOutput
 
 LINE = "x" * 99
 

@@ -47,11 +47,11 @@ def lines(options: str = "") -> list[dict[str, object]]:
 
 def test_each_record_is_one_line_of_json() -> None:
     """Also with line breaks in a value, with an exception, and from a library."""
-    sold, library, broken = lines()
-    assert (sold["event"], sold["product"], sold["level"]) == ("sold", "lamp", "info")
-    assert sold["request_id"] == broken["request_id"] == library["request_id"] == "checkout-0001"
+    first, library, last = lines()
+    assert (first["event"], first["product"], first["level"]) == ("sold", "lamp", "info")
+    assert first["request_id"] == last["request_id"] == library["request_id"] == "checkout-0001"
     assert library["event"] == "careful, there"
-    assert "ZeroDivisionError" in str(broken["exception"])
+    assert "ZeroDivisionError" in str(last["exception"])
 
 
 def test_the_level_is_a_setting() -> None:

@@ -156,7 +156,7 @@ async def test_a_rebuild_drops_what_an_interrupted_one_left(
 
 
 @pytest.mark.parametrize(
-    ("up", "said"),
+    ("statement", "expected"),
     [
         ("op.execute('CREATE TABLE a (id int)'); op.execute('SELECT 1/0')", "It changed nothing"),
         (TWO_TABLES, "before stays: CREATE TABLE a (id int); CREATE TABLE b (id int)"),
@@ -165,19 +165,19 @@ async def test_a_rebuild_drops_what_an_interrupted_one_left(
     ids=["in a transaction", "outside of it", "a unique index"],
 )
 async def test_a_failure_says_what_stays(
-    write: Write, connection: asyncpg.Connection, up: str, said: str
+    write: Write, connection: asyncpg.Connection, statement: str, expected: str
 ) -> None:
     """The message names the revision, its line and its SQL, and what is committed all the same."""
     await connection.execute("CREATE TABLE twice AS SELECT 1 AS x FROM generate_series(1, 2)")
-    config = write("pass", up)
+    config = write("pass", statement)
     with pytest.raises(CannotMigrateError) as raised:
         await upgrade(config)
     message = str(raised.value)
     assert message.startswith("The upgrade of r1 failed.\n")
     assert "r1.py:" in message
     assert "SQL:" in message
-    assert said in message
-    assert await connection.fetchval(REMAINS) == ("nothing" not in said)
+    assert expected in message
+    assert await connection.fetchval(REMAINS) == ("nothing" not in expected)
 
 
 async def test_a_lock_that_is_not_given_is_explained(

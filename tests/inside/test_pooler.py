@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not instal
 @asynccontextmanager
 async def pooled(url: str, mode: str) -> AsyncIterator[str]:
     """Run PgBouncer before a server; give the database's URL through it."""
-    there = urlsplit(url)
+    server = urlsplit(url)
     port = free_port()
     with TemporaryDirectory(prefix="pgbouncer-") as name:
         folder = Path(name)
@@ -41,17 +41,17 @@ async def pooled(url: str, mode: str) -> AsyncIterator[str]:
         )
         try:
             await _until_open(port)
-            yield url.replace(f":{there.port}/", f":{port}/")
+            yield url.replace(f":{server.port}/", f":{port}/")
         finally:
             process.terminate()
             await process.wait()
 
 
 def _configure(folder: Path, url: str, port: int, mode: str) -> None:
-    there = urlsplit(url)
-    (folder / "users").write_text(f'"{there.username}" "{there.password}"\n')
+    server = urlsplit(url)
+    (folder / "users").write_text(f'"{server.username}" "{server.password}"\n')
     (folder / "ini").write_text(
-        f"[databases]\n* = host={there.hostname} port={there.port}\n[pgbouncer]\n"
+        f"[databases]\n* = host={server.hostname} port={server.port}\n[pgbouncer]\n"
         f"listen_addr=127.0.0.1\nlisten_port={port}\nunix_socket_dir=\npool_mode={mode}\n"
         f"auth_type=scram-sha-256\nauth_file={folder}/users\n"
     )

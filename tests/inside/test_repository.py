@@ -31,14 +31,14 @@ async def _database(migrated_postgres: str) -> AsyncIterator[DatabaseSessionMana
 
 async def skus(database: DatabaseSessionManager, **equal: object) -> list[str]:
     """Read page after page of two, and give the SKUs in their order."""
-    found: list[str] = []
+    names: list[str] = []
     async with database.session(read_only=True) as session:
         page = await ProductRepository(session).page(after=None, limit=2, **equal)
-        found += [product.sku for product in page.items]
+        names += [product.sku for product in page.items]
         while page.next_after is not None:
             page = await ProductRepository(session).page(after=page.next_after, limit=2, **equal)
-            found += [product.sku for product in page.items]
-    return found
+            names += [product.sku for product in page.items]
+    return names
 
 
 async def test_pages_follow_one_another(database: DatabaseSessionManager) -> None:

@@ -36,9 +36,9 @@ MERGED = {
 def test_they_are_what_alembic_finds(alembic_config: Config) -> None:
     """The service's own history reads as it runs."""
     scripts = ScriptDirectory.from_config(alembic_config)
-    found = Revisions.read(ROOT / "migrations/versions")
-    assert found.known == {script.revision for script in scripts.walk_revisions()} != set()
-    assert found.head == scripts.get_current_head()
+    revisions = Revisions.read(ROOT / "migrations/versions")
+    assert revisions.known == {script.revision for script in scripts.walk_revisions()} != set()
+    assert revisions.head == scripts.get_current_head()
 
 
 def test_every_way_to_write_them_is_read(tmp_path: Path) -> None:
@@ -89,6 +89,6 @@ def test_a_service_that_does_not_migrate_does_without_alembic(migrated_postgres:
         capture_output=True,
         text=True,
     )
-    found = Revisions.read(ROOT / "migrations/versions")
-    assert f"at {found.head}" in done.stdout.splitlines()
+    revisions = Revisions.read(ROOT / "migrations/versions")
+    assert f"at {revisions.head}" in done.stdout.splitlines()
     assert done.stdout.splitlines()[-1] == "without Alembic"

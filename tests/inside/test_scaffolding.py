@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from development.runner import Stopped, stoppable
-from development.scaffolding import documents, source
+from development.scaffolding import source
 from development.scaffolding import workspace as workspaces
 from development.scaffolding.create import create
 from development.scaffolding.domain import names_in_use
 from development.scaffolding.fields import parse
 from development.scaffolding.names import check_free, names_of, plural_of
 from development.scaffolding.plan import plan
-from development.scaffolding.remove import remove
+from development.scaffolding.remove import forget_in_pages, mentions_in_pages, remove
 from development.scaffolding.workspace import ScaffoldError, Workspace, workspace
 
 if TYPE_CHECKING:
@@ -249,10 +249,10 @@ def test_pages_forget_the_example(small: Path) -> None:
     (small / "tests").mkdir()
     (small / "tests/open_routes.txt").write_text("GET /api/v1/products\nGET /api/v1/products-x\n")
     with workspace(small) as copy:
-        documents.remove(copy, names_of("product"))
+        forget_in_pages(copy, names_of("product"))
         assert copy.read("README.md") == "Try it.\n\nA product is sold.\n"
         assert copy.read("tests/open_routes.txt") == "GET /api/v1/products-x\n"
-        assert documents.mentions(copy, names_of("product")) == ["README.md:3: A product is sold."]
+        assert mentions_in_pages(copy, names_of("product")) == ["README.md:3: A product is sold."]
 
 
 def test_changes_are_carried_over(small: Path) -> None:

@@ -29,8 +29,10 @@ CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_dat
 
 def environment(**variables: str) -> dict[str, str]:
     """Return an environment for a served process."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
-    return {**kept, "ORDERS_SHUTDOWN_DELAY": "0.5", **variables}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")
+    }
+    return {**inherited, "ORDERS_SHUTDOWN_DELAY": "0.5", **variables}
 
 
 async def start(**variables: str) -> Process:
@@ -133,18 +135,18 @@ async def test_sigint_ends_at_once(migrated_postgres: str) -> None:
 
 async def test_a_start_can_be_given_up(postgres: str) -> None:
     """A replica that waits for another one's migration ends when it is told to."""
-    other = await asyncpg.connect(str(postgres))
-    await other.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+    connection = await asyncpg.connect(str(postgres))
+    await connection.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
     process = await start(
         DATABASE_URL=str(postgres), PORT=str(free_port()), ORDERS_MIGRATE_ON_START="true"
     )
     async with asyncio.timeout(PATIENCE):
-        while await other.fetchval(CONNECTIONS) < 2:  # noqa: ASYNC110 - another process's state
+        while await connection.fetchval(CONNECTIONS) < 2:  # noqa: ASYNC110 - another process's state
             await asyncio.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
     await process.communicate()
-    await other.close()
+    await connection.close()
 
 
 async def test_replicas_that_start_together_migrate_once(postgres: str) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orders.internal.database import server_defaults
+from orders.internal.database import autogenerate
 from orders.internal.database.engine import create_engine
 
 from tests.harness.postgres import catalogue
@@ -60,9 +60,9 @@ COLUMNS: dict[str, tuple[Any, Any]] = {
 
 def metadata(*columns: sa.Column[Any]) -> sa.MetaData:
     """Return models with one table of these columns."""
-    found = sa.MetaData()
-    sa.Table("odd", found, sa.Column("id", sa.Integer, primary_key=True), *columns)
-    return found
+    tables = sa.MetaData()
+    sa.Table("odd", tables, sa.Column("id", sa.Integer, primary_key=True), *columns)
+    return tables
 
 
 def with_defaults() -> sa.MetaData:
@@ -87,8 +87,8 @@ def context_of(connection: sa.Connection, models: sa.MetaData) -> MigrationConte
     options = {
         "target_metadata": models,
         "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", server_defaults.plugin()],
-        "render_item": server_defaults.render,
+        "autogenerate_plugins": ["alembic.autogenerate.*", autogenerate.plugin()],
+        "render_item": autogenerate.render,
         "sqlalchemy_module_prefix": "sa.",
         "alembic_module_prefix": "op.",
         "user_module_prefix": None,
@@ -99,7 +99,7 @@ def context_of(connection: sa.Connection, models: sa.MetaData) -> MigrationConte
 def run(connection: sa.Connection, models: sa.MetaData, ops: UpgradeOps | DowngradeOps) -> str:
     """Write operations as a revision does, run what is written, and return it."""
     context = context_of(connection, models)
-    code = render_python_code(ops, migration_context=context, render_item=server_defaults.render)
+    code = render_python_code(ops, migration_context=context, render_item=autogenerate.render)
     names = {"op": Operations(context), "sa": sa, "postgresql": postgresql}
     exec(re.sub("^    ", "", code, flags=re.MULTILINE), names)  # noqa: S102 - the revision, as written
     return code
@@ -126,7 +126,7 @@ async def test_a_revision_creates_the_defaults_of_the_models(
     postgres: str, engine: AsyncEngine
 ) -> None:
     """The database is what the models create, and what dropping and restoring the table creates."""
-    models, without = with_defaults(), sa.MetaData()
+    models, without_defaults = with_defaults(), sa.MetaData()
 
     def create(connection: sa.Connection) -> None:
         run(connection, models, revision(connection, models)[0])
@@ -134,9 +134,9 @@ async def test_a_revision_creates_the_defaults_of_the_models(
         connection.commit()
 
     def drop_and_restore(connection: sa.Connection) -> None:
-        up, down = revision(connection, without)
-        run(connection, without, up)
-        run(connection, without, down)
+        up, down = revision(connection, without_defaults)
+        run(connection, without_defaults, up)
+        run(connection, without_defaults, down)
         connection.commit()
 
     async with engine.connect() as connection:
@@ -144,7 +144,7 @@ async def test_a_revision_creates_the_defaults_of_the_models(
         migrated = await snapshot(postgres)
         await connection.run_sync(drop_and_restore)
         restored = await snapshot(postgres)
-        await connection.run_sync(lambda sync: sa.Table("odd", without).drop(sync))
+        await connection.run_sync(lambda sync: sa.Table("odd", without_defaults).drop(sync))
         await connection.run_sync(models.create_all)
         await connection.commit()
     assert catalogue.differences(await snapshot(postgres), migrated) == []

@@ -8,18 +8,18 @@ import pytest
 from orders.internal.config.tracebacks import TRACEBACK_SIZE, format_traceback
 
 
-def caught(work: Callable[[], object]) -> BaseException:
+def caught(action: Callable[[], object]) -> BaseException:
     """Return what the work raises."""
     try:
-        work()
+        action()
     except BaseException as error:  # noqa: BLE001 - any of them is wanted
         return error
     raise AssertionError("it raised nothing")
 
 
-def text(work: Callable[[], object]) -> str:
+def text(action: Callable[[], object]) -> str:
     """Return the traceback of what the work raises, as the log shows it."""
-    error = caught(work)
+    error = caught(action)
     return format_traceback((type(error), error, error.__traceback__))
 
 
@@ -39,17 +39,17 @@ def wrap(cause: Callable[[], object]) -> None:
 
 def test_it_reads_as_python_prints_it() -> None:
     """With the causes first, and the place of each."""
-    shown = text(lambda: wrap(divide))
-    assert shown.startswith("Traceback (most recent call last):\n  File ")
-    assert "in divide\n    raise ZeroDivisionError" in shown
-    assert "ZeroDivisionError: 26 by 0\n\nThe above exception was the direct cause" in shown
-    assert shown.endswith("\nValueError: outer")
-    assert "planted-token" not in shown
+    traceback = text(lambda: wrap(divide))
+    assert traceback.startswith("Traceback (most recent call last):\n  File ")
+    assert "in divide\n    raise ZeroDivisionError" in traceback
+    assert "ZeroDivisionError: 26 by 0\n\nThe above exception was the direct cause" in traceback
+    assert traceback.endswith("\nValueError: outer")
+    assert "planted-token" not in traceback
 
 
-def recurse(other: Callable[[], object]) -> None:
+def recurse(next_call: Callable[[], object]) -> None:
     """Call back for ever."""
-    other()
+    next_call()
 
 
 def recursion() -> None:
@@ -59,10 +59,10 @@ def recursion() -> None:
 
 def test_an_endless_recursion_shows_its_beginning_and_its_end() -> None:
     """Of thousands of frames those at both ends say what happens."""
-    shown = text(recursion)
-    assert "frames are left out)" in shown
-    assert shown.splitlines()[-1].startswith("RecursionError: ")
-    assert len(shown.splitlines()) < 150
+    traceback = text(recursion)
+    assert "frames are left out)" in traceback
+    assert traceback.splitlines()[-1].startswith("RecursionError: ")
+    assert len(traceback.splitlines()) < 150
 
 
 def chained(depth: int = 200) -> None:
@@ -90,10 +90,10 @@ def test_its_size_is_limited(work: Callable[[], object]) -> None:
     """Chains, groups and messages too are cut, and made in no time."""
     error = caught(work)
     started = process_time()
-    shown = format_traceback((type(error), error, error.__traceback__))
+    traceback = format_traceback((type(error), error, error.__traceback__))
     assert process_time() - started < 2, "a service would stand still meanwhile"
-    assert len(shown) < TRACEBACK_SIZE + 100
-    assert type(error).__name__ in shown
+    assert len(traceback) < TRACEBACK_SIZE + 100
+    assert type(error).__name__ in traceback
 
 
 def test_a_group_shows_its_members() -> None:
@@ -102,9 +102,9 @@ def test_a_group_shows_its_members() -> None:
     def fail() -> None:
         raise BaseExceptionGroup("two", [caught(divide), caught(lambda: wrap(divide))])
 
-    shown = text(fail)
-    assert "  | ZeroDivisionError: 26 by 0" in shown
-    assert "  | ValueError: outer" in shown
+    traceback = text(fail)
+    assert "  | ZeroDivisionError: 26 by 0" in traceback
+    assert "  | ValueError: outer" in traceback
 
 
 def test_an_exception_without_a_text_is_named() -> None:

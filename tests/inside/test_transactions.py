@@ -242,9 +242,9 @@ async def test_what_writes_is_refused_where_only_reading_is_allowed(
 ) -> None:
     """However it is written; and the message names the session to use."""
     database: DatabaseSessionManager = app.state.database
-    opened = database.snapshot() if kind == "snapshot" else database.session(read_only=True)
+    context = database.snapshot() if kind == "snapshot" else database.session(read_only=True)
     with pytest.raises(ReadOnlyError, match=r"async with database\.session\(\) as session"):
-        async with opened as session:
+        async with context as session:
             await session.execute(query)
     assert await balances(app) == [100, 100]
 

@@ -92,14 +92,14 @@ def random_parameters(rng: Random) -> dict[str, Any]:
 def expected(things: Iterable[Any], parameters: dict[str, Any]) -> list[UUID]:
     """Return the ids that the whole list holds, in its order."""
     filters = {name: value for name, value in parameters.items() if name not in {"sort", "limit"}}
-    found = [t for t in things if all(_passes(t, *item) for item in filters.items())]
+    matches = [thing for thing in things if all(_passes(thing, *item) for item in filters.items())]
     sort = [*parameters["sort"]]
     if not {"id", "-id"} & {*sort}:
         sort.append("-id" if sort[-1].startswith("-") else "id")
     for name in reversed(sort):
         column = name.removeprefix("-")
-        found.sort(key=lambda thing: _rank(getattr(thing, column)), reverse=name != column)
-    return [thing.id for thing in found]
+        matches.sort(key=lambda thing: _rank(getattr(thing, column)), reverse=name != column)
+    return [thing.id for thing in matches]
 
 
 def _rank(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - of any column
@@ -108,37 +108,37 @@ def _rank(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - of any column
     return value is None, value
 
 
-def _passes(thing: object, name: str, wanted: Any) -> bool:  # noqa: ANN401 - of any column
+def _passes(thing: object, name: str, operand: Any) -> bool:  # noqa: ANN401 - of any column
     column, _, operator = name.partition("__")
     value = getattr(thing, column)
     if value is None:
         return False
     tests: dict[str, Callable[[], bool]] = {
-        "": lambda: value in wanted if isinstance(wanted, list) else value == wanted,
-        "gte": lambda: value >= wanted,
-        "gt": lambda: value > wanted,
-        "lte": lambda: value <= wanted,
-        "lt": lambda: value < wanted,
-        "startswith": lambda: value.startswith(wanted),
+        "": lambda: value in operand if isinstance(operand, list) else value == operand,
+        "gte": lambda: value >= operand,
+        "gt": lambda: value > operand,
+        "lte": lambda: value <= operand,
+        "lt": lambda: value < operand,
+        "startswith": lambda: value.startswith(operand),
     }
     return tests[operator]()
 
 
 async def check_walk(find: Find, things: Sequence[Any], parameters: dict[str, Any]) -> None:
     """Walk from the first page to the last and back: both ways show the expected list."""
-    wanted = expected(things, parameters)
+    expected_ids = expected(things, parameters)
     page = await find(THINGS.query(**parameters))
     assert page.previous_cursor is None, parameters
-    seen = ids(page)
+    read_ids = ids(page)
     while page.next_cursor is not None:
         page = await find(THINGS.query(**parameters, cursor=page.next_cursor))
-        seen += ids(page)
-    assert seen == wanted, parameters
-    seen = ids(page)
+        read_ids += ids(page)
+    assert read_ids == expected_ids, parameters
+    read_ids = ids(page)
     while page.previous_cursor is not None:
         page = await find(THINGS.query(**parameters, cursor=page.previous_cursor))
-        seen = ids(page) + seen
-    assert seen == wanted, parameters
+        read_ids = ids(page) + read_ids
+    assert read_ids == expected_ids, parameters
 
 
 async def check_walk_while_adding(
@@ -150,21 +150,23 @@ async def check_walk_while_adding(
     """Walk there and back while `add` adds to `things`: none is twice, in disorder or left out."""
     at_first = expected(things, parameters)
     page = await find(THINGS.query(**parameters))
-    seen = ids(page)
+    read_ids = ids(page)
     while page.next_cursor is not None:
         await add()
         page = await find(THINGS.query(**parameters, cursor=page.next_cursor))
-        seen += ids(page)
-    now = expected(things, parameters)
-    assert seen == [one for one in now if one in {*seen}], parameters
-    assert {*at_first} <= {*seen}, parameters
-    seen = ids(page)
+        read_ids += ids(page)
+    expected_ids = expected(things, parameters)
+    assert read_ids == [id_ for id_ in expected_ids if id_ in {*read_ids}], parameters
+    assert {*at_first} <= {*read_ids}, parameters
+    read_ids = ids(page)
     while page.previous_cursor is not None:
         await add()
         page = await find(THINGS.query(**parameters, cursor=page.previous_cursor))
-        seen = ids(page) + seen
-    assert seen == [one for one in expected(things, parameters) if one in {*seen}], parameters
-    assert {*now} <= {*seen}, parameters
+        read_ids = ids(page) + read_ids
+    assert read_ids == [id_ for id_ in expected(things, parameters) if id_ in {*read_ids}], (
+        parameters
+    )
+    assert {*expected_ids} <= {*read_ids}, parameters
 
 
 def ids(page: ListPage[Any]) -> list[UUID]:

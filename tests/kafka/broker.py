@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -12,8 +13,12 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 POM = Path(__file__).with_name("pom.xml")
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
@@ -45,8 +50,8 @@ broker.heartbeat.interval.ms=300
 
 def missing() -> str | None:
     """Say what keeps a broker from being run here, or return None."""
-    lacking = [name for name in ("java", "mvn") if not shutil.which(name)]
-    return f"there is no {' and no '.join(lacking)}" if lacking else None
+    missing_programs = [name for name in ("java", "mvn") if not shutil.which(name)]
+    return f"there is no {' and no '.join(missing_programs)}" if missing_programs else None
 
 
 def jars() -> Path:
@@ -110,6 +115,15 @@ class Broker:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Kill it, and start it again at the end, also after a failure: later tests need it."""
+        self.kill()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.start)
 
     def _run(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("a") as log:

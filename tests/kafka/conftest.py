@@ -35,8 +35,8 @@ def report(record_property: Callable[[str, object], None]) -> Callable[[str], No
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that may be killed."""
-    if lacking := missing():
-        pytest.skip(f"no broker of Apache Kafka: {lacking}")
+    if reason := missing():
+        pytest.skip(f"no broker of Apache Kafka: {reason}")
     started = Broker(tmp_path_factory.mktemp("kafka"))
     try:
         started.start()
@@ -48,8 +48,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture(scope="session")
 def kafka_bootstrap_servers(request: pytest.FixtureRequest) -> str:
     """The brokers of `KAFKA_BOOTSTRAP_SERVERS`, else the one that is started here."""
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        return given
+    if address := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        return address
     broker: Broker = request.getfixturevalue("broker")
     return broker.address
 

@@ -38,9 +38,9 @@ class Load:
         finally:
             await self._pool.close()
 
-    async def until(self, share: float) -> None:
+    async def until(self, fraction: float) -> None:
         """Return when this share of the writes is done."""
-        while self.done < share * WRITES:  # noqa: ASYNC110 - of the clients
+        while self.done < fraction * WRITES:  # noqa: ASYNC110 - of the clients
             await asyncio.sleep(0.01)
 
     async def _client(self, numbers: Any) -> None:  # noqa: ANN401 - shared by the clients
@@ -69,9 +69,9 @@ class Load:
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
             query = "SELECT id FROM products WHERE sku = $1 AND version >= $2"
-            if known := await self._pool.fetchval(query, sku, version):
+            if product_id := await self._pool.fetchval(query, sku, version):
                 self.done += 1
-                return str(known)
+                return str(product_id)
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Account:
 
     def check(self) -> None:
         """Hold what was promised: nothing lost, nothing twice, nothing out of order."""
-        wrong = (
+        violations = (
             self.lost,
             self.effects_missing,
             self.effects_duplicated,
@@ -98,7 +98,7 @@ class Account:
             self.disorder_in_effects,
             self.counts_differ,
         )
-        assert wrong == (0, 0, 0, 0, 0, False), self
+        assert violations == (0, 0, 0, 0, 0, False), self
 
 
 async def settle(database: str) -> None:
@@ -108,9 +108,9 @@ async def settle(database: str) -> None:
         async with asyncio.timeout(SETTLE_TIMEOUT):
             while True:
                 waiting = await connection.fetchval("SELECT count(*) FROM internal.outbox")
-                wanted = await connection.fetchval("SELECT sum(version) FROM products")
+                expected = await connection.fetchval("SELECT sum(version) FROM products")
                 handled = await connection.fetchval("SELECT count(*) FROM internal.inbox")
-                if waiting == 0 and handled >= wanted:
+                if waiting == 0 and handled >= expected:
                     return
                 await asyncio.sleep(0.2)
     finally:
@@ -127,14 +127,16 @@ async def account(database: str, brokers: str, topic: str) -> Account:
     await connection.close()
     messages = await read(brokers, topic)
     expected = {(row["id"], version) for row in rows for version in range(1, row["version"] + 1)}
-    sent = [(one.key.decode(), version_of(one)) for one in messages]
-    by_id = {event_id(one): (one.key.decode(), version_of(one)) for one in messages}
+    sent = [(message.key.decode(), version_of(message)) for message in messages]
+    versions_by_id = {
+        event_id(message): (message.key.decode(), version_of(message)) for message in messages
+    }
     ids = [(row["message_id"].rpartition("#")[2], row["handled_at"]) for row in inbox]
-    effects = [(by_id.get(message_id), handled_at) for message_id, handled_at in ids]
+    effects = [(versions_by_id.get(message_id), handled_at) for message_id, handled_at in ids]
     real: dict[str, int] = defaultdict(int)
     for row in rows:
         real[row["status"]] += 1
-    handled = [one for one, _ in effects]
+    handled = [effect for effect, _ in effects]
     return Account(
         expected=len(expected),
         sent=len(sent),
@@ -144,7 +146,7 @@ async def account(database: str, brokers: str, topic: str) -> Account:
         effects_duplicated=len(handled) - len(set(handled)),
         disorder_on_the_topic=disorder(dict.fromkeys(sent)),
         disorder_in_effects=disorder(
-            one for one, _ in sorted(effects, key=lambda effect: effect[1]) if one
+            effect for effect, _ in sorted(effects, key=lambda effect: effect[1]) if effect
         ),
         counts_differ=dict(real) != {name: number for name, number in counts.items() if number},
     )
@@ -153,11 +155,11 @@ async def account(database: str, brokers: str, topic: str) -> Account:
 def disorder(events: Any) -> int:  # noqa: ANN401 - an iterable of keys and versions
     """Count how often the next event of a key is not the next version."""
     last: dict[str, int] = defaultdict(int)
-    wrong = 0
+    violations = 0
     for key, version in events:
-        wrong += version != last[key] + 1
+        violations += version != last[key] + 1
         last[key] = version
-    return wrong
+    return violations
 
 
 def version_of(message: Any) -> int:  # noqa: ANN401 - a ConsumerRecord
@@ -177,14 +179,14 @@ async def read(brokers: str, topic: str) -> list[Any]:
     """Return all that is on a topic."""
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest")
     await consumer.start()
-    found: list[Any] = []
+    messages: list[Any] = []
     try:
         while not consumer.assignment():  # noqa: ASYNC110 - of the brokers
             await asyncio.sleep(0.05)
         ends = await consumer.end_offsets(consumer.assignment())
-        while any([await consumer.position(one) < end for one, end in ends.items()]):
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for batch in (await consumer.getmany(timeout_ms=500)).values():
-                found += batch
+                messages += batch
     finally:
         await consumer.stop()
-    return found
+    return messages

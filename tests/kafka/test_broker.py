@@ -37,7 +37,7 @@ def secure(
     """A broker that speaks SASL over TLS, and the certificate that it shows."""
     del broker  # asked for so that both are there, or neither
     folder = tmp_path_factory.mktemp("secure")
-    store, certificate = folder / "broker.p12", folder / "ca.pem"
+    store, certificate = folder / "own_broker.p12", folder / "ca.pem"
     secret = ["-keystore", str(store), "-storepass", PASSWORD, "-alias", "broker"]
     more = ["-keyalg", "EC", "-dname", "CN=127.0.0.1", "-ext", "SAN=IP:127.0.0.1"]
     more += ["-ext", "bc:c=ca:true", "-validity", "2", "-storetype", "PKCS12"]
@@ -50,7 +50,7 @@ def secure(
             "ssl.truststore.type=PEM",
             f"ssl.truststore.location={certificate}",
             "sasl.enabled.mechanisms=PLAIN",
-            "sasl.mechanism.inter.broker.protocol=PLAIN",
+            "sasl.mechanism.inter.own_broker.protocol=PLAIN",
             f"listener.name.sasl_ssl.plain.sasl.jaas.config={JAAS}",
         ]
     )
@@ -80,14 +80,14 @@ async def test_events_are_sent_with_a_password_over_tls(secure: tuple[Broker, Pa
         assert "answers" in await sender.check()
 
 
-@pytest.mark.parametrize("wrong", ["password", "certificate"])
+@pytest.mark.parametrize("untrusted", ["password", "certificate"])
 async def test_what_is_not_trusted_is_not_spoken_to(
-    secure: tuple[Broker, Path], wrong: str
+    secure: tuple[Broker, Path], untrusted: str
 ) -> None:
     """A wrong password, and a broker that nobody vouches for, are no connection."""
     broker, certificate = secure
-    password = "wrong" if wrong == "password" else PASSWORD
-    trusted = None if wrong == "certificate" else certificate
+    password = "wrong" if untrusted == "password" else PASSWORD
+    trusted = None if untrusted == "certificate" else certificate
     async with Sender(settings(broker, trusted, password)) as sender:
         with pytest.raises(BrokersUnavailable):
             await sender.send(Record("secured", b"key", b"{}", []))
@@ -98,18 +98,20 @@ async def test_stopping_while_the_broker_is_away_is_orderly(
 ) -> None:
     """An event that nobody acknowledges ends the wait, and raises nothing when all stops."""
     del broker  # asked for so that both are there, or neither
-    own = Broker(tmp_path_factory.mktemp("away"))
-    own.start()
+    own_broker = Broker(tmp_path_factory.mktemp("away"))
+    own_broker.start()
     try:
-        here = KafkaSettings(kafka_bootstrap_servers=own.address, kafka_request_timeout=2)
-        async with asyncio.timeout(60), Sender(here) as sender:
+        settings = KafkaSettings(
+            kafka_bootstrap_servers=own_broker.address, kafka_request_timeout=2
+        )
+        async with asyncio.timeout(60), Sender(settings) as sender:
             await sender.send(Record("away", b"key", b"1", []))
-            own.kill()
+            own_broker.kill()
             with pytest.raises(BrokersUnavailable):
                 await sender.send(Record("away", b"key", b"2", []))
         assert sender.waiting == 1
     finally:
-        own.kill()
+        own_broker.kill()
 
 
 async def test_a_restart_keeps_the_log(broker: Broker) -> None:
@@ -117,10 +119,9 @@ async def test_a_restart_keeps_the_log(broker: Broker) -> None:
     here = KafkaSettings(kafka_bootstrap_servers=broker.address, kafka_request_timeout=30)
     async with Sender(here) as sender:
         await sender.send(Record("kept", b"key", b"1", []))
-        broker.kill()
-        late = asyncio.create_task(sender.send(Record("kept", b"key", b"2", [])))
-        await asyncio.to_thread(broker.start)
-        await late
+        async with broker.away():
+            pending_send = asyncio.create_task(sender.send(Record("kept", b"key", b"2", [])))
+        await pending_send
         producer: AIOKafkaProducer = sender.connected()
         metadata = await producer.send_and_wait("kept", b"3", key=b"key")
         assert metadata.offset == 2

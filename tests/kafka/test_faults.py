@@ -35,9 +35,9 @@ def under_load(
         written = monotonic()
         await settle(migrated_postgres)
         settled = monotonic()
-        found = await account(migrated_postgres, brokers, f"{kafka_namespace}products")
-        report(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {found}")
-        found.check()
+        outcome = await account(migrated_postgres, brokers, f"{kafka_namespace}products")
+        report(f"{written - started:.1f} s of load, {settled - written:.1f} s to settle: {outcome}")
+        outcome.check()
 
     return run
 
@@ -47,8 +47,8 @@ async def test_the_service_is_killed_three_times(replicas: Replicas, under_load:
     port = await replicas.start()
 
     async def trouble(load: Load) -> None:
-        for third in range(3):
-            await load.until((third + random.random()) / 3)  # noqa: S311
+        for kill_number in range(3):
+            await load.until((kill_number + random.random()) / 3)  # noqa: S311
             replicas.kill(port)
             await replicas.start(port)
 
@@ -63,14 +63,13 @@ async def test_the_broker_is_killed_and_comes_back(
 
     async def trouble(load: Load) -> None:
         await load.until(0.3)
-        broker.kill()
-        before = load.done
-        await asyncio.sleep(2)
-        assert load.done > before, "no write was taken while the broker was away"
-        async with asyncio.timeout(PATIENCE):  # under this load a probe may take too long
-            while "kafka" not in await replicas.degraded(port):  # noqa: ASYNC110 - of the replica
-                await asyncio.sleep(0.1)
-        await asyncio.to_thread(broker.start)
+        async with broker.away():
+            before = load.done
+            await asyncio.sleep(2)
+            assert load.done > before, "no write was taken while the broker was away"
+            async with asyncio.timeout(PATIENCE):  # under this load a probe may take too long
+                while "kafka" not in await replicas.degraded(port):  # noqa: ASYNC110 - of the replica
+                    await asyncio.sleep(0.1)
 
     await under_load(trouble)
 

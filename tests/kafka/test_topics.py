@@ -112,7 +112,7 @@ async def test_events_for_a_topic_that_nobody_made_wait_for_it(
         return number
 
     async def is_named() -> bool:
-        return f"there is no topic {namespace}nowhere" in app.resources.get(Relay).troubles
+        return f"there is no topic {namespace}nowhere" in app.resources.get(Relay).failures
 
     async with (
         running(app),
@@ -122,14 +122,14 @@ async def test_events_for_a_topic_that_nobody_made_wait_for_it(
             producer = producer_for(app.resources, session)
             for event in (Strayed(number=1), Noted(number=2), Strayed(number=3), Noted(number=4)):
                 await producer.publish(event)
-        found = await messages.read("there", 2)
-        assert [message.value for message in found] == [b'{"number":2}', b'{"number":4}']
+        received = await messages.read("there", 2)
+        assert [message.value for message in received] == [b'{"number":2}', b'{"number":4}']
         await eventually(waiting, 2)
         await eventually(is_named, expected=True)
         await make_topic(settings, "nowhere", {})
         await eventually(waiting, 0)
-        found = await messages.read("nowhere", 2)
-        assert sorted(message.value for message in found) == [b'{"number":1}', b'{"number":3}']
+        received = await messages.read("nowhere", 2)
+        assert sorted(message.value for message in received) == [b'{"number":1}', b'{"number":3}']
     await connection.close()
 
 
@@ -173,8 +173,8 @@ async def test_what_retention_took_holds_up_nothing(settings: Settings) -> None:
     await asyncio.gather(reader.start(), producer.start())
 
     async def send(number: int) -> None:
-        made = encode(Noted(number=number), source="s", namespace="", traceparent="")
-        await producer.send_and_wait(topic, made.value, key=made.key, headers=made.headers)
+        record = encode(Noted(number=number), source="s", namespace="", traceparent="")
+        await producer.send_and_wait(topic, record.value, key=record.key, headers=record.headers)
 
     try:
         async with running(app):

@@ -21,14 +21,19 @@ def advisories(package: str = "") -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            of = {"package": {"ecosystem": "PyPI", "name": package}}
-            affected = {**of, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}
+            subject = {"package": {"ecosystem": "PyPI", "name": package}}
+            affected = {
+                **subject,
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}],
+            }
             self.answer({**known, "summary": "Lets everybody in", "affected": [affected]})
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
-            found = [one["package"]["name"] == package for one in asked]
-            self.answer({"results": [{"vulns": [known]} if there else {} for there in found]})
+            queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+            matches = [query["package"]["name"] == package for query in queries]
+            self.answer(
+                {"results": [{"vulns": [known]} if is_affected else {} for is_affected in matches]}
+            )
 
         def answer(self, document: dict[str, Any]) -> None:
             content = json.dumps(document).encode()

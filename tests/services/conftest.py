@@ -18,7 +18,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     chosen = metafunc.config.getoption("--features")
     cases = [case(chosen)] if chosen else CASES
-    if only := metafunc.definition.get_closest_marker("only"):
-        rare = [case(one, pytest.mark.thorough) for one in only.kwargs.get("before_release", ())]
-        cases = [one for one in cases if one.values[0] in only.args] + ([] if chosen else rare)
+    if marker := metafunc.definition.get_closest_marker("only"):
+        thorough_cases = [
+            case(combination, pytest.mark.thorough)
+            for combination in marker.kwargs.get("before_release", ())
+        ]
+        cases = [combination for combination in cases if combination.values[0] in marker.args] + (
+            [] if chosen else thorough_cases
+        )
     metafunc.parametrize("combination", cases, indirect=True, scope="session")

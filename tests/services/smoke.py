@@ -29,9 +29,9 @@ def check_products(client: httpx.Client) -> None:
     assert location.endswith(f"{PRODUCTS}/{product['id']}")
 
     assert client.get(location).json()["data"] == product
-    listed = client.get(PRODUCTS, params={"status": product["status"]}).json()
-    assert product in listed["data"]
-    assert "next_cursor" in listed["page"]
+    products = client.get(PRODUCTS, params={"status": product["status"]}).json()
+    assert product in products["data"]
+    assert "next_cursor" in products["page"]
 
     change = {"version": product["version"], "name": "Smoke, renamed"}
     changed = client.patch(location, json=change)

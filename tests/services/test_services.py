@@ -60,8 +60,8 @@ def _service(template: Path, combination: Combination) -> Iterator[Path]:
 def test_it_installs_only_what_it_uses(service: Path, combination: Combination) -> None:
     """No package of a feature that was left out is in the service's environment."""
     (site_packages,) = service.glob(".venv/lib/python*/site-packages")
-    found = distributions(path=[str(site_packages)])
-    installed = {one.name.lower().replace("_", "-") for one in found}
+    packages_found = distributions(path=[str(site_packages)])
+    installed = {package.name.lower().replace("_", "-") for package in packages_found}
     chosen = packages(combination.features)
     assert chosen <= installed
     assert (packages(CATALOGUE) - chosen - IN_EVERY_SERVICE) & installed == set()
@@ -82,17 +82,17 @@ def test_its_coverage_is_that_of_its_own_code(service: Path) -> None:
     """`make coverage` counts the example's statements, and none of the template's."""
     table = re.findall(r"^(orders/\S+|TOTAL) +(\d+) ", make(service, "coverage"), re.MULTILINE)
     assert int(dict(table)["TOTAL"]) > 50
-    ours = ("orders/main.py", "orders/domain/common/", "orders/internal/")
-    assert [name for name, _ in table if name.startswith(ours)] == []
+    template_files = ("orders/main.py", "orders/domain/common/", "orders/internal/")
+    assert [name for name, _ in table if name.startswith(template_files)] == []
 
 
 @pytest.mark.only(ALL, NONE)
 def test_it_says_what_it_is_made_of(service: Path, combination: Combination) -> None:
     """`make sbom` lists what runs in production: no tool, and no package of another feature."""
     make(service, "sbom")
-    listed = json.loads((service / "sbom.cdx.json").read_text())
-    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.5")
-    names = {one["name"] for one in listed["components"]}
+    bill = json.loads((service / "sbom.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    names = {component["name"] for component in bill["components"]}
     assert {"fastapi", "starlette"} <= names
     assert names.isdisjoint({"pytest", "ruff"})
     assert ("cryptography" in names) is ("authentication" in combination)
@@ -142,7 +142,9 @@ def test_domains_are_added_and_removed(service: Path) -> None:
     for name in ("invoice", "product", "customer"):
         make(service, "domain-remove", f"name={name}")
         commit_all(service)
-    left = {path.name for path in (service / "orders/domain").iterdir() if any(path.glob("*.py"))}
-    assert left == {"common"}
+    remaining = {
+        path.name for path in (service / "orders/domain").iterdir() if any(path.glob("*.py"))
+    }
+    assert remaining == {"common"}
     make(service, "lint")
     make(service, "test")

@@ -78,17 +78,31 @@ ALONE = [Combination(frozenset({name, *NEEDS[name]})) for name in FEATURES]
 
 def covering(strength: int) -> list[Combination]:
     """Choose none, all, the defaults, each feature alone, and more until all ways were seen."""
-    alone = [Combination(frozenset({name, *NEEDS[name]})) for name in FEATURES]
-    chosen = [NONE, Combination(frozenset(FEATURES)), DEFAULTS, *alone]
+    single_features = [Combination(frozenset({name, *NEEDS[name]})) for name in FEATURES]
+    chosen = [NONE, Combination(frozenset(FEATURES)), DEFAULTS, *single_features]
     presets = [{name: (on,) for name, on in one.answers.items()} for one in chosen]
-    found = [before(row) for row in rows(strength, [(True,), (False,)], presets=presets)]
-    return list(dict.fromkeys([*chosen, *found]))
+    covered = [before(row) for row in rows(strength, [(True,), (False,)], presets=presets)]
+    return list(dict.fromkeys([*chosen, *covered]))
 
 
-def covering_updates(strength: int, releases: Sequence[str], asks: Asks) -> list[Case]:
-    """Choose releases with features that they ask for, every few of them in all ways."""
-    found = rows(strength, [(True,), (False,)], releases, asks)
-    return [(row["release"], before(row)) for row in found]
+def covering_updates(
+    strength: int, releases: Sequence[str], asks: Asks, *, besides: Sequence[Toggle] = ()
+) -> list[Case]:
+    """Choose releases with features that they ask for, every few of them in all ways.
+
+    Args:
+        strength: how many.
+        releases: the releases to update from.
+        asks: says whether a release asks for a feature.
+        besides: updates that are tested anyway. Those chosen complete them.
+    """
+    tested = [(release, features) for release, features, _ in besides]
+    presets = [
+        {"release": release, **{name: (on,) for name, on in features.answers.items()}}
+        for release, features in tested
+    ]
+    chosen = rows(strength, [(True,), (False,)], releases, asks, presets=presets)
+    return [case for row in chosen if (case := (row["release"], before(row))) not in tested]
 
 
 def covering_toggles(releases: Sequence[str], asks: Asks) -> list[Toggle]:
@@ -123,13 +137,13 @@ def rows(
         *(_asked(feature, asks) for feature in FEATURES if releases),
         *(_needed(feature, need) for feature, need in needed),
     ]
-    found: list[Row] = covertable.make(
+    covered: list[Row] = covertable.make(
         {**factors, **dict.fromkeys(FEATURES, states)},
         strength=strength,
         constraints=constraints,
         **options,
     )
-    return found
+    return covered
 
 
 def _asked(feature: str, asks: Asks) -> dict[str, object]:
@@ -141,7 +155,7 @@ def _asked(feature: str, asks: Asks) -> dict[str, object]:
 
 def _needed(feature: str, need: str) -> dict[str, object]:
     def is_kept(row: Row) -> bool:
-        return all(there <= needed for there, needed in zip(row[feature], row[need], strict=True))
+        return all(is_on <= needed for is_on, needed in zip(row[feature], row[need], strict=True))
 
     return {"operator": "fn", "requires": [feature, need], "evaluate": is_kept}
 

@@ -29,12 +29,14 @@ def environment(**more: str) -> dict[str, str]:
 
     The tests' own programs leave the path, too: they would hide that a service misses one.
     """
-    inherited = {
+    base = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(OURS) and name not in OURS_TOO | SETTINGS
     }
-    folders = inherited["PATH"].split(os.pathsep)
-    others = [folder for folder in folders if not Path(folder).resolve().is_relative_to(ROOT)]
-    ours = {"PATH": os.pathsep.join(others), "MYPY_CACHE_DIR": str(TYPES)}
-    return inherited | ours | more
+    folders = base["PATH"].split(os.pathsep)
+    other_folders = [
+        folder for folder in folders if not Path(folder).resolve().is_relative_to(ROOT)
+    ]
+    test_variables = {"PATH": os.pathsep.join(other_folders), "MYPY_CACHE_DIR": str(TYPES)}
+    return base | test_variables | more

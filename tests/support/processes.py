@@ -30,7 +30,7 @@ def make(service: Path, target: str, *variables: str, timeout: float = 600) -> s
     It must succeed without leaving a process.
     """
     mark = uuid4().hex
-    ended = subprocess.run(
+    done = subprocess.run(
         ["make", target, *variables],
         cwd=service,
         env=environment(**{MARK: mark}),
@@ -40,11 +40,11 @@ def make(service: Path, target: str, *variables: str, timeout: float = 600) -> s
         timeout=timeout,
         check=False,
     )
-    print(ended.stdout)
-    left = sweep(mark)
-    assert ended.returncode == 0, f"make {target} failed with {ended.returncode}; see its output"
-    assert left == []
-    return ended.stdout
+    print(done.stdout)
+    leftovers = sweep(mark)
+    assert done.returncode == 0, f"make {target} failed with {done.returncode}; see its output"
+    assert leftovers == []
+    return done.stdout
 
 
 @contextmanager
@@ -70,9 +70,9 @@ def serving(service: Path) -> Iterator[httpx.Client]:
             os.killpg(process.pid, signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):  # then it is among those left behind
             process.wait(timeout=60)
-        left = sweep(mark)
+        leftovers = sweep(mark)
         print(log.read_text())
-    assert left == []
+    assert leftovers == []
     assert f":{port}" in log.read_text(), "it does not say where it listens"
 
 
@@ -94,23 +94,23 @@ def wait_until_it_answers(
 
 def marked(value: str, variable: str = MARK) -> list[psutil.Process]:
     """Return the living processes whose environment has this value of a variable."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             alive = process.status() != psutil.STATUS_ZOMBIE
             if alive and process.environ().get(variable) == value:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def sweep(mark: str, grace: float = 30) -> list[str]:
     """Wait for the processes with a mark to end, kill those that do not, and return their names."""
     deadline = time.monotonic() + grace
-    while (found := marked(mark)) and time.monotonic() < deadline:
+    while (processes := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    left = []
-    for process in found:
+    leftovers = []
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
-            left.append(f"{process.pid} {process.name()}")
+            leftovers.append(f"{process.pid} {process.name()}")
             process.kill()
-    return left
+    return leftovers

@@ -60,10 +60,10 @@ class Repository:
     def write_news(self, tag: str, news: str) -> None:
         """Put a release's section on top of the changelog."""
         changelog = self.folder / "CHANGELOG.md"
-        head, below = "# Changelog\n\n## Unreleased\n\nNot yet.\n", ""
+        head, older_releases = "# Changelog\n\n## Unreleased\n\nNot yet.\n", ""
         if changelog.exists():
-            below = changelog.read_text().removeprefix(head)
-        changelog.write_text(f"{head}\n## {tag}\n\n{news}\n{below}")
+            older_releases = changelog.read_text().removeprefix(head)
+        changelog.write_text(f"{head}\n## {tag}\n\n{news}\n{older_releases}")
 
     def service(self, folder: Path, release: str | None = None, **answers: object) -> Path:
         """Make a service from the newest release, or another commit, and commit it."""

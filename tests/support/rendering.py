@@ -23,10 +23,10 @@ def snapshot(destination: Path) -> Path:
 
     A plain folder renders in a tenth of the time of a check-out, which copier clones first.
     """
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    list_files = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     paths = ("copier.yml", "extensions", "template", "migrations")
     names = subprocess.run(
-        [*listed, "--", *paths], cwd=ROOT, capture_output=True, check=True
+        [*list_files, "--", *paths], cwd=ROOT, capture_output=True, check=True
     ).stdout
     for name in filter(None, names.decode().split("\0")):
         if (ROOT / name).is_file():

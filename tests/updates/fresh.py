@@ -19,20 +19,24 @@ def check_update(service: Service, template: Path, folder: Path, **answers: obje
 
     Only the seeds of a feature that the update takes out may be there besides, under `.saved`.
     """
-    wanted = convert_answers(service.answers) | answers
-    first, yours = service.texts, owned(service.folder, YOURS)
+    expected_answers = convert_answers(service.answers) | answers
+    old_texts, own_paths = service.texts, owned(service.folder, YOURS)
 
     service.update(**answers)
 
     assert service.conflicts == []
-    given = {name: answer for name, answer in wanted.items() if not name.startswith("_")}
-    fresh = Service(render(template, folder / "orders", **given))
-    assert service.answers == fresh.answers | wanted | {"_commit": upcoming()}
-    kept = {path: text for path, text in first.items() if path in yours}
-    theirs = owned(fresh.folder, YOURS)
-    new = {path: text for path, text in fresh.texts.items() if path not in theirs}
-    found = service.texts
-    saved = {path: found.pop(path) for path in list(found) if path.endswith(".saved")}
-    assert saved == {path: first[path.removesuffix(".saved")] for path in saved}
-    assert found | {ANSWERS: ""} == new | kept | {ANSWERS: ""}
+    public_answers = {
+        name: answer for name, answer in expected_answers.items() if not name.startswith("_")
+    }
+    fresh = Service(render(template, folder / "orders", **public_answers))
+    assert service.answers == fresh.answers | expected_answers | {"_commit": upcoming()}
+    own_texts = {path: text for path, text in old_texts.items() if path in own_paths}
+    fresh_own_paths = owned(fresh.folder, YOURS)
+    new = {path: text for path, text in fresh.texts.items() if path not in fresh_own_paths}
+    updated_texts = service.texts
+    saved = {
+        path: updated_texts.pop(path) for path in list(updated_texts) if path.endswith(".saved")
+    }
+    assert saved == {path: old_texts[path.removesuffix(".saved")] for path in saved}
+    assert updated_texts | {ANSWERS: ""} == new | own_texts | {ANSWERS: ""}
     return fresh

@@ -19,12 +19,9 @@ MAKEFILE = "template/Makefile.jinja"
 OWN = "# ours\n"
 
 
-def test_an_update_brings_features_and_later_ones_leave_it_alone(
-    history: Repository, tmp_path: Path
-) -> None:
-    """A service of v1.3.0 receives the file; what it writes there stays."""
-    orders = Service.copy(history, tmp_path / "orders", "v1.3.0", postgres=False)
-    orders.update(upcoming())
+def test_an_update_leaves_features_alone(history: Repository, tmp_path: Path) -> None:
+    """What a service writes there stays. `test_matrix.py` sees the file arrive in others."""
+    orders = Service.copy(history, tmp_path / "orders", upcoming(), postgres=False)
     assert "FEATURES: tuple[Feature, ...] = ()" in orders.read("orders/features.py")
     orders.write("orders/features.py", orders.read("orders/features.py") + OWN)
     orders.commit()

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.environment import PERSON
 from tests.support.git import git
 from tests.support.rendering import ROOT
 from tests.support.services import Service
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.support.releases import Repository
 
 PAGE = ROOT / "docs/maintaining.md"
@@ -49,74 +49,78 @@ def type_in(commands: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(name="orders")
-def _orders(upstream: Repository, tmp_path: Path) -> Service:
-    """A service of the release before the change."""
-    service = Service.copy(
+def test_a_service_receives_the_changes_of_the_page(
+    upstream: Repository, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One release adds a question, converts an answer, renames a file, and retires a feature."""
+    orders = Service.copy(
         upstream, tmp_path / "orders", "v1.0.0", postgres=False, description="Keeps orders."
     )
     for path in (CORS, HEALTH):
-        service.write(path, service.read(path) + "\nOURS = 1\n")
-    service.commit()
-    return service
-
-
-def test_a_question_is_added(orders: Service, upstream: Repository) -> None:
-    """New services record the default, and older ones receive it in an update."""
-    said = blocks("Add a question")
-    config = upstream.folder / "copier.yml"
-    config.write_text(config.read_text() + "\n" + said["yaml"])
-    assert type_in(said[""], upstream.folder) == "team: none\n"
+        orders.write(path, orders.read(path) + "\nOURS = 1\n")
+    orders.commit()
     before = orders.answers
-    orders.update("HEAD")
-    assert orders.answers == before | {"team": "none", "_commit": orders.answers["_commit"]}
-
-
-def test_an_answer_gets_another_form(orders: Service, upstream: Repository) -> None:
-    """A recorded answer is converted as the entry says."""
-    table = re.compile(r"^(CONVERSIONS: .* = )\(", flags=re.MULTILINE)
-    script = upstream.folder / "migrations/answers.py"
-    entry = blocks("Change a validator or a question's name")["text"]
-    text, count = table.subn(rf"\1(\n{entry}", script.read_text())
-    assert count == 1
-    script.write_text(text)
+    add_question(upstream.folder)
+    convert_answer(upstream.folder)
+    rename_file(upstream)
+    retire_feature(upstream.folder)
     upstream.release("v1.1.0")
+
     orders.update()
-    assert orders.answers["description"] == "Keeps orders"
+
+    assert orders.conflicts == []
+    # The question is answered by its default, and the other answer is converted.
+    after = {**before, "team": "none", "description": "Keeps orders", "_commit": "v1.1.0"}
+    del after["healthcheck"]
+    assert orders.answers == after
+    # The service's edits are in the renamed file.
+    assert orders.read(ORIGINS).endswith("\nOURS = 1\n")
+    assert not orders.has(CORS)
+    assert [path for path, text in orders.texts.items() if "http.cors import" in text] == []
+    # The feature's files are gone. The edited one is saved and reported.
+    folder = orders.folder / "orders/internal/healthcheck"
+    assert [path.name for path in folder.iterdir()] == ["probes.py.saved"]
+    assert f"Saved {HEALTH} as {HEALTH}.saved" in capfd.readouterr().out
 
 
-def test_a_file_is_renamed(orders: Service, upstream: Repository) -> None:
-    """A service's edits move to the renamed file."""
-    said = blocks("Rename a file")
-    type_in(said[""], upstream.folder)
-    importing = type_in(said["sh"], upstream.folder).splitlines()
+def add_question(template: Path) -> None:
+    """Add the page's question."""
+    shown = blocks("Add a question")
+    config = template / "copier.yml"
+    config.write_text(config.read_text() + "\n" + shown["yaml"])
+    assert type_in(shown[""], template) == "team: none\n"
+
+
+def convert_answer(template: Path) -> None:
+    """Add the page's entry to the table of conversions."""
+    table = re.compile(r"^(CONVERSIONS: .* = )\(", flags=re.MULTILINE)
+    entry = blocks("Change a validator or a question's name")["text"]
+    substitute(table, rf"\1(\n{entry}", template / "migrations/answers.py")
+
+
+def rename_file(upstream: Repository) -> None:
+    """Rename the page's file, change its imports, and add it to the table of renames."""
+    shown = blocks("Rename a file")
+    type_in(shown[""], upstream.folder)
+    importing = type_in(shown["sh"], upstream.folder).splitlines()
     for path in {line.partition(":")[0] for line in importing}:
         file = upstream.folder / path
         file.write_text(file.read_text().replace("http.cors import", "http.origins import"))
     table = "RENAMES: Final[Mapping[str, str]] = {"
-    upstream.release("v1.1.0", {"migrations/files.py": (table, f"{table}\n{said['python']}")})
-    orders.update()
-    assert orders.read(ORIGINS).endswith("\nOURS = 1\n")
-    assert not orders.has(CORS)
-    assert [path for path, text in orders.texts.items() if "http.cors import" in text] == []
+    upstream.replace("migrations/files.py", table, f"{table}\n{shown['python']}")
 
 
-def test_a_feature_is_retired(
-    orders: Service, upstream: Repository, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Services lose the feature's files and answer. Edited files are saved and reported."""
+def retire_feature(template: Path) -> None:
+    """Replace the feature's question by the page's."""
     question = re.compile(r"^healthcheck:\n(?:  .*\n)+", flags=re.MULTILINE)
-    config = upstream.folder / "copier.yml"
-    text, count = question.subn(blocks("Retire a feature")["yaml"], config.read_text())
+    substitute(question, blocks("Retire a feature")["yaml"], template / "copier.yml")
+
+
+def substitute(pattern: re.Pattern[str], replacement: str, path: Path) -> None:
+    """Replace what matches a pattern in a file exactly once."""
+    text, count = pattern.subn(replacement, path.read_text())
     assert count == 1
-    config.write_text(text)
-    upstream.release("v1.1.0")
-    orders.update()
-    assert orders.conflicts == []
-    assert "healthcheck" not in orders.answers
-    folder = orders.folder / "orders/internal/healthcheck"
-    assert [path.name for path in folder.iterdir()] == ["probes.py.saved"]
-    assert f"Saved {HEALTH} as {HEALTH}.saved" in capfd.readouterr().out
+    path.write_text(text)
 
 
 def test_a_release_is_cut(upstream: Repository) -> None:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.combinations import PAIRS, THREES, Combination, covering_updates
+from tests.support.combinations import (
+    PAIRS,
+    THREES,
+    Combination,
+    covering_toggles,
+    covering_updates,
+)
 from tests.support.history import asks, releases
 from tests.support.services import Service
 from tests.updates.fresh import check_update
@@ -17,7 +23,10 @@ if TYPE_CHECKING:
     from tests.support.releases import Repository
 
 THOROUGH = pytest.mark.thorough
-PAIRWISE = covering_updates(PAIRS, releases(), asks)
+TOGGLES = covering_toggles(releases(), asks)
+"""Updates of `test_toggles.py`, which check the same."""
+
+PAIRWISE = covering_updates(PAIRS, releases(), asks, besides=TOGGLES)
 THREEWISE = covering_updates(THREES, releases(), asks)
 CASES = [
     # The session `release` runs the others.

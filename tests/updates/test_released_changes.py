@@ -32,6 +32,7 @@ def test_the_one_code_owner_of_v1_1_is_the_first_of_several(old: str, new: str) 
     assert answers == {"code_owners": new}
 
 
+@pytest.mark.thorough
 def test_the_file_of_code_owners_is_that_of_a_new_service(
     history: Repository, template: Path, tmp_path: Path
 ) -> None:

@@ -28,13 +28,15 @@ REVISIONS = re.compile(r"template/.*(/versions/|/history/(?!__init__)).*\.py.*")
 
 def shipped(history: Repository, release: str) -> dict[str, str]:
     """Return the texts of a release's seeds and revisions, by their paths in a service."""
-    listed = git(history.folder, "ls-tree", "-rz", "--name-only", release)
-    kept = {
+    output = git(history.folder, "ls-tree", "-rz", "--name-only", release)
+    seed_paths = {
         path
-        for path in listed.split("\0")
+        for path in output.split("\0")
         if in_a_service(path) in {*SEEDS, ALWAYS} or REVISIONS.fullmatch(path)
     }
-    texts = {in_a_service(path): git(history.folder, "show", f"{release}:{path}") for path in kept}
+    texts = {
+        in_a_service(path): git(history.folder, "show", f"{release}:{path}") for path in seed_paths
+    }
     return {path: in_services(text) if path in SEEDS else text for path, text in texts.items()}
 
 
@@ -55,7 +57,7 @@ def test_seeds_of_features_and_revisions_are_the_same_in_every_release(
     history: Repository, release: str
 ) -> None:
     """Services receive them once, because updates do not change them."""
-    then, now = shipped(history, release), shipped(history, upcoming())
-    assert {path: now.get(path) for path in then} == then
-    assert set(then).intersection(SEEDS) >= {"{package_name}/db/__init__.py"}
-    assert any("/versions/" in path for path in then)
+    old_seeds, new_seeds = shipped(history, release), shipped(history, upcoming())
+    assert {path: new_seeds.get(path) for path in old_seeds} == old_seeds
+    assert set(old_seeds).intersection(SEEDS) >= {"{package_name}/db/__init__.py"}
+    assert any("/versions/" in path for path in old_seeds)

@@ -71,17 +71,21 @@ def write(copy: Workspace, domain: Domain, features: list[Part]) -> None:
 
 def router_of(domain: Domain, features: list[Part]) -> RouterPart:
     """Return what the router needs of all features."""
-    found = [part.router(domain) for part in features]
+    router_parts = [part.router(domain) for part in features]
     context = domain.context()
-    service = next((part.service for part in reversed(found) if part.service), "{cls}Service")
-    arguments = [argument.format(**context) for part in found for argument in part.arguments]
+    service = next(
+        (part.service for part in reversed(router_parts) if part.service), "{cls}Service"
+    )
+    arguments = [argument.format(**context) for part in router_parts for argument in part.arguments]
     return RouterPart(
-        imports=[line.format(**context) for part in found for line in part.imports],
-        comments=[line for part in found for line in part.comments],
-        options="".join(part.options for part in found),
-        parameters=[parameter for part in found for parameter in part.parameters],
-        query_parameters=[one for part in found for one in part.query_parameters],
-        query_arguments=[one for part in found for one in part.query_arguments],
+        imports=[line.format(**context) for part in router_parts for line in part.imports],
+        comments=[line for part in router_parts for line in part.comments],
+        options="".join(part.options for part in router_parts),
+        parameters=[parameter for part in router_parts for parameter in part.parameters],
+        query_parameters=[
+            parameter for part in router_parts for parameter in part.query_parameters
+        ],
+        query_arguments=[argument for part in router_parts for argument in part.query_arguments],
         service=f"{service.format(**context)}({', '.join(arguments)})",
     )
 

@@ -151,7 +151,9 @@ def _helper(service: Path, target: Names) -> Helper:
                 f"create_{target.name}",
             }:
                 required = node.args.args[1 : len(node.args.args) - len(node.args.defaults)]
-                types = {ast.unparse(one.annotation) for one in required if one.annotation}
+                types = {
+                    ast.unparse(argument.annotation) for argument in required if argument.annotation
+                }
                 if types <= {"str"}:
                     return Helper(target.name, file.stem, node.name, len(required))
     raise ScaffoldError(

@@ -69,5 +69,5 @@ class Part:
 def parts() -> list[Part]:
     """Return the parts of this service's features."""
     modules = sorted(Path(__file__).with_name("parts").glob("[!_]*.py"))
-    found = [import_module(f"development.scaffolding.parts.{path.stem}").PART for path in modules]
-    return sorted(found, key=lambda part: part.order)
+    loaded = [import_module(f"development.scaffolding.parts.{path.stem}").PART for path in modules]
+    return sorted(loaded, key=lambda part: part.order)

@@ -33,25 +33,27 @@ class Removal:
     def holds(self, module: str) -> bool:
         """Say whether a module is removed."""
         removed = map(module_of, self.files)
-        return any(module == one or module.startswith(f"{one}.") for one in removed)
+        return any(module == name or module.startswith(f"{name}.") for name in removed)
 
     def holds_import(self, module: str, name: str) -> bool:
         """Say whether a module is removed, or the name that is imported from it."""
         return self.holds(module) or self.holds(f"{module}.{name}".lstrip("."))
 
 
-def plan(copy: Workspace, names: Names, known: Collection[str], lists: Collection[str]) -> Removal:
+def plan(
+    copy: Workspace, names: Names, domains: Collection[str], lists: Collection[str]
+) -> Removal:
     """Return what is removed with a domain.
 
     A test or a companion is removed only if it uses the domain: its name alone proves nothing.
     """
     removal = Removal(names, _modules(copy, names.name, lists))
     companions = COMPANIONS.get(names.name, ())
-    _take(copy, removal, [_modules(copy, one, lists) for one in companions])
-    others = {one for one in known if not removal.holds(f"{PACKAGE}.domain.{one}")}
-    ours = {names.name, names.plural, *companions}
+    _take(copy, removal, [_modules(copy, name, lists) for name in companions])
+    other_names = {name for name in domains if not removal.holds(f"{PACKAGE}.domain.{name}")}
+    own_names = {names.name, names.plural, *companions}
     tests = [*copy.paths("tests/unit/**/test_*.py"), *copy.paths("tests/integration/**/test_*.py")]
-    _take(copy, removal, [[path] for path in tests if _is_named_for(path, ours, others)])
+    _take(copy, removal, [[path] for path in tests if _is_named_for(path, own_names, other_names)])
     return removal
 
 
@@ -90,16 +92,18 @@ def address_of(names: Names) -> str:
 def _modules(copy: Workspace, stem: str, lists: Collection[str]) -> list[str]:
     """Return the folder of a domain, and its modules in the folders with lists of modules."""
     folder = f"{PACKAGE}/domain/{stem}"
-    paths = [f"{Path(one).parent}/{stem}.py" for one in lists]
-    return [one for one in (folder, *paths) if copy.paths(one) or copy.paths(f"{one}/**/*")]
+    paths = [f"{Path(path).parent}/{stem}.py" for path in lists]
+    return [path for path in (folder, *paths) if copy.paths(path) or copy.paths(f"{path}/**/*")]
 
 
 def _take(copy: Workspace, removal: Removal, groups: Sequence[list[str]]) -> None:
     """Remove the groups of files that use what is removed, until no other group does."""
-    while used := [group for group in groups if any(_uses(copy, removal, one) for one in group)]:
-        removal.files += [one for group in used for one in group]
-        groups = [group for group in groups if group not in used]
-    removal.kept += [one for group in groups for one in group]
+    while used_groups := [
+        group for group in groups if any(_uses(copy, removal, path) for path in group)
+    ]:
+        removal.files += [path for group in used_groups for path in group]
+        groups = [group for group in groups if group not in used_groups]
+    removal.kept += [path for group in groups for path in group]
 
 
 def _uses(copy: Workspace, removal: Removal, place: str) -> bool:
@@ -112,12 +116,12 @@ def _uses(copy: Workspace, removal: Removal, place: str) -> bool:
     return False
 
 
-def _is_named_for(path: str, ours: Collection[str], others: Collection[str]) -> bool:
+def _is_named_for(path: str, own_names: Collection[str], other_names: Collection[str]) -> bool:
     """Say whether the name of a test suggests these domains rather than others."""
     stem = Path(path).stem.removeprefix("test_")
 
     def longest(names: Collection[str]) -> int:
         words = {*names, *map(plural_of, names)}
-        return max((len(one) for one in words if f"{stem}_".startswith(f"{one}_")), default=0)
+        return max((len(word) for word in words if f"{stem}_".startswith(f"{word}_")), default=0)
 
-    return longest(ours) > longest(others)
+    return longest(own_names) > longest(other_names)

@@ -74,8 +74,8 @@ class Workspace:
 
     def paths(self, pattern: str = "**/*") -> list[str]:
         """Return the paths of the files that match a pattern."""
-        found = (path for path in self.folder.glob(pattern) if path.is_file())
-        names = (path.relative_to(self.folder) for path in found)
+        files = (path for path in self.folder.glob(pattern) if path.is_file())
+        names = (path.relative_to(self.folder) for path in files)
         return sorted(str(name) for name in names if not CACHES & {*name.parts} and _wanted(name))
 
     def changes(self) -> dict[str, bytes | None]:
@@ -190,9 +190,9 @@ def _paths(service: Path) -> list[str]:
 
 def _in_sight(service: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(service):
-        inside = Path(folder).relative_to(service)
-        folders[:] = [name for name in folders if name not in CACHES and _wanted(inside / name)]
-        yield from (str(inside / name) for name in files)
+        relative = Path(folder).relative_to(service)
+        folders[:] = [name for name in folders if name not in CACHES and _wanted(relative / name)]
+        yield from (str(relative / name) for name in files)
 
 
 def _wanted(path: Path) -> bool:
@@ -224,10 +224,10 @@ def _too_late_to_stop() -> Iterator[None]:
 
     After the block, all that is left to do is to report the change.
     """
-    before = {end: signal.signal(end, signal.SIG_IGN) for end in ENDS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDS}
     try:
         yield
     except BaseException:
-        for end, handler in before.items():
-            signal.signal(end, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         raise

@@ -67,11 +67,11 @@ def refuse_overwriting(result: Result, commit: Commit) -> None:
     """Raise TemplateError if the result would overwrite or delete uncommitted data."""
     paths = sorted({*untracked_obstacles(result, commit), *unnoticed_changes(result, commit)})
     if paths:
-        listed = "\n".join(f"  {printable(path)}" for path in paths)
+        path_list = "\n".join(f"  {printable(path)}" for path in paths)
         raise TemplateError(
             f"The update would overwrite files that are not committed, because git ignores them "
             f"or was told to assume that they are unchanged. Nothing was changed. Move these files "
-            f"away or commit them, then try again:\n{listed}"
+            f"away or commit them, then try again:\n{path_list}"
         )
 
 
@@ -87,8 +87,8 @@ def untracked_obstacles(result: Result, commit: Commit) -> Iterator[str]:
         if path in commit.files or not os.path.lexists(place):
             continue
         if place.is_dir() and not place.is_symlink():
-            below = [str(child.relative_to(ROOT)) for child in place.rglob("*")]
-            files = [name for name in below if not (ROOT / name).is_dir()]
+            descendants = [str(child.relative_to(ROOT)) for child in place.rglob("*")]
+            files = [name for name in descendants if not (ROOT / name).is_dir()]
             if not result.deleted.issuperset(files):
                 yield path
         elif place.is_symlink() or place.read_bytes() != file.data:
@@ -108,8 +108,8 @@ def unnoticed_changes(result: Result, commit: Commit) -> Iterator[str]:
 
 def flagged_files() -> set[str]:
     """List the files flagged as "assume unchanged" or "skip worktree"."""
-    listed = split_names(git("ls-files", "-v", "-z", "--", "."))
-    return {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
+    entries = split_names(git("ls-files", "-v", "-z", "--", "."))
+    return {entry[2:] for entry in entries if entry[0] == "S" or entry[0].islower()}
 
 
 def as_checked_out(path: str, data: bytes) -> bytes:
@@ -138,22 +138,22 @@ def ignored_files(result: Result, commit: Commit) -> tuple[str, ...]:
     if not new:
         return ()
     try:
-        listed = git("check-ignore", "--no-index", "-z", "--stdin", text="\0".join([*new, ""]))
+        output = git("check-ignore", "--no-index", "-z", "--stdin", text="\0".join([*new, ""]))
     except TemplateError:  # exit status 1: git ignores none of them
         return ()
-    return tuple(split_names(listed))
+    return tuple(split_names(output))
 
 
 def mark_conflicts(result: Result) -> None:
     """Record the conflicts in git's index."""
     start, paths = prefix(), {path for path, *_ in result.unmerged}
-    lines = [f"0 {NO_OBJECT}\t{start}{path}\0" for path in sorted(paths)]
-    lines += [
+    entries = [f"0 {NO_OBJECT}\t{start}{path}\0" for path in sorted(paths)]
+    entries += [
         f"{mode} {store(data)} {stage}\t{start}{path}\0"
         for path, stage, mode, data in result.unmerged
     ]
-    if lines:
-        git("update-index", "-z", "--index-info", text="".join(lines))
+    if entries:
+        git("update-index", "-z", "--index-info", text="".join(entries))
 
 
 class FileChanges:

@@ -148,8 +148,8 @@ def wants_tests(choice: bool | None) -> bool:  # noqa: FBT001 - the option itsel
 def run_tests(undo: str) -> None:
     """Run the service's tests, and raise PartialUpdateError if they fail."""
     # Set by the make and the uv that run this command.
-    inherited = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"}
-    environment = {name: value for name, value in os.environ.items() if name not in inherited}
+    removed = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"}
+    environment = {name: value for name, value in os.environ.items() if name not in removed}
     if subprocess.run(["make", "test"], cwd=ROOT, env=environment, check=False).returncode:
         raise PartialUpdateError(f"The service's tests fail after the update.\n{undo}")
 

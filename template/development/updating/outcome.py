@@ -102,8 +102,8 @@ def changed_answers(before: dict[str, object], after: dict[str, object]) -> Iter
         if name.startswith("_") or before.get(name) == after.get(name):
             continue
         old, new = (
-            json.dumps(side[name], ensure_ascii=False, default=str) if name in side else None
-            for side in (before, after)
+            json.dumps(answers[name], ensure_ascii=False, default=str) if name in answers else None
+            for answers in (before, after)
         )
         if new is None and not before[name]:
             continue  # a dropped answer that was empty

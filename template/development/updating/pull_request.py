@@ -34,11 +34,11 @@ def propose(base: str, release: str = "") -> None:
 
 def pushed_commit() -> str:
     """Fetch the branch and return its commit, or an empty string if it does not exist."""
-    listed = git("ls-remote", "origin", REFERENCE).split()
-    if not listed:
+    references = git("ls-remote", "origin", REFERENCE).split()
+    if not references:
         return ""
     git("fetch", "--quiet", "origin", REFERENCE)
-    return listed[0]
+    return references[0]
 
 
 def create_commit(outcome: Outcome, pushed: str) -> str:
@@ -59,13 +59,13 @@ def create_commit(outcome: Outcome, pushed: str) -> str:
 def publish(outcome: Outcome, base: str, commit: str, *, is_new: bool) -> None:
     """Open a pull request, or update the text and the draft state of the open one."""
     requests = own_requests()
-    opened = [request for request in requests if request["state"] == "OPEN"]
+    open_requests = [request for request in requests if request["state"] == "OPEN"]
     with NamedTemporaryFile("w", suffix=".md") as file:
         file.write(outcome.body)
         file.flush()
         text = ("--title", outcome.update_path.title, "--body-file", file.name)
         draft = bool(outcome.conflicts)
-        if not opened:
+        if not open_requests:
             if commit in {request["headRefOid"] for request in requests}:
                 print("The pull request for this update was closed, so no other was opened.")
                 return
@@ -73,10 +73,10 @@ def publish(outcome: Outcome, base: str, commit: str, *, is_new: bool) -> None:
             created = gh("pr", "create", "--base", base, "--head", BRANCH, *text, *state)
             print(created.strip())
             return
-        number = str(opened[0]["number"])
-        if is_new or split_lines(str(opened[0]["body"])) != split_lines(outcome.body):
+        number = str(open_requests[0]["number"])
+        if is_new or split_lines(str(open_requests[0]["body"])) != split_lines(outcome.body):
             gh("pr", "edit", number, *text)
-        if is_new and opened[0]["isDraft"] != draft:
+        if is_new and open_requests[0]["isDraft"] != draft:
             gh("pr", "ready", number, *(["--undo"] if draft else []))
         print(f"Pull request {number} is up to date.")
 
@@ -84,8 +84,8 @@ def publish(outcome: Outcome, base: str, commit: str, *, is_new: bool) -> None:
 def own_requests() -> list[dict[str, object]]:
     """List the pull requests from our branch, without those from forks."""
     fields = "number,state,isDraft,isCrossRepository,headRefOid,body"
-    listed = gh("pr", "list", "--head", BRANCH, "--state", "all", "--json", fields)
-    requests: list[dict[str, object]] = json.loads(listed)
+    output = gh("pr", "list", "--head", BRANCH, "--state", "all", "--json", fields)
+    requests: list[dict[str, object]] = json.loads(output)
     return [request for request in requests if not request["isCrossRepository"]]
 
 

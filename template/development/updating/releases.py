@@ -77,10 +77,10 @@ def parse_version(name: str) -> Version | None:
 
 def changelog_sections(changelog: str) -> dict[Version, str]:
     """Return the text below each heading of a changelog that names a version."""
-    _, *parts = HEADING.split(changelog)
+    _, *names_and_bodies = HEADING.split(changelog)
     return {
         version: body.partition("\n")[2].strip()
-        for name, body in zip(parts[::2], parts[1::2], strict=True)
+        for name, body in zip(names_and_bodies[::2], names_and_bodies[1::2], strict=True)
         if (version := parse_version(name))
     }
 
@@ -127,13 +127,13 @@ class Template:
         for tag, version in self.versions.items():
             if name == tag or parse_version(name) == version:
                 return tag
-        known = ", ".join(sorted(self.versions, key=self.versions.__getitem__)) or "none"
-        raise TemplateError(f"The template has no release {name!r}. It has: {known}")
+        releases = ", ".join(sorted(self.versions, key=self.versions.__getitem__)) or "none"
+        raise TemplateError(f"The template has no release {name!r}. It has: {releases}")
 
     def read(self, tag: str, path: str) -> str:
         """Return the text of a file in a release, or an empty string if it does not exist."""
-        listed = self.git("ls-tree", "--name-only", f"refs/tags/{tag}", "--", path)
-        return self.git("show", f"refs/tags/{tag}:{path}") if listed else ""
+        entry = self.git("ls-tree", "--name-only", f"refs/tags/{tag}", "--", path)
+        return self.git("show", f"refs/tags/{tag}:{path}") if entry else ""
 
     def has_commit(self, name: str) -> bool:
         """Return whether the template still has a tag or commit."""
@@ -170,8 +170,8 @@ class Template:
 
         If the template no longer has the service's commit, the recorded name gives its version.
         """
-        known = self.has_commit(start)
-        commit = start if known else next(iter(self.versions))
+        is_known = self.has_commit(start)
+        commit = start if is_known else next(iter(self.versions))
         command = [sys.executable, "-P", "-m", "copier", "check-update", "--output-format=json"]
         if not self.has_release:
             command.append("--prereleases")
@@ -179,10 +179,10 @@ class Template:
             answers = {"_src_path": str(self.clone), "_commit": commit}
             Path(folder, ANSWERS).write_text(yaml.safe_dump(answers))
             compared = json.loads(call(*command, folder, variables=isolated_environment()))
-        if known:
+        if is_known:
             return Version(compared["current_version"]), compared["latest_version"]
-        described = re.sub(r"-(\d+)-g[0-9a-f]+$", r".post\1.dev0", start)
-        return parse_version(described) or NO_RELEASE, compared["latest_version"]
+        version = re.sub(r"-(\d+)-g[0-9a-f]+$", r".post\1.dev0", start)
+        return parse_version(version) or NO_RELEASE, compared["latest_version"]
 
 
 def clone_url(source: str) -> str:

@@ -63,8 +63,8 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command in the service's folder; raise TemplateError with its message if it fails."""
     inherited = {name: value for name, value in os.environ.items() if name not in GIT_LOCATIONS}
-    quiet = {} if sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0"}
-    environment = inherited | quiet | dict(variables)
+    prompt_settings = {} if sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0"}
+    environment = inherited | prompt_settings | dict(variables)
     done = subprocess.run(
         command, cwd=ROOT, env=environment, check=False, capture_output=True, input=text or None
     )
@@ -76,8 +76,10 @@ def run(
 def failure_message(program: str, done: subprocess.CompletedProcess[bytes]) -> str:
     """Return the error output of a command, or its output: git hooks may write to either."""
     printed = printable(os.fsdecode(done.stderr or done.stdout))
-    lines = [line for line in printed.splitlines() if line and not line.startswith("hint:")]
-    return "\n".join(lines) or f"{program} failed with exit status {done.returncode}"
+    messages = [
+        message for message in printed.splitlines() if message and not message.startswith("hint:")
+    ]
+    return "\n".join(messages) or f"{program} failed with exit status {done.returncode}"
 
 
 def printable(text: str) -> str:
@@ -95,18 +97,18 @@ def prefix() -> str:
     return git("rev-parse", "--show-prefix").removesuffix("\n")
 
 
-def split_names(listed: str) -> list[str]:
+def split_names(output: str) -> list[str]:
     """Split the output of a git command with the option `-z`."""
-    return [name for name in listed.split("\0") if name]
+    return [name for name in output.split("\0") if name]
 
 
 def uncommitted_changes() -> dict[str, str]:
     """Return the paths with uncommitted changes, each with git's two status letters."""
     # Without rename detection, git lists a rename as a deleted path and a new path.
     options = ("--porcelain", "-z", "--no-renames", "--untracked-files=all")
-    listed = git("status", *options, "--ignore-submodules=dirty", "--", ".")
+    output = git("status", *options, "--ignore-submodules=dirty", "--", ".")
     start = prefix()
-    return {line[3:].removeprefix(start): line[:2] for line in split_names(listed)}
+    return {entry[3:].removeprefix(start): entry[:2] for entry in split_names(output)}
 
 
 def undo_commands(ignored: tuple[str, ...] = ()) -> str:
@@ -189,6 +191,8 @@ def refuse_unsaved_work() -> None:
             f"service's release: restore it and commit it."
         ) from error
     if changes := uncommitted_changes():
-        listed = "\n".join(f"{letters} {path}" for path, letters in changes.items())
+        change_list = "\n".join(f"{letters} {path}" for path, letters in changes.items())
         message = "There are uncommitted changes. Commit or stash them, then try again:"
-        raise TemplateError(f"{message}\n{printable(listed)}\n{UpdateRecord().message}".rstrip())
+        raise TemplateError(
+            f"{message}\n{printable(change_list)}\n{UpdateRecord().message}".rstrip()
+        )

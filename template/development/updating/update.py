@@ -80,7 +80,11 @@ def check_start(template: Template, update_path: UpdatePath) -> None:
 def new_questions(template: Template, tag: str, answers: dict[str, object]) -> list[str]:
     """List the questions of a release that this service was never asked."""
     content = yaml.safe_load(template.read(tag, "copier.yml") or "{}")
-    questions = [name for name, one in content.items() if isinstance(one, dict) and "help" in one]
+    questions = [
+        name
+        for name, question in content.items()
+        if isinstance(question, dict) and "help" in question
+    ]
     return [name for name in questions if name not in answers]
 
 
@@ -88,8 +92,8 @@ def keep_ignored(result: Result) -> Iterator[str]:
     """Keep data out of git that a removed feature left on this machine, and report it."""
     if ".gitignore" not in result.written:
         return
-    listed = git("ls-files", "--others", "--exclude-standard", "--directory", "-z")
-    for path in split_names(listed):
+    output = git("ls-files", "--others", "--exclude-standard", "--directory", "-z")
+    for path in split_names(output):
         if any(file == path or file.startswith(path) for file in result.written):
             continue
         if path.endswith("/") and ignore_folder(ROOT / path):
@@ -121,10 +125,10 @@ def lock_dependencies(result: Result) -> Iterator[str]:
 
 def other_lock() -> str:
     """Return the path of a lock file that is a workspace's or that git ignores, or nothing."""
-    top = Path(git("rev-parse", "--show-toplevel").removesuffix("\n"))
+    repository = Path(git("rev-parse", "--show-toplevel").removesuffix("\n"))
     for folder in (ROOT, *ROOT.parents):
         if (folder / "uv.lock").exists():
             return os.path.relpath(folder / "uv.lock", ROOT)
-        if folder == top:
+        if folder == repository:
             break
     return ""

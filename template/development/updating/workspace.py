@@ -50,7 +50,9 @@ def isolated_environment(rewrites: Mapping[str, str] | None = None) -> dict[str,
     Args:
         rewrites: URLs that git replaces with another URL.
     """
-    settings = GIT_SETTINGS | {f"url.{to}.insteadOf": url for url, to in (rewrites or {}).items()}
+    settings = GIT_SETTINGS | {
+        f"url.{replacement}.insteadOf": url for url, replacement in (rewrites or {}).items()
+    }
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     for number, (name, value) in enumerate(settings.items()):
         variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
@@ -96,9 +98,9 @@ class Result:
 
 def last_commit() -> Commit:
     """Read the files of the service's last commit."""
-    listed = git("ls-tree", "-r", "-z", "--full-tree", f"HEAD:{prefix().rstrip('/')}")
-    lines = [line.partition("\t") for line in split_names(listed)]
-    entries = {path: head.split()[:3] for head, _, path in lines}
+    output = git("ls-tree", "-r", "-z", "--full-tree", f"HEAD:{prefix().rstrip('/')}")
+    rows = [row.partition("\t") for row in split_names(output)]
+    entries = {path: head.split()[:3] for head, _, path in rows}
     blobs = [name for _, kind, name in entries.values() if kind == "blob"]
     data = dict(zip(blobs, read_blobs(blobs), strict=True))
     files = {
@@ -120,8 +122,8 @@ def link_target(path: str, link: File) -> str:
 
 def read_blobs(blobs: Sequence[str]) -> Iterator[bytes]:
     """Read blobs of the service's repository in one git process."""
-    wanted = "".join(f"{blob}\n" for blob in blobs).encode()
-    output, start = git_bytes("cat-file", "--batch", text=wanted), 0
+    requests = "".join(f"{blob}\n" for blob in blobs).encode()
+    output, start = git_bytes("cat-file", "--batch", text=requests), 0
     for _ in blobs:
         end = output.index(b"\n", start)
         size = int(output[start:end].rsplit(b" ", 1)[1])
@@ -184,16 +186,16 @@ class Workspace:
             TemplateError: copier or one of these scripts failed.
         """
         findings = self.folder.with_name("findings")
-        asked = [option for name in questions for option in ("--ask", name)]
+        ask_options = [option for name in questions for option in ("--ask", name)]
         command = [sys.executable, "-P", "-m", "copier", "update", "--trust", "--defaults"]
-        command += ["--quiet", "--vcs-ref", release, *asked, str(self.folder)]
+        command += ["--quiet", "--vcs-ref", release, *ask_options, str(self.folder)]
         environment = isolated_environment(self.rewrites)
         done = subprocess.run(
             command,
             env=environment | {"TEMPLATE_UPDATE_FINDINGS": str(findings)},
             check=False,
             stderr=subprocess.PIPE,
-            stdout=None if asked else subprocess.DEVNULL,
+            stdout=None if ask_options else subprocess.DEVNULL,
         )
         if done.returncode in {-signal.SIGINT, INTERRUPTED}:
             raise KeyboardInterrupt
@@ -220,7 +222,7 @@ class Workspace:
         return Result(
             written={path: file for path, file in written.items() if path not in skipped},
             deleted=frozenset(deleted - {*skipped}),
-            unmerged=[side for side in self.unmerged() if side[0] not in skipped],
+            unmerged=[entry for entry in self.unmerged() if entry[0] not in skipped],
             notes=notes,
             before=frozenset(before),
         )
@@ -242,8 +244,8 @@ class Workspace:
 
     def unmerged(self) -> Iterator[tuple[str, int, str, bytes]]:
         """Read the sides of each conflict from git's index."""
-        for line in split_names(os.fsdecode(self.git("ls-files", "--unmerged", "-z"))):
-            head, _, path = line.partition("\t")
+        for entry in split_names(os.fsdecode(self.git("ls-files", "--unmerged", "-z"))):
+            head, _, path = entry.partition("\t")
             mode, blob, stage = head.split()
             yield path, int(stage), mode, self.git("cat-file", "blob", blob)
 
@@ -251,5 +253,5 @@ class Workspace:
 def error_message(printed: str) -> str:
     """Return the error output of a failed update, with only the last line of a traceback."""
     lines = [line for line in printable(printed).splitlines() if line.strip()]
-    relevant = [line for line in lines if not line.startswith((" ", "Traceback "))]
-    return "\n".join(relevant) or "copier printed no reason"
+    messages = [line for line in lines if not line.startswith((" ", "Traceback "))]
+    return "\n".join(messages) or "copier printed no reason"

@@ -92,9 +92,9 @@ def _head_fault(response: Response, status: int, media_type: str | None) -> str 
         return f"the status is {response.status_code}, not {status}"
     if media_type is None:
         return "the body is not empty" if response.content else None
-    found = response.headers.get("content-type", "").partition(";")[0].strip()
-    if found != media_type:
-        return f"the media type is {found or 'missing'}, not {media_type}"
+    actual = response.headers.get("content-type", "").partition(";")[0].strip()
+    if actual != media_type:
+        return f"the media type is {actual or 'missing'}, not {media_type}"
     return None
 
 
@@ -124,16 +124,16 @@ def _success_fault(
     many: bool,
     paged: bool,
 ) -> str | None:
-    wanted = {"data", "page"} if paged else {"data"}
+    expected = {"data", "page"} if paged else {"data"}
     if not isinstance(body, dict) or "data" not in body:
         return "the body has no envelope: it must be an object with the key 'data'"
-    if set(body) != wanted:
-        extra, missing = sorted(set(body) - wanted), sorted(wanted - set(body))
+    if set(body) != expected:
+        extra, missing = sorted(set(body) - expected), sorted(expected - set(body))
         fault = f"the unknown key {extra[0]!r}" if extra else f"no {missing[0]!r}"
         return f"the envelope has {fault}"
-    fault_of_data = _first_fault(schema, body["data"], "data", many=many) if schema else None
-    if fault_of_data or not paged:
-        return fault_of_data
+    data_fault = _first_fault(schema, body["data"], "data", many=many) if schema else None
+    if data_fault or not paged:
+        return data_fault
     return _first_fault(PageSchema, body["page"], "page", many=False)
 
 
@@ -155,16 +155,16 @@ def _first_fault(
     return None
 
 
-def _demand_all_fields(schema: Schema, outer: tuple[type[Schema], ...] = ()) -> None:
+def _demand_all_fields(schema: Schema, parents: tuple[type[Schema], ...] = ()) -> None:
     """Make fields required that have no default, in nested schemas too."""
-    if type(schema) in outer:
+    if type(schema) in parents:
         return
     for field in schema.fields.values():
         field.required = field.load_default is MISSING
-        inner = field.inner if isinstance(field, fields.List) else field
-        if isinstance(inner, fields.Nested):
-            inner.unknown = RAISE
-            _demand_all_fields(inner.schema, (*outer, type(schema)))
+        item = field.inner if isinstance(field, fields.List) else field
+        if isinstance(item, fields.Nested):
+            item.unknown = RAISE
+            _demand_all_fields(item.schema, (*parents, type(schema)))
 
 
 def _first_message(path: str, messages: object) -> str:
@@ -173,17 +173,17 @@ def _first_message(path: str, messages: object) -> str:
         key, messages = next(iter(messages.items()))
         if key != "_schema":
             path += f"[{key}]" if isinstance(key, int) else f".{key}"
-    first = messages[0] if isinstance(messages, list) and messages else messages
-    return f"{path}: {first}"
+    message = messages[0] if isinstance(messages, list) and messages else messages
+    return f"{path}: {message}"
 
 
 def _describe(response: Response) -> str:
     request = response.request
     sent = request.content.decode(errors="replace") if request.content else ""
     try:
-        got = json.dumps(response.json(), indent=2, ensure_ascii=False)
+        body = json.dumps(response.json(), indent=2, ensure_ascii=False)
     except ValueError:
-        got = response.text
+        body = response.text
     answer = f"{response.status_code} {response.headers.get('content-type', '')}".strip()
-    lines = [f"Request: {request.method} {request.url}", sent, f"Answer: {answer}", got]
+    lines = [f"Request: {request.method} {request.url}", sent, f"Answer: {answer}", body]
     return "\n".join(line[:SHOWN] for line in lines if line)

@@ -27,8 +27,8 @@ async def test_a_new_product_is_found_where_the_answer_says(api_client: AsyncCli
         PRODUCTS, json={"sku": "LAMP-1", "name": "Lamp", "price": "12.50"}
     )
     product = check_response(response, 201, ProductSchema)
-    found = await api_client.get(response.headers["Location"])
-    assert check_response(found, 200, ProductSchema) == product
+    fetched = await api_client.get(response.headers["Location"])
+    assert check_response(fetched, 200, ProductSchema) == product
     assert (product["price"], product["status"], product["version"]) == ("12.50", "draft", 1)
 
 
@@ -132,8 +132,8 @@ async def test_a_change_to_an_old_version_is_a_conflict(api_client: AsyncClient)
         await api_client.patch(address, json={"version": 1, "price": "3"}), 409
     )
     assert problem["type"] == "urn:problem-type:stale-product"
-    found = check_response(await api_client.get(address), 200, ProductSchema)
-    assert found["price"] == "2.00"
+    current = check_response(await api_client.get(address), 200, ProductSchema)
+    assert current["price"] == "2.00"
 
 
 async def test_of_many_equal_changes_one_wins(api_client: AsyncClient) -> None:

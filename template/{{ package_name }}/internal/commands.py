@@ -28,19 +28,23 @@ def read_arguments(
     """
     parameters = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     values = vars(_parser(name, command, parameters).parse_args(arguments))
-    options = {one.name: values[one.name] for one in parameters if one.kind is one.KEYWORD_ONLY}
+    options = {
+        parameter.name: values[parameter.name]
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
     positional: list[object] = []
-    for one in parameters:
-        if one.kind is one.VAR_POSITIONAL:
-            positional += values[one.name]
-        elif one.name not in options:
-            positional.append(values[one.name])
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            positional += values[parameter.name]
+        elif parameter.name not in options:
+            positional.append(values[parameter.name])
     return lambda resources: command(resources, *positional, **options)
 
 
 def run_command(
     name: str,
-    work: Callable[[Resources], Awaitable[None]],
+    command: Callable[[Resources], Awaitable[None]],
     working: AbstractAsyncContextManager[Resources],
 ) -> int:
     """Run a command to its end, or until SIGINT or SIGTERM.
@@ -49,7 +53,7 @@ def run_command(
         The exit code of the process: 0 for success, 1 for a failure, which is logged, and 128 plus
         the number of the signal that stopped the command.
     """
-    return asyncio.run(_Run(name).run(work, working))
+    return asyncio.run(_Run(name).run(command, working))
 
 
 class _Run:
@@ -59,14 +63,14 @@ class _Run:
 
     async def run(
         self,
-        work: Callable[[Resources], Awaitable[None]],
+        command: Callable[[Resources], Awaitable[None]],
         working: AbstractAsyncContextManager[Resources],
     ) -> int:
         started = perf_counter()
         self._stop_on_signals()
         try:
             async with working as resources:
-                await work(resources)
+                await command(resources)
         except asyncio.CancelledError:
             if self._signal is None:
                 raise
@@ -87,14 +91,14 @@ class _Run:
 
         def stop(received: signal.Signals) -> None:
             self._signal = received
-            for each in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(each)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
             if task is not None:
                 task.cancel()
 
         with suppress(NotImplementedError):  # on Windows, where Python itself handles Ctrl-C
-            for each in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(each, stop, each)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop, number)
 
 
 def _parser(
@@ -102,21 +106,21 @@ def _parser(
 ) -> argparse.ArgumentParser:
     description = inspect.cleandoc(command.__doc__ or "").partition("\n\n")[0]
     parser = argparse.ArgumentParser(prog=name, description=description, allow_abbrev=False)
-    for one in parameters:
-        is_required = one.default is one.empty
-        options: dict[str, Any] = {"type": _reader(one.annotation)}
+    for parameter in parameters:
+        is_required = parameter.default is parameter.empty
+        options: dict[str, Any] = {"type": _reader(parameter.annotation)}
         if not is_required:
-            shown = str(one.default).replace("%", "%%")
-            options |= {"default": one.default, "help": f"default: {shown}"}
-        if one.kind is one.VAR_POSITIONAL:
-            parser.add_argument(one.name, nargs="*", **options)
-        elif one.kind is not one.KEYWORD_ONLY:
-            parser.add_argument(one.name, nargs=None if is_required else "?", **options)
+            default = str(parameter.default).replace("%", "%%")
+            options |= {"default": parameter.default, "help": f"default: {default}"}
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            parser.add_argument(parameter.name, nargs="*", **options)
+        elif parameter.kind is not parameter.KEYWORD_ONLY:
+            parser.add_argument(parameter.name, nargs=None if is_required else "?", **options)
         else:
-            if one.annotation is bool:
+            if parameter.annotation is bool:
                 options |= {"action": argparse.BooleanOptionalAction, "type": None}
-            option = f"--{one.name.replace('_', '-')}"
-            parser.add_argument(option, dest=one.name, required=is_required, **options)
+            option = f"--{parameter.name.replace('_', '-')}"
+            parser.add_argument(option, dest=parameter.name, required=is_required, **options)
     return parser
 
 

@@ -104,9 +104,9 @@ def check_names(features: Sequence[Feature]) -> None:
     Raises:
         FeatureError: two of them do.
     """
-    probes = (name for one in features for name in (*one.probes, *one.reported_probes))
+    probes = (name for feature in features for name in (*feature.probes, *feature.reported_probes))
     _refuse_twice("probe", probes)
-    _refuse_twice("command", (name for one in features for name in one.commands))
+    _refuse_twice("command", (name for feature in features for name in feature.commands))
 
 
 def _refuse_twice(kind: str, names: Iterable[str]) -> None:

@@ -101,10 +101,14 @@ class Resources:
         classes = self._by_class | self._replaced
         if type_ in classes:
             return type_
-        derived = [one for one in classes if _is_derived(one, type_)]
+        derived = [class_ for class_ in classes if _is_derived(class_, type_)]
         # A replacement also stands for what is open of a class derived from its type.
-        for replaced in [one for one in derived if one in self._replaced]:
-            derived = [one for one in derived if one is replaced or not _is_derived(one, replaced)]
+        for replaced_class in [class_ for class_ in derived if class_ in self._replaced]:
+            derived = [
+                class_
+                for class_ in derived
+                if class_ is replaced_class or not _is_derived(class_, replaced_class)
+            ]
         if len(derived) > 1:
             raise AmbiguousResourceError(
                 f"{_names(derived)} are all of the type {_name(type_)}: ask for one of them."

@@ -23,14 +23,14 @@ class EndedTasks(list[str]):
 
 @asynccontextmanager
 async def running(
-    resources: Resources, name: str, work: Coroutine[Any, Any, None]
+    resources: Resources, name: str, coroutine: Coroutine[Any, Any, None]
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run `work` in a task for as long as the block runs, and cancel it at the end.
 
     A task that ends before is logged as an error, and the probe `tasks` names it.
     """
     ended_tasks = resources.get(EndedTasks)
-    task = asyncio.create_task(work, name=name)
+    task = asyncio.create_task(coroutine, name=name)
     is_stopping = False
 
     def report(task: asyncio.Task[None]) -> None:
@@ -54,6 +54,6 @@ async def tasks_run(resources: Resources) -> str:
     Raises:
         TaskEndedError: one of them ended; the log says why.
     """
-    if ended := resources.get(EndedTasks):
-        raise TaskEndedError(f"ended, see the log: {', '.join(sorted(set(ended)))}")
+    if names := resources.get(EndedTasks):
+        raise TaskEndedError(f"ended, see the log: {', '.join(sorted(set(names)))}")
     return "all run"

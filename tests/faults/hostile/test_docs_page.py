@@ -22,11 +22,11 @@ def test_a_browser_shows_the_operations(target: Replica, path: str) -> None:
     """The page is drawn by scripts, so an operation on it shows that all of them were there."""
     assert BROWSER
     options = ("--headless", "--no-sandbox", "--virtual-time-budget=60000", ALONE, "--dump-dom")
-    ended = subprocess.run(
+    done = subprocess.run(
         [BROWSER, *options, f"{target.url}/{path}"],
         capture_output=True,
         check=False,
         text=True,
         timeout=120,
     )
-    assert "Create a product" in ended.stdout, ended.stdout[-3000:] + ended.stderr[-3000:]
+    assert "Create a product" in done.stdout, done.stdout[-3000:] + done.stderr[-3000:]

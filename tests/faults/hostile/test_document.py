@@ -20,7 +20,7 @@ def test_no_request_is_answered_otherwise_than_documented(target: Replica, tmp_p
 
     In all modes: values at the edges, random ones, and sequences that follow the answers.
     """
-    ended = subprocess.run(
+    done = subprocess.run(
         [
             *(Path(sys.executable).with_name("schemathesis"), "run"),
             *(f"{target.url}/openapi.json", "--mode=all", "--checks=all"),
@@ -40,5 +40,5 @@ def test_no_request_is_answered_otherwise_than_documented(target: Replica, tmp_p
         text=True,
         check=False,
     )
-    print(ended.stdout)
-    assert ended.returncode == 0
+    print(done.stdout)
+    assert done.returncode == 0

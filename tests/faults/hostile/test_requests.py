@@ -159,10 +159,10 @@ def test_a_request_that_offers_an_upgrade_keeps_its_body(
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS.keys())
 def test_no_request_hides_in_the_body_of_an_upgrade(target: Replica, offer: bytes) -> None:
     """A body that looks like a request is a bad body."""
-    hidden = b"GET /healthcheck/live HTTP/1.1\r\nHost: orders\r\n\r\n"
-    head = POST + offer + b"Content-Length: %d\r\n\r\n" % len(hidden)
-    for parts in ([head + hidden], [head, hidden], [head[:-1], head[-1:], hidden]):
-        reply = exchange(target.port, *parts, delay=0.05, end=True)
+    smuggled = b"GET /healthcheck/live HTTP/1.1\r\nHost: orders\r\n\r\n"
+    head = POST + offer + b"Content-Length: %d\r\n\r\n" % len(smuggled)
+    for pieces in ([head + smuggled], [head, smuggled], [head[:-1], head[-1:], smuggled]):
+        reply = exchange(target.port, *pieces, delay=0.05, end=True)
         assert reply.statuses == [422], reply.data
 
 
@@ -221,8 +221,14 @@ def test_a_body_that_breaks_off_is_no_product(target: Replica) -> None:
 @pytest.mark.parametrize("size", [200, 10_000])
 def test_a_flood_of_headers_has_an_end(target: Replica, size: int) -> None:
     """Many headers, a large one and a long address are refused before they are all read."""
-    flood = b"".join(b"X-%d: %s\r\n" % (number, b"x" * size) for number in range(2_000_000 // size))
-    for request in (GET + flood, GET + b"X-One: " + b"x" * 2_000_000, b"GET /" + b"x" * 2_000_000):
+    headers = b"".join(
+        b"X-%d: %s\r\n" % (number, b"x" * size) for number in range(2_000_000 // size)
+    )
+    for request in (
+        GET + headers,
+        GET + b"X-One: " + b"x" * 2_000_000,
+        b"GET /" + b"x" * 2_000_000,
+    ):
         reply = exchange(target.port, request)
         assert reply.statuses in ([431], []), reply.data  # none if it was reset while being sent
 
@@ -254,10 +260,10 @@ def test_a_refusal_is_not_taken_for_the_answer_before_it(target: Replica, next_:
 )
 def test_a_slow_client_is_given_up(target: Replica, parts: list[bytes]) -> None:
     """Whoever sends a byte now and then is let go, long before it is done."""
-    began = monotonic()
+    started = monotonic()
     reply = exchange(target.port, *parts, pause=0.5)
     assert reply.statuses in ([408], [400]), reply.data
-    assert monotonic() - began < 10, "the connection was kept as long as bytes came"
+    assert monotonic() - started < 10, "the connection was kept as long as bytes came"
 
 
 @pytest.mark.parametrize(
@@ -269,9 +275,9 @@ def test_a_forged_request_id_is_replaced(target: Replica, forged: str) -> None:
     reply = exchange(target.port, head)
     assert reply.statuses in ([200], [400]), reply.data
     assert forged.encode("latin-1") not in reply.data
-    later = f"/{uuid4()}"
-    httpx.get(f"{target.url}{later}")
-    asyncio.run(target.until_printed(later))
+    later_path = f"/{uuid4()}"
+    httpx.get(f"{target.url}{later_path}")
+    asyncio.run(target.until_printed(later_path))
     assert forged not in target.output
 
 

@@ -31,8 +31,8 @@ async def guarded() -> Envelope[str]:
 @router.get("/me")
 async def me(principal: Principal) -> Envelope[dict[str, object]]:
     """Tell who calls."""
-    found: dict[str, object] = {"subject": principal.subject, "scopes": sorted(principal.scopes)}
-    return Envelope(data=found)
+    identity: dict[str, object] = {"subject": principal.subject, "scopes": sorted(principal.scopes)}
+    return Envelope(data=identity)
 
 
 @router.get("/write", dependencies=[requires("products:read", "products:write")])

@@ -27,7 +27,7 @@ from orders.settings import Settings
 
 from .helpers import call
 from development.authentication import Issuer
-from tests.authentication.test_open_routes import found
+from tests.authentication.test_open_routes import unprotected_routes
 from tests.harness import check_response
 
 router = APIRouter(prefix="/shop")
@@ -190,7 +190,7 @@ async def test_a_websocket_needs_a_token(api_client: AsyncClient, app: FastAPI) 
 
     scope: dict[str, Any] = {"type": "websocket", "path": "/shop/live", "headers": [], "app": app}
     await app({**scope, "query_string": b"", "root_path": ""}, receive, send)
-    assert [(one["type"], one["code"]) for one in sent] == [("websocket.close", 1008)]
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
 
 
 async def test_a_token_is_verified_once(
@@ -224,7 +224,7 @@ async def test_the_document_shows_which_operations_are_guarded(app: FastAPI) -> 
 
 async def test_open_routes_are_found(app: Application) -> None:
     """The list that a service's own test compares has the marked routes of every kind."""
-    assert found(app) == {
+    assert unprotected_routes(app) == {
         "GET /shop/prices",
         "GET /shop/partner-prices",
         "Mount /shop/open",

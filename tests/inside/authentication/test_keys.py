@@ -19,9 +19,8 @@ from orders.main import create_app
 
 from ..helpers import serve, settings
 from .helpers import call, is_let_in
-from development.authentication import AUDIENCE, Issuer
+from development.authentication import AUDIENCE, Issuer, SigningKey
 from development.authentication.__main__ import ask
-from development.authentication.issuer import SigningKey
 from tests.harness import check_response
 
 KEYS = "/keys"
@@ -54,8 +53,8 @@ async def _keys(issuer: Issuer, clock: Clock) -> AsyncIterator[IssuerKeys]:
 async def test_keys_are_found_by_discovery(issuer: Issuer, keys: IssuerKeys) -> None:
     """The issuer says where its keys are, and is asked once for all tokens."""
     for _ in range(3):
-        found = await keys.find(issuer.keys[0].id, "ES256")
-        assert [key.key_id for key in found] == [issuer.keys[0].id]
+        matches = await keys.find(issuer.keys[0].id, "ES256")
+        assert [key.key_id for key in matches] == [issuer.keys[0].id]
     assert issuer.requests == [DISCOVERY, KEYS]
 
 
@@ -78,15 +77,15 @@ async def test_made_up_keys_do_not_lead_to_questions(
     assert await keys.find(issuer.keys[0].id, "ES256")
     for step in range(20):
         clock.now += 1
-        made_up = [keys.find(f"made-up-{step}-{number}", "ES256") for number in range(5)]
-        assert await asyncio.gather(*made_up) == [[]] * 5
+        lookups = [keys.find(f"made-up-{step}-{number}", "ES256") for number in range(5)]
+        assert await asyncio.gather(*lookups) == [[]] * 5
     assert issuer.requests.count(KEYS) == 3
 
 
 async def test_many_who_come_first_ask_once(issuer: Issuer, keys: IssuerKeys) -> None:
     """Requests that need the keys at the same time wait for one answer."""
-    found = await asyncio.gather(*(keys.find(issuer.keys[0].id, "ES256") for _ in range(20)))
-    assert all(found)
+    results = await asyncio.gather(*(keys.find(issuer.keys[0].id, "ES256") for _ in range(20)))
+    assert all(results)
     assert issuer.requests.count(KEYS) == 1
 
 
@@ -134,14 +133,14 @@ async def test_what_is_no_answer_changes_nothing(
     documents: dict[str, Any],
 ) -> None:
     """An issuer that answers with nonsense, or as another one, is as good as away."""
-    good = issuer.documents()
-    monkeypatch.setattr(issuer, "documents", lambda: good | documents)
+    original = issuer.documents()
+    monkeypatch.setattr(issuer, "documents", lambda: original | documents)
     with pytest.raises(KeysUnavailableError):
         await keys.find("x", "ES256")
     monkeypatch.undo()
     clock.now += 10
     assert await keys.find(issuer.keys[0].id, "ES256")
-    monkeypatch.setattr(issuer, "documents", lambda: good | documents)
+    monkeypatch.setattr(issuer, "documents", lambda: original | documents)
     clock.now += 10
     assert await keys.find("x", "ES256") == []
     assert await keys.find(issuer.keys[0].id, "ES256")
@@ -152,12 +151,12 @@ async def test_keys_for_other_purposes_are_passed_over(
     issuer: Issuer, keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
 ) -> None:
     """A key that is not for signatures of an allowed algorithm stands beside the good one."""
-    other = SigningKey("RS256")
-    both = {"keys": [{**other.jwk, **changes}, issuer.keys[0].jwk]}
-    documents = issuer.documents() | {KEYS: both}
+    unusable = SigningKey("RS256")
+    key_set = {"keys": [{**unusable.jwk, **changes}, issuer.keys[0].jwk]}
+    documents = issuer.documents() | {KEYS: key_set}
     monkeypatch.setattr(issuer, "documents", lambda: documents)
     assert await keys.find(issuer.keys[0].id, "ES256")
-    assert await keys.find(other.id, "RS256") == []
+    assert await keys.find(unusable.id, "RS256") == []
 
 
 async def test_two_keys_of_a_kind_need_a_name(issuer: Issuer, keys: IssuerKeys) -> None:
@@ -169,14 +168,14 @@ async def test_two_keys_of_a_kind_need_a_name(issuer: Issuer, keys: IssuerKeys) 
 
 async def test_each_of_two_keys_of_one_name_is_tried(issuer: Issuer, keys: IssuerKeys) -> None:
     """An issuer should not give two keys one id, and some do: each verifies what it signed."""
-    first, second, stranger = SigningKey(), SigningKey(), SigningKey()
-    second.id = stranger.id = first.id
+    first, second, unknown = SigningKey(), SigningKey(), SigningKey()
+    second.id = unknown.id = first.id
     issuer.keys = [first, second]
     verifier = TokenVerifier(settings(authentication_issuer=issuer.url), keys, audience=AUDIENCE)
     for key in (first, second):
         assert (await verifier.verify(key.sign(issuer.claims()))).subject == "developer"
     with pytest.raises(InvalidTokenError, match="cannot be verified"):
-        await verifier.verify(stranger.sign(issuer.claims()))
+        await verifier.verify(unknown.sign(issuer.claims()))
     with pytest.raises(InvalidTokenError, match="expired"):
         await verifier.verify(second.sign(issuer.claims(exp=1)))
 
@@ -213,8 +212,8 @@ async def test_the_keys_address_can_be_set(issuer: Issuer) -> None:
         authentication_issuer="https://login.example", authentication_jwks_url=f"{issuer.url}/keys"
     )
     async with module.http_client() as client:
-        found = await module.Issuer(values, client).read_keys()
-    assert [key.key_id for key in found] == [issuer.keys[0].id]
+        keys = await module.Issuer(values, client).read_keys()
+    assert [key.key_id for key in keys] == [issuer.keys[0].id]
     assert issuer.requests == [KEYS]
 
 
@@ -233,9 +232,9 @@ async def test_an_issuer_has_to_be_who_it_is_asked_as(
     issuer: Issuer, keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keys of an issuer that calls itself something else are not taken, good as they may be."""
-    good = issuer.documents()
-    discovery = good[DISCOVERY] | {"issuer": "http://other.example"}
-    monkeypatch.setattr(issuer, "documents", lambda: good | {DISCOVERY: discovery})
+    original = issuer.documents()
+    discovery = original[DISCOVERY] | {"issuer": "http://other.example"}
+    monkeypatch.setattr(issuer, "documents", lambda: original | {DISCOVERY: discovery})
     with pytest.raises(KeysUnavailableError):
         await keys.find(issuer.keys[0].id, "ES256")
 

@@ -15,7 +15,7 @@ def test_the_example_of_the_page_passes(tmp_path: Path) -> None:
     [example] = [block for block in blocks if "token: Callable" in block]
     (tmp_path / "test_example.py").write_text(example)
     command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--rootdir=.", str(tmp_path)]
-    ended = subprocess.run(  # noqa: S603 - this interpreter, and a test from the page
+    done = subprocess.run(  # noqa: S603 - this interpreter, and a test from the page
         command, cwd=ROOT, capture_output=True, check=False, text=True
     )
-    assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "1 passed" in done.stdout, done.stdout + done.stderr

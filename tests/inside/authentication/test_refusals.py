@@ -41,8 +41,8 @@ async def test_every_scope_that_is_required_must_be_there(
     assert response.headers["WWW-Authenticate"] == (
         'Bearer realm="api", error="insufficient_scope", scope="products:read products:write"'
     )
-    both = issuer.token("products:write products:read other")
-    assert await is_let_in(api_client, both, "/guarded/write")
+    token = issuer.token("products:write products:read other")
+    assert await is_let_in(api_client, token, "/guarded/write")
 
 
 async def test_one_role_of_those_required_is_enough(
@@ -73,10 +73,10 @@ async def test_no_token_is_ever_told(
 ) -> None:
     """Logs and answers hold no part of a token that could be used, whether it is good or bad."""
     caplog.set_level(logging.DEBUG)
-    good, expired = issuer.token(), issuer.token(exp=1)
-    odd = ["planted.secret.parts", "planted-secret"]
-    answers = [await call(api_client, token) for token in (good, expired, *odd)]
-    shown = "".join([*(answer.text for answer in answers), *capfd.readouterr(), caplog.text])
-    assert "ExpiredSignatureError" in shown
-    secrets = [*good.split(".")[1:], *expired.split(".")[1:], "planted"]
-    assert [secret for secret in secrets if secret in shown] == []
+    valid, expired = issuer.token(), issuer.token(exp=1)
+    malformed = ["planted.secret.parts", "planted-secret"]
+    answers = [await call(api_client, token) for token in (valid, expired, *malformed)]
+    output = "".join([*(answer.text for answer in answers), *capfd.readouterr(), caplog.text])
+    assert "ExpiredSignatureError" in output
+    secrets = [*valid.split(".")[1:], *expired.split(".")[1:], "planted"]
+    assert [secret for secret in secrets if secret in output] == []

@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from httpx import AsyncClient
 
 from .helpers import is_let_in
-from development.authentication import Issuer
-from development.authentication.issuer import SigningKey
+from development.authentication import Issuer, SigningKey
 
 Forgery = Callable[[Issuer], str]
 
@@ -51,16 +50,16 @@ def signed_with_key_document(issuer: Issuer) -> str:
 
 def signed_by_another(issuer: Issuer) -> str:
     """Return a token that names the issuer's key and is signed with another."""
-    other = SigningKey()
-    other.id = issuer.keys[0].id
-    return other.sign(issuer.claims())
+    foreign_key = SigningKey()
+    foreign_key.id = issuer.keys[0].id
+    return foreign_key.sign(issuer.claims())
 
 
 def bringing_its_key(issuer: Issuer) -> str:
     """Return a token that carries the key to check it with."""
-    other = SigningKey()
-    headers = {"kid": issuer.keys[0].id, "jwk": other.jwk, "jku": f"{issuer.url}/other"}
-    return jwt.encode(issuer.claims(), other.private, other.algorithm, headers)
+    foreign_key = SigningKey()
+    headers = {"kid": issuer.keys[0].id, "jwk": foreign_key.jwk, "jku": f"{issuer.url}/other"}
+    return jwt.encode(issuer.claims(), foreign_key.private, foreign_key.algorithm, headers)
 
 
 def changed(issuer: Issuer) -> str:

@@ -13,10 +13,10 @@ async def test_a_failure_is_logged_once_and_the_wait_grows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Only the first expected failure in a row is logged; one that nobody expects always is."""
-    waits: list[float] = []
+    delays: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        waits.append(seconds)
+        delays.append(seconds)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     monkeypatch.setattr(background, "backoff", lambda seconds: seconds)
@@ -29,21 +29,21 @@ async def test_a_failure_is_logged_once_and_the_wait_grows(
         async with retries.attempt():
             pass
     assert [entry["log_level"] for entry in logs] == ["warning", "error"]
-    assert waits == pytest.approx([0.2, 0.4, 0.5, 0.5])
+    assert delays == pytest.approx([0.2, 0.4, 0.5, 0.5])
     assert reasons == ["away", "away", "it failed, see the log", "away"]
 
 
 async def test_a_cancellation_waits_for_what_must_not_be_interrupted() -> None:
     """The work ends first; the cancellation is raised afterwards."""
-    begun, released, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    started, released, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
-        begun.set()
+        started.set()
         await released.wait()
         done.set()
 
     task = asyncio.create_task(uninterrupted(work()))
-    await begun.wait()
+    await started.wait()
     task.cancel()
     await asyncio.sleep(0)
     assert not task.done()

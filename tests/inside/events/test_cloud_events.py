@@ -152,26 +152,26 @@ def test_what_is_not_an_event_is_named_as_such(headers: dict[str, str], body: st
 def test_structured_mode_is_read(data: str) -> None:
     """An event that is JSON as a whole is read as one whose attributes are headers."""
     text = f'{{"specversion": "1.0", "id": "17", "type": "happened", "source": "/s", {data}}}'
-    form = {"content-type": "application/cloudevents+json; charset=utf-8"}
-    value, headers = binary_mode(text.encode(), form)
+    content_type = {"content-type": "application/cloudevents+json; charset=utf-8"}
+    value, headers = binary_mode(text.encode(), content_type)
     event: Any = decode(value, headers, {"happened": {1: Plain}})
     assert (event.id, event.order_id) == ("17", 4)
     assert message_id(None, headers) == "/s#17"
     with pytest.raises(UnreadableMessageError):
-        binary_mode(b"[", form)
+        binary_mode(b"[", content_type)
 
 
 def test_different_events_have_different_ids_in_the_inbox() -> None:
     """No event is taken for another one, and each id fits into the database."""
     message = SimpleNamespace(topic="t", partition=0, offset=1)
     pairs = [("a#b", "c"), ("a", "b#c"), ("s", "x" * 5000), ("s", "x" * 5001), ("s", "a\0")]
-    texts = [{"ce_source": source, "ce_id": known} for source, known in pairs]
+    texts = [{"ce_source": source, "ce_id": event_id} for source, event_id in pairs]
     texts += [header_texts([("ce_id", code)]) for code in (b"\xff", b"\xfe")]
     ids = [message_id(message, headers) for headers in [*texts, {}]]
     assert len(set(ids)) == len(ids)
-    assert max(len(one) for one in ids) < 2000
+    assert max(len(inbox_id) for inbox_id in ids) < 2000
     assert message_id(message, {"ce_source": "orders", "ce_id": ID}) == f"orders#{ID}"
-    assert not any("\0" in one for one in ids)
+    assert not any("\0" in inbox_id for inbox_id in ids)
 
 
 class WordlessError(Exception):
@@ -196,6 +196,6 @@ def test_any_error_makes_a_dead_letter(error: Exception, text: str) -> None:
         topic="t", partition=0, offset=1, key=b"k", value=b"\xff", headers=headers
     )
     record = dead_letter(message, error, 5, "group")
-    found = dict(record.headers)
-    assert (record.value, found["ce_id"]) == (b"\xff", b"\xff")
-    assert found["dead_letter_error"].decode() == text
+    letter_headers = dict(record.headers)
+    assert (record.value, letter_headers["ce_id"]) == (b"\xff", b"\xff")
+    assert letter_headers["dead_letter_error"].decode() == text

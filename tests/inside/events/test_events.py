@@ -123,7 +123,7 @@ async def test_a_failing_event_is_tried_again_and_holds_up_its_key_alone(
             return len(recorder.handled)
 
         await eventually(number, 3)
-    assert [one for one in recorder.handled if one[0] == "a"] == [("a", 1), ("a", 2)]
+    assert [handled for handled in recorder.handled if handled[0] == "a"] == [("a", 1), ("a", 2)]
     assert attempts.count(1) == 3
 
 
@@ -135,9 +135,9 @@ async def test_a_dead_letter_is_replayed_after_a_fix(
     async with started(settings, recorder) as app:
         await publish(app, Happened(about="a", number=1), Happened(about="a", number=2))
         (letter,) = await messages.read("inside.dead-letters", 1)
-        found = {name: value.decode() for name, value in letter.headers}
-        assert found["dead_letter_error"] == "ValueError: no luck with 1"
-        assert found["dead_letter_attempts"] == str(settings.kafka_consumer_attempts)
+        headers = {name: value.decode() for name, value in letter.headers}
+        assert headers["dead_letter_error"] == "ValueError: no luck with 1"
+        assert headers["dead_letter_attempts"] == str(settings.kafka_consumer_attempts)
         recorder.luckless = lambda _: False
         options: dict[str, Any] = {"since": None, "key": None}
         dry = [line async for line in replay(settings, "inside", dry_run=True, **options)]
@@ -149,8 +149,10 @@ async def test_a_dead_letter_is_replayed_after_a_fix(
             return recorder.handled
 
         await eventually(handled, [("a", 2), ("a", 1)])
-        again = [line async for line in replay(settings, "inside", dry_run=False, **options)]
-        assert again[-1].startswith("0 dead letters")
+        second_replay = [
+            line async for line in replay(settings, "inside", dry_run=False, **options)
+        ]
+        assert second_replay[-1].startswith("0 dead letters")
 
 
 async def test_what_can_never_be_sent_is_set_aside(
@@ -180,9 +182,9 @@ async def test_writes_are_taken_without_a_broker(
 ) -> None:
     """The service starts, publishes and stops while nothing listens where brokers should be."""
     values = {**settings_values, "kafka_bootstrap_servers": "127.0.0.1:1"}
-    away = Settings(**{"_env_file": None, **values})  # type: ignore[arg-type]
+    unreachable = Settings(**{"_env_file": None, **values})  # type: ignore[arg-type]
     async with asyncio.timeout(60):
-        async with started(away, recorder) as app:
+        async with started(unreachable, recorder) as app:
             await publish(app, Happened(about="a", number=1))
     connection = await asyncpg.connect(migrated_postgres)
     assert await connection.fetchval("SELECT count(*) FROM internal.outbox") == 1
@@ -231,8 +233,8 @@ async def test_a_dead_letter_keeps_a_value_over_the_limit(
 ) -> None:
     """The limit is for the service's own events: a message that brokers took can be sent back."""
     recorder.luckless = lambda _: True
-    once = settings.model_copy(update={"kafka_consumer_attempts": 1})
-    async with started(once, recorder) as app:
+    single_attempt = settings.model_copy(update={"kafka_consumer_attempts": 1})
+    async with started(single_attempt, recorder) as app:
         body = b'{"about":"%s","number":1}' % (b"a" * settings.kafka_max_event_size)
         await messages.send("inside", body, b"a", ce_type="inside.happened", ce_id=ID, ce_time=TIME)
         (letter,) = await messages.read("inside.dead-letters", 1)
@@ -241,8 +243,8 @@ async def test_a_dead_letter_keeps_a_value_over_the_limit(
         options: dict[str, Any] = {"since": None, "key": None}
         lines = [line async for line in replay(settings, "inside", dry_run=False, **options)]
         assert lines[-1].startswith("1 dead letters sent")
-        _, back = await messages.read("inside", 2)
-        assert back.value == body
+        _, replayed = await messages.read("inside", 2)
+        assert replayed.value == body
         assert app.resources.get(Sender).connected() is producer
 
 
@@ -289,8 +291,8 @@ async def test_a_tombstone_stays_one_as_a_dead_letter(
         options: dict[str, Any] = {"since": None, "key": None}
         lines = [line async for line in replay(settings, "inside", dry_run=False, **options)]
         assert lines[-1].startswith("1 dead letters sent")
-        first, again = await messages.read("inside", 2)
-        assert (first.value, again.value) == (None, None)
+        first, replayed = await messages.read("inside", 2)
+        assert (first.value, replayed.value) == (None, None)
 
 
 async def test_slow_handlers_keep_their_place_in_the_group(
@@ -302,10 +304,10 @@ async def test_slow_handlers_keep_their_place_in_the_group(
     """Handling that takes longer than a member may go without polling ends no membership."""
     monkeypatch.setattr(consuming, "MAX_POLL_INTERVAL", 1)
     monkeypatch.setattr(consuming, "CAPACITY_FACTOR", 1)
-    begun: list[int] = []
+    started_numbers: list[int] = []
 
     def luckless(number: int) -> bool:
-        begun.append(number)
+        started_numbers.append(number)
         return False
 
     recorder.luckless, recorder.slow = luckless, 2.5
@@ -317,15 +319,15 @@ async def test_slow_handlers_keep_their_place_in_the_group(
             return sorted(number for _, number in recorder.handled)
 
         await eventually(handled, [0, 1, 2])
-    assert sorted(begun) == [0, 1, 2]
-    assert not [one for one in caplog.messages if "max_poll_interval" in one]
+    assert sorted(started_numbers) == [0, 1, 2]
+    assert not [message for message in caplog.messages if "max_poll_interval" in message]
 
 
 async def test_a_key_that_fails_holds_up_no_other_and_keeps_its_order(
     settings: Settings, recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many more events of one key than there is room for wait on the topic meanwhile."""
-    monkeypatch.setattr(consuming, "PATIENCE", 0.1)
+    monkeypatch.setattr(consuming, "ROOM_TIMEOUT", 0.1)
     fails = True
 
     def luckless(number: int) -> bool:
@@ -334,8 +336,8 @@ async def test_a_key_that_fails_holds_up_no_other_and_keeps_its_order(
         return False
 
     recorder.luckless = luckless
-    few = settings.model_copy(update={"kafka_consumer_concurrency": 1})
-    async with started(few, recorder) as app:
+    sequential = settings.model_copy(update={"kafka_consumer_concurrency": 1})
+    async with started(sequential, recorder) as app:
         await publish(app, *(Happened(about="bad", number=number) for number in range(200)))
         await publish(app, *(Happened(about="good", number=number) for number in range(200, 203)))
 
@@ -404,10 +406,10 @@ async def test_an_event_that_always_takes_too_long_becomes_a_dead_letter(
         async with started(short, Sleeper) as app:
             await publish(app, Happened(about="a", number=1), Happened(about="b", number=2))
             letters = await messages.read("inside.dead-letters", 2)
-    found = {letter.key: dict(letter.headers) for letter in letters}
-    assert found[b"a"]["dead_letter_error"].startswith(b"StatementTimeout")
-    assert found[b"b"]["dead_letter_error"].startswith(b"HandlerTimeoutError")
-    assert {one["dead_letter_attempts"] for one in found.values()} == {b"1"}
+    headers = {letter.key: dict(letter.headers) for letter in letters}
+    assert headers[b"a"]["dead_letter_error"].startswith(b"StatementTimeout")
+    assert headers[b"b"]["dead_letter_error"].startswith(b"HandlerTimeoutError")
+    assert {letter_headers["dead_letter_attempts"] for letter_headers in headers.values()} == {b"1"}
 
 
 async def test_all_consumers_stop_at_once(settings: Settings) -> None:
@@ -426,8 +428,8 @@ async def test_all_consumers_stop_at_once(settings: Settings) -> None:
 
     names = ("one", "two", "three")
     consumers = [type(name, (Together,), {"name": name}) for name in names]
-    few = settings.model_copy(update={"kafka_consumer_concurrency": 1})
-    async with started(few, *consumers) as app:
+    sequential = settings.model_copy(update={"kafka_consumer_concurrency": 1})
+    async with started(sequential, *consumers) as app:
         workers += app.resources.get(Workers)
         await publish(app, *(Happened(about=str(number), number=number) for number in range(9)))
 

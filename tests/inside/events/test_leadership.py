@@ -5,7 +5,7 @@ from time import monotonic
 
 import pytest
 
-from orders.internal.kafka.outbox import leadership as module
+from orders.internal.kafka.outbox import relay as module
 
 
 async def test_a_server_that_does_not_answer_is_given_up(

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import DefaultPartitioner
 
-from orders.internal.kafka.outbox import lines
+from orders.internal.kafka.outbox import dispatcher
 from orders.internal.kafka.outbox.relay import Relay
 from orders.settings import Settings
 
@@ -107,7 +107,7 @@ class Sender:
 @pytest.fixture
 def producer(monkeypatch: pytest.MonkeyPatch) -> Producer:
     """Brokers for the relay; nobody waits long for a slow partition."""
-    monkeypatch.setattr(lines, "PATIENCE", 0.05)
+    monkeypatch.setattr(dispatcher, "BATCH_TIMEOUT", 0.05)
     return Producer()
 
 
@@ -130,7 +130,7 @@ async def fill(migrated_postgres: str) -> Callable[..., Awaitable[None]]:
     return save
 
 
-async def left(url: str) -> int:
+async def unsent(url: str) -> int:
     """Return how many events wait or are set aside."""
     connection = await asyncpg.connect(url)
     number: int = await connection.fetchval("SELECT count(*) FROM internal.outbox")
@@ -152,23 +152,25 @@ async def test_a_stuck_partition_holds_up_no_other(
     relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
 ) -> None:
     """Thousands of its events are passed; once it works again each is sent once, in order."""
-    stuck, free = keys()
+    stuck_key, free_key = keys()
     producer.stuck.add(("t", 0))
-    await fill("t", stuck, 3000)
-    await fill("t", free, 5)
-    await fill("other", free, 5)
+    await fill("t", stuck_key, 3000)
+    await fill("t", free_key, 5)
+    await fill("other", free_key, 5)
     async with relay:
 
         async def sent() -> tuple[int, int]:
             return await producer.values("t"), await producer.values("other")
 
         await eventually(sent, (5, 5))
-        await fill("t", free, 5)
+        await fill("t", free_key, 5)
         await eventually(sent, (10, 5))
         producer.heal()
         await eventually(sent, (3010, 5))
-        await eventually(lambda: left(migrated_postgres), 0)
-    assert [value for _, value in producer.sent["t", 0]] == [b"%d" % one for one in range(1, 3001)]
+        await eventually(lambda: unsent(migrated_postgres), 0)
+    assert [value for _, value in producer.sent["t", 0]] == [
+        b"%d" % number for number in range(1, 3001)
+    ]
 
 
 async def test_a_topic_without_permission_waits_and_says_so(
@@ -184,15 +186,15 @@ async def test_a_topic_without_permission_waits_and_says_so(
             return await producer.values("denied"), await producer.values("t")
 
         await eventually(sent, (0, 5))
-        assert "not authorized" in relay.troubles
-        assert "no topic" not in relay.troubles
+        assert "not authorized" in relay.failures
+        assert "no topic" not in relay.failures
         connection = await asyncpg.connect(migrated_postgres)
         query = "SELECT count(*) FROM internal.outbox WHERE error IS NOT NULL"
         assert await connection.fetchval(query) == 0
         await connection.close()
         producer.denied.clear()
         await eventually(sent, (1500, 5))
-        assert relay.troubles == ""
+        assert relay.failures == ""
 
 
 async def test_a_topic_that_is_missing_waits_for_somebody_to_create_it(
@@ -208,10 +210,10 @@ async def test_a_topic_that_is_missing_waits_for_somebody_to_create_it(
             return await producer.values("late"), await producer.values("t")
 
         await eventually(sent, (0, 1))
-        assert "no topic late" in relay.troubles
+        assert "no topic late" in relay.failures
         producer.missing.clear()
         await eventually(sent, (600, 1))
-        await eventually(lambda: left(migrated_postgres), 0)
+        await eventually(lambda: unsent(migrated_postgres), 0)
 
 
 async def test_a_topic_name_that_brokers_do_not_allow_is_set_aside(
@@ -221,7 +223,7 @@ async def test_a_topic_name_that_brokers_do_not_allow_is_set_aside(
     await fill("no topic", "a", 2)
     await fill("t", "a", 1)
     async with relay:
-        await eventually(lambda: left(migrated_postgres), 2)
+        await eventually(lambda: unsent(migrated_postgres), 2)
         assert await producer.values("t") == 1
 
         async def errors() -> set[str]:
@@ -262,12 +264,12 @@ async def test_stopping_settles_what_is_in_flight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What brokers acknowledge while the relay stops is not sent again by the next one."""
-    stuck, _ = keys()
+    stuck_key, _ = keys()
     producer.stuck.add(("t", 0))
-    await fill("t", stuck, 1)
-    monkeypatch.setattr(lines, "PATIENCE", 20.0)
+    await fill("t", stuck_key, 1)
+    monkeypatch.setattr(dispatcher, "BATCH_TIMEOUT", 20.0)
     async with relay:
         while not producer.waiting:  # noqa: ASYNC110 - of the producer above
             await asyncio.sleep(0.001)
         asyncio.get_running_loop().call_later(0.2, producer.heal)
-    assert await left(migrated_postgres) == 0
+    assert await unsent(migrated_postgres) == 0

@@ -15,7 +15,7 @@ from orders.domain.product.events import ProductCreated, ProductDeleted
 from orders.internal.kafka import EventBase
 
 from tests.harness.kafka import schemas
-from tests.harness.kafka.keys import key_rule
+from tests.harness.kafka.schemas import key_rule
 
 OPEN: ConfigDict = {}
 CLOSED: ConfigDict = {"extra": "forbid"}
@@ -91,10 +91,10 @@ def fields(config: ConfigDict = OPEN, **types: Any) -> dict[str, Any]:  # noqa: 
     class Base(EventBase):
         model_config = config
 
-    given: Any = {
+    definitions: Any = {
         name: kind if isinstance(kind, tuple) else (kind, ...) for name, kind in types.items()
     }
-    return create_model("Changed", __base__=Base, **given).body_schema()
+    return create_model("Changed", __base__=Base, **definitions).body_schema()
 
 
 def aliased(name: str, *default: object) -> Any:  # noqa: ANN401 - a field
@@ -208,7 +208,7 @@ def test_a_change_that_breaks_readers_is_named(change: str) -> None:
     """The place and the kind of the change are named, whichever side would trip over it."""
     old, new, fault = BREAKS_READERS[change]
     faults = schemas.breaks(old, new)
-    assert any(fault in one for one in faults), faults
+    assert any(fault in message for message in faults), faults
 
 
 class Elsewhere(ProductCreated):
@@ -234,7 +234,7 @@ def test_topic_and_key_stay(event: type[EventBase], fault: str | None) -> None:
     """Readers look for an event on one topic, and rely on the order of its keys."""
     stored = json.loads(schemas.file("product.created.v1").read_text())
     faults = schemas.breaks(stored, schemas.contract(event))
-    assert [fault in one for one in faults if fault] == ([True] if fault else [])
+    assert [fault in message for message in faults if fault] == ([True] if fault else [])
 
 
 def test_a_key_is_recorded_as_its_rule() -> None:
@@ -273,14 +273,14 @@ def test_what_is_added_is_kept_from_then_on(folder: Path, monkeypatch: pytest.Mo
     class Broken(ProductDeleted):
         note: int = 0
 
-    stored = []
+    names: list[list[str]] = []
     for event in (ProductDeleted, Longer, Broken):
         monkeypatch.setattr(schemas, "events", lambda event=event: {"product.deleted.v1": event})
-        stored.append([path.name for path in schemas.store()])
-    assert stored == [["product.deleted.v1.json"], ["product.deleted.v1.json"], []]
-    kept = json.loads((folder / "product.deleted.v1.json").read_text())
-    assert kept["properties"]["note"]["type"] == "string"
-    assert schemas.breaks(kept, schemas.contract(Broken))
+        names.append([path.name for path in schemas.store()])
+    assert names == [["product.deleted.v1.json"], ["product.deleted.v1.json"], []]
+    stored = json.loads((folder / "product.deleted.v1.json").read_text())
+    assert stored["properties"]["note"]["type"] == "string"
+    assert schemas.breaks(stored, schemas.contract(Broken))
 
 
 def test_a_file_of_an_older_release_is_compared_and_completed(folder: Path) -> None:

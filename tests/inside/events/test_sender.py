@@ -70,8 +70,8 @@ async def sender(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     monkeypatch.setattr(Producer, "made", [])
     monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
     monkeypatch.setattr(module, "STOP_TIMEOUT", 0.05)
-    quick = settings.model_copy(update={"kafka_request_timeout": 0.3})
-    async with Sender(quick) as started:
+    short_timeout = settings.model_copy(update={"kafka_request_timeout": 0.3})
+    async with Sender(short_timeout) as started:
         async with asyncio.timeout(60):
             while True:
                 with suppress(BrokersUnavailable):
@@ -97,8 +97,8 @@ async def test_a_topic_in_trouble_leaves_room_for_others(
 ) -> None:
     """Its events are refused at once when many of them wait for too long; others are sent."""
     monkeypatch.setattr(module, "OVERDUE_AT_MOST", 3)
-    late = [sender.send(record("stuck")) for _ in range(3)]
-    failures = await asyncio.gather(*late, return_exceptions=True)
+    sends = [sender.send(record("stuck")) for _ in range(3)]
+    failures = await asyncio.gather(*sends, return_exceptions=True)
     assert all(isinstance(error, BrokersUnavailable) for error in failures)
     with pytest.raises(BrokersUnavailable, match="topic stuck"):
         await sender.send(record("stuck"))

@@ -86,9 +86,9 @@ async def test_dead_letters_are_chosen_by_key_and_tried_dry(
     """Of several letters those of one key go back, after a look at what would."""
     await messages.send("inside", b"{}", b"first")
     key = "b'\"$HOME `id` $(shell id)"
-    for one in ("a", key):
+    for message_key in ("a", key):
         headers = {**LETTER, "dead_letter_topic": f"{settings.kafka_namespace}inside"}
-        await messages.send("inside.dead-letters", b"{}", one.encode(), **headers)
+        await messages.send("inside.dead-letters", b"{}", message_key.encode(), **headers)
     chosen = ("topic=inside", f"key={key}")
     status, lines = await make(settings, "events-replay", *chosen, "dry-run=1")
     assert (status, lines[-1]) == (0, "1 dead letters would be sent back to inside")
@@ -139,8 +139,8 @@ async def test_an_interrupted_replay_goes_on_where_it_stopped(
     await lines.aclose()
     assert all(line.startswith("sent ") for line in sent)
     assert (await replayed(settings, "inside"))[-1] == "3 dead letters sent back to inside"
-    found = [message.value for message in await messages.read("inside", 6)]
-    assert sorted(found) == [b"0", b"1", b"2", b"3", b"4", b"first"]
+    values = [message.value for message in await messages.read("inside", 6)]
+    assert sorted(values) == [b"0", b"1", b"2", b"3", b"4", b"first"]
 
 
 async def test_nothing_is_sent_back_twice_when_brokers_forget(
@@ -184,8 +184,8 @@ async def test_a_moment_that_is_none_is_refused(settings: Settings) -> None:
 
 async def test_brokers_that_are_away_are_one_line(settings: Settings) -> None:
     """Where nothing listens, the address is named."""
-    away = settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})
-    status, lines = await make(away, "events-replay", "topic=inside")
+    unreachable = settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})
+    status, lines = await make(unreachable, "events-replay", "topic=inside")
     assert status != 0
     assert any("127.0.0.1:1" in line for line in lines), lines
     assert not any("Traceback" in line for line in lines), lines

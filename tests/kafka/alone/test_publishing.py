@@ -78,5 +78,5 @@ async def sent(settings: Settings, number: int) -> list[int]:
     """Return the numbers of the first events on the topic."""
     servers, namespace = settings.kafka_bootstrap_servers, settings.kafka_namespace
     async with Messages(servers, namespace) as messages:
-        found = await messages.read("batches", number)
-    return [json.loads(message.value)["number"] for message in found]
+        records = await messages.read("batches", number)
+    return [json.loads(message.value)["number"] for message in records]

@@ -13,8 +13,8 @@ from development.project import PACKAGE, PREFIX
 
 VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 
-given = {**dotenv_values(".env"), **os.environ}
-if not (given.get(VARIABLE) or given.get(PREFIX + VARIABLE)):
+variables = {**dotenv_values(".env"), **os.environ}
+if not (variables.get(VARIABLE) or variables.get(PREFIX + VARIABLE)):
     if not ADDRESS.exists():
         sys.exit(f"No broker runs: start one with `make run`, or set {VARIABLE} to your own.")
     os.environ[VARIABLE] = ADDRESS.read_text()

@@ -45,10 +45,10 @@ def cluster(brokers: int) -> Iterator[str]:
 
 def _load() -> ctypes.CDLL:
     package = Path(confluent_kafka.__file__).parent
-    found = [path for pattern in BUNDLED for path in package.glob(pattern)]
-    if not found:
+    libraries = [path for pattern in BUNDLED for path in package.glob(pattern)]
+    if not libraries:
         raise MockError("confluent-kafka has no librdkafka for this system")
-    library = ctypes.CDLL(str(found[0]))
+    library = ctypes.CDLL(str(libraries[0]))
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     signatures: dict[str, tuple[type, list[type]]] = {
         "rd_kafka_conf_new": (pointer, []),

@@ -5,8 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from development.postgres import PostgresError
-from development.postgres.backing import development_server
+from development.postgres import PostgresError, development_server
 
 ENDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 

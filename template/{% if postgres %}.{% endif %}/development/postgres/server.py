@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from development.postgres import system
-from development.postgres.errors import PostgresError, explain
 from development.postgres.locks import has_other_users, is_locked, lock, locked
+from development.postgres.system import PostgresError, explain
 
 TIMEOUT = 90.0
 ATTEMPTS = 3

@@ -1,5 +1,8 @@
 """Base classes of request and response schemas."""
 
+from datetime import date, datetime, time
+from decimal import Decimal
+from types import NoneType
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
@@ -13,9 +16,21 @@ from pydantic import (
     model_validator,
 )
 
-from .json_types import check_json_type
+from ...internal.utils import union_members
 
 NOT_BLANK: Final = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+
+WORDS: Final[dict[type, tuple[str, tuple[type, ...]]]] = {
+    NoneType: ("null", (NoneType,)),
+    bool: ("true or false", (bool,)),
+    int: ("a whole number", (int, float)),
+    float: ("a number", (int, float)),
+    Decimal: ("a number or a string", (int, float, str)),
+    str: ("a string", (str,)),
+    datetime: ("a string", (str,)),
+    date: ("a string", (str,)),
+    time: ("a string", (str,)),
+}
 
 
 def strip(text: str) -> str:
@@ -89,3 +104,20 @@ class UpdateSchema(WriteSchema):
     def changes(self) -> dict[str, Any]:
         """Return the fields that the client sent, by name."""
         return self.model_dump(exclude_unset=True, exclude={"version"})
+
+
+def check_json_type(value: object, annotation: Any) -> None:  # noqa: ANN401 - any type form
+    """Check that JSON Schema allows the type of a value for an annotation.
+
+    Raises:
+        ValueError: Pydantic would read it (`true` and `"1"` as the number 1), and clients would
+            come to depend on what the OpenAPI document does not allow.
+    """
+    kinds = union_members(annotation)
+    if type(value) in kinds or not all(kind in WORDS for kind in kinds):
+        return
+    allowed = tuple(json for kind in kinds for json in WORDS[kind][1])
+    if isinstance(value, allowed) and not isinstance(value, bool):
+        return
+    words = [WORDS[kind][0] for kind in kinds if kind is not NoneType]
+    raise ValueError(f"send {' or '.join(words)}")

@@ -41,12 +41,12 @@ def describe(error: ValidationError, prefix: str, delimiter: str | None) -> list
 
 
 def _line(error: Any, prefix: str, delimiter: str | None) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, whose context is untyped
-    name, *inside = [str(part) for part in error["loc"]] or [""]
-    if inside and delimiter and not inside[0].isdigit():
-        name, inside = delimiter.join([name, *inside]), []
-    where = f" at {'.'.join(inside)}" if inside else ""
+    name, *path = [str(part) for part in error["loc"]] or [""]
+    if path and delimiter and not path[0].isdigit():
+        name, path = delimiter.join([name, *path]), []
+    location = f" at {'.'.join(path)}" if path else ""
     reason = _reason(error)
-    return f"{prefix}{name.upper()}{where}: {reason}" if name else f"{prefix}{reason}"
+    return f"{prefix}{name.upper()}{location}: {reason}" if name else f"{prefix}{reason}"
 
 
 def _reason(error: Any) -> str:  # noqa: ANN401 - as above

@@ -3,15 +3,17 @@
 import contextlib
 import json
 import logging
+import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from threading import RLock
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
 
-from .output import LogOutput
 from .settings_base import SettingsBase
 from .tracebacks import format_traceback
 
@@ -19,6 +21,81 @@ _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping()
 
 QUIET_LOGGERS = ("uvicorn.error",)
 """Loggers that we silence below WARNING because we log the same events ourselves."""
+
+CHUNK = 4096
+"""Number of bytes that a pipe accepts atomically (PIPE_BUF on Linux)."""
+
+PATIENCE = 100
+"""Milliseconds to wait for a slow reader; afterwards lines are dropped until it reads again."""
+
+
+class LogOutput:
+    """Writes lines to a stream, and drops lines that the stream does not accept.
+
+    A reader that has exited or stopped reading, or a full disk, must not stop the
+    service. The number of dropped lines is logged when the stream accepts lines again.
+
+    Args:
+        stream: usually `sys.stdout`, which is None when it was closed before the start.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._descriptor: int | None = None
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+        # Reentrant, because a signal handler in the same thread may log too.
+        self._lock = RLock()
+        self._dropped = 0
+        self._is_line_open = False
+        self._ready = select.poll()
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            # Our own descriptor: the number of a closed one may be reused for a connection.
+            self._descriptor = os.dup(stream.fileno())  # type: ignore[union-attr]  # None is suppressed
+            self._ready.register(self._descriptor, select.POLLOUT)
+
+    def write(self, line: str) -> None:
+        """Write a line, or drop it."""
+        with self._lock:
+            timeout = 0 if self._dropped else PATIENCE
+            if self._dropped and self._put(self._notice(), timeout):
+                self._dropped = 0
+            if self._dropped or not self._put(line, timeout):
+                self._dropped += 1
+
+    debug = info = warning = warn = error = critical = fatal = msg = log = write
+    """The methods that structlog calls on a wrapped logger."""
+
+    def _notice(self) -> str:
+        return json.dumps(
+            {"event": "log lines dropped", "level": "warning", "lines": self._dropped}
+        )
+
+    def _put(self, line: str, timeout: int) -> bool:
+        try:
+            if self._descriptor is None:
+                return self._put_text(line)
+            start = "\n" if self._is_line_open else ""
+            data = f"{start}{line}\n".encode(self._encoding, "backslashreplace")
+            return self._put_bytes(self._descriptor, memoryview(data), timeout)
+        except Exception:  # noqa: BLE001 - no error of the stream may stop the service
+            return False
+
+    def _put_text(self, line: str) -> bool:
+        if self._stream is not None:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        return True
+
+    def _put_bytes(self, descriptor: int, data: memoryview, timeout: int) -> bool:
+        while data:
+            if not self._ready.poll(timeout):
+                return False
+            try:
+                data = data[os.write(descriptor, data[:CHUNK]) :]
+            except BlockingIOError:
+                continue
+            self._is_line_open = bool(data)
+        return True
 
 
 def configure_logging(settings: SettingsBase, *, to_stderr: bool = False) -> None:
@@ -50,8 +127,8 @@ def configure_logging(settings: SettingsBase, *, to_stderr: bool = False) -> Non
 def _renderers(*, readable: bool) -> list[Processor]:
     exceptions = structlog.processors.ExceptionRenderer(format_traceback)
     if readable:
-        plain = structlog.dev.plain_traceback
-        return [exceptions, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+        formatter = structlog.dev.plain_traceback
+        return [exceptions, structlog.dev.ConsoleRenderer(exception_formatter=formatter)]
     return [exceptions, structlog.processors.JSONRenderer(_to_json)]
 
 
@@ -117,9 +194,9 @@ class _Chain:
 
 def _rescued(values: EventDict, level: str, error: Exception) -> str:
     """Return a line of JSON with the printable values of a record that could not be logged."""
-    shown = {str(name): _shown(value) for name, value in values.items() if name != "_record"}
+    fields = {str(name): _shown(value) for name, value in values.items() if name != "_record"}
     problem = f"{type(error).__name__} while logging this"
-    return json.dumps({"level": level.lower(), **shown, "logging_error": problem})
+    return json.dumps({"level": level.lower(), **fields, "logging_error": problem})
 
 
 def _shown(value: object) -> object:

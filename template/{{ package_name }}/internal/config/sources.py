@@ -78,7 +78,7 @@ class UnprefixedEnvSource(LenientEnvSource):
 
 
 def _is_unprefixed(field: FieldInfo) -> bool:
-    return any(isinstance(mark, Unprefixed) for mark in field.metadata)
+    return any(isinstance(annotation, Unprefixed) for annotation in field.metadata)
 
 
 class EnvironmentSettings(BaseSettings):
@@ -121,14 +121,14 @@ class EnvironmentSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read names without a prefix after those with it, and before the file `.env`."""
         del env_settings
-        prefixed, bare = PrefixedEnvSource(settings_cls), UnprefixedEnvSource(settings_cls)
+        prefixed, unprefixed = PrefixedEnvSource(settings_cls), UnprefixedEnvSource(settings_cls)
         if isinstance(dotenv_settings, DotEnvSettingsSource):
             dotenv_settings = DotenvSource(
                 settings_cls,
                 env_file=dotenv_settings.env_file,
                 env_file_encoding=dotenv_settings.env_file_encoding,
             )
-        return init_settings, prefixed, bare, dotenv_settings, file_secret_settings
+        return init_settings, prefixed, unprefixed, dotenv_settings, file_secret_settings
 
 
 def _describe_file(files: Any, error: OSError | UnicodeDecodeError) -> list[str]:  # noqa: ANN401 - a path or several

@@ -37,27 +37,27 @@ def _lines(
     for position in reversed(range(len(chain))):
         if position in left_out[1:]:
             continue
-        link, joint = chain[position]
+        link, introduction = chain[position]
         if position in left_out:
             yield f"({len(left_out)} exceptions are left out)"
         else:
             yield from _exception_lines(link, link.__traceback__ if position else traceback, depth)
-        if joint:
-            yield f"\n{joint}\n"
+        if introduction:
+            yield f"\n{introduction}\n"
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
     """Yield an exception and its causes, each with the sentence that follows it."""
-    seen: set[int] = set()
-    joint = ""
+    seen_ids: set[int] = set()
+    introduction = ""
     link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link, joint
+    while link is not None and id(link) not in seen_ids:
+        seen_ids.add(id(link))
+        yield link, introduction
         if link.__cause__ is not None:
-            link, joint = link.__cause__, CAUSE
+            link, introduction = link.__cause__, CAUSE
         else:
-            link, joint = None if link.__suppress_context__ else link.__context__, CONTEXT
+            link, introduction = None if link.__suppress_context__ else link.__context__, CONTEXT
 
 
 def _exception_lines(

@@ -28,9 +28,9 @@ def one_line(value: str) -> str:
     Raises:
         ValueError: the text contains some. The message says what to write.
     """
-    wanted = CONTROL.sub("", value).strip()
-    if wanted != value:
-        raise ValueError(f"write it without spaces or line breaks around it, as {wanted!r}")
+    cleaned = CONTROL.sub("", value).strip()
+    if cleaned != value:
+        raise ValueError(f"write it without spaces or line breaks around it, as {cleaned!r}")
     return value
 
 
@@ -65,11 +65,11 @@ def origin(value: str) -> str:
     if "*" in value:
         raise ValueError(f"{example}, each one in full, or * alone for every origin")
     try:
-        wanted = _spell(urlsplit(value if "://" in value else f"https://{value}"))
+        normalized = _spell(urlsplit(value if "://" in value else f"https://{value}"))
     except ValueError:
         raise ValueError(example) from None
-    if wanted != value:
-        raise ValueError(f"write {wanted} instead of {value!r}")
+    if normalized != value:
+        raise ValueError(f"write {normalized} instead of {value!r}")
     return value
 
 

@@ -42,8 +42,8 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     if status in WITHOUT_BODY:
         return Response(status_code=status, headers=error.headers)
     routes: Routes = request[SERVICE].served_routes
-    if status == HTTPStatus.NOT_FOUND and (other := routes.other_slash(request.scope)):
-        return redirect(request.scope, other)
+    if status == HTTPStatus.NOT_FOUND and (path := routes.other_slash(request.scope)):
+        return redirect(request.scope, path)
     headers = dict(error.headers or {})
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(routes.methods(request.scope))
@@ -97,7 +97,7 @@ def _is_unread(error: dict[str, Any]) -> bool:
 def _other_media_type(request: Request) -> Response:
     # FastAPI leaves a body without a JSON media type as bytes.
     sent = request.headers.get("content-type")
-    came = f"as {sent!r}" if sent else "without a Content-Type"
+    sent_as = f"as {sent!r}" if sent else "without a Content-Type"
     kind = ProblemKind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    detail = f"The body was sent {came}: send it as application/json."
+    detail = f"The body was sent {sent_as}: send it as application/json."
     return problem_response(request.scope, kind, detail=detail)

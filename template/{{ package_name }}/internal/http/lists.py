@@ -56,7 +56,7 @@ class _ListParameters:
             parameters = self._schema.parameters.model_validate(values)
             return self._schema.query_from(parameters, place=_path(request))
         except ValidationError as error:
-            faults = [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
+            faults = [{**item, "loc": ("query", *item["loc"])} for item in error.errors()]
         except ParameterError as error:
             location = ("query", error.parameter)
             faults = [{"loc": location, "msg": str(error), "type": "value_error"}]
@@ -97,9 +97,9 @@ def describe_lists(
     """Describe the parameters of lists in an OpenAPI document."""
     for route, operation in operations:
         for parameters in _lists_of(getattr(route, "dependant", None)):
-            described, schemas = parameters.describe()
+            parameter_documents, schemas = parameters.describe()
             document["components"]["schemas"] = schemas | document["components"]["schemas"]
-            operation.setdefault("parameters", []).extend(described)
+            operation.setdefault("parameters", []).extend(parameter_documents)
 
 
 def _path(request: Request) -> str:

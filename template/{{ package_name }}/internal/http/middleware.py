@@ -148,13 +148,13 @@ def _log(write: Callable[..., Any], event: str, **values: Any) -> None:  # noqa:
 
 def _limit(receive: Receive, size: int) -> Receive:
     """Return a `receive` that refuses a body of unknown length after `size` bytes."""
-    left = size
+    remaining = size
 
     async def limited() -> Message:
-        nonlocal left
+        nonlocal remaining
         message = await receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
+        remaining -= len(message.get("body", b""))
+        if remaining < 0:
             raise HTTPException(TOO_LARGE.status, TOO_LARGE.detail, dict(TOO_LARGE.headers))
         return message
 

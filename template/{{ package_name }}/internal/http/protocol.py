@@ -108,7 +108,7 @@ class HttpParser:
         for name, value in self._handler.headers:
             if name == b"connection":
                 words = [word.strip() for word in value.split(b",")]
-                yield name, b", ".join(w for w in words if w.lower() not in PROTOCOL_OFFER)
+                yield name, b", ".join(word for word in words if word.lower() not in PROTOCOL_OFFER)
             elif name not in PROTOCOL_OFFER:
                 yield name, value
 
@@ -141,12 +141,12 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the next bytes, unless the head is too large."""
         self._expect()
-        most = 0 if self._is_in_message else 1
+        limit = 0 if self._is_in_message else 1
         self._begun = 0
         super().data_received(data)
         if self._is_in_head:
             # If a chunk contains several requests, we cannot attribute bytes to one of them.
-            if self._begun <= most:
+            if self._begun <= limit:
                 self._head_size += len(data)
             if self._head_size > MAX_HEAD_SIZE and not self.transport.is_closing():
                 self._refuse(HEAD_TOO_LARGE)

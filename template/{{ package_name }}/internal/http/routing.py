@@ -37,8 +37,8 @@ def is_public(route: RouteContext) -> bool:
 
 def body_limit(route: RouteContext | None, default: int) -> int:
     """Return how many bytes of a body a route accepts: its `max_body_size`, or the default."""
-    own: int | None = getattr(route, "max_body_size", None)
-    return default if own is None else own
+    limit: int | None = getattr(route, "max_body_size", None)
+    return default if limit is None else limit
 
 
 class Routes:

@@ -33,8 +33,8 @@ class StreamedResponse(StreamingResponse):
 
 
 async def _chain(
-    first: str | bytes, rest: AsyncIterator[str | bytes]
+    first: str | bytes, others: AsyncIterator[str | bytes]
 ) -> AsyncIterator[str | bytes]:
     yield first
-    async for piece in rest:
+    async for piece in others:
         yield piece

@@ -1,15 +1,22 @@
-"""The query parameters of a list, as a Pydantic model."""
+"""The query parameters of a list, as a Pydantic model, and its cursors.
+
+A cursor says where a page starts, as a text that clients hand back and need not understand.
+"""
 
 import operator
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import GenericAlias
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from .cursor import CURSOR_PATTERN
-from .query import Filter, Operator, SortKey
+from .query import Filter, Operator, Position, SortKey
 from .types import checked_type
+
+CURSOR_PATTERN: Final = "^[A-Za-z0-9_-]+$"
 
 SIZES: Final = {
     Operator.GTE: "at least",
@@ -17,6 +24,9 @@ SIZES: Final = {
     Operator.LTE: "at most",
     Operator.LT: "less than",
 }
+
+ANY_LIST: Final = TypeAdapter(list[Any])
+Direction = Literal[">", ">=", "<", "<="]
 
 
 def _refuse_twice(names: list[str]) -> list[str]:
@@ -70,8 +80,8 @@ def sort_keys(names: Sequence[str], key: str) -> tuple[SortKey, ...]:
     Names after `key` change nothing, and are left out.
     """
     keys = tuple(SortKey(name.removeprefix("-"), name.startswith("-")) for name in names)
-    for count, one in enumerate(keys, start=1):
-        if one.column == key:
+    for count, sort_key in enumerate(keys, start=1):
+        if sort_key.column == key:
             return keys[:count]
     # In the direction of the column before it, so that one index serves both directions.
     return (*keys, SortKey(key, keys[-1].descending))
@@ -115,3 +125,46 @@ def _filter_type(filter_: Filter, types: Mapping[str, Any]) -> Any:  # noqa: ANN
 def _ordered(values: list[Any]) -> list[Any]:
     """Return each value once, in one order: a cursor belongs to the set, however it was sent."""
     return sorted(set(values), key=str)
+
+
+class OtherQueryError(ValueError):
+    """The cursor belongs to another list, or to one with another sort or other filters."""
+
+
+def encode(position: Position, types: tuple[Any, ...], query_hash: str) -> str:
+    """Return a position as text.
+
+    Args:
+        position: where a page starts.
+        types: the types of its values.
+        query_hash: identifies the list, its sort and its filters.
+    """
+    direction = ("<" if position.backwards else ">") + ("=" if position.inclusive else "")
+    text = _adapter(types).dump_json((direction, query_hash, *position.values))
+    return urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def decode(cursor: str, types: tuple[Any, ...], query_hash: str) -> Position:
+    """Return the position that `encode` wrote into a cursor.
+
+    Raises:
+        OtherQueryError: `query_hash` was another one.
+        ValueError: this is not a cursor.
+    """
+    if not re.fullmatch(CURSOR_PATTERN.strip("^$"), cursor):
+        raise ValueError("not Base64 for URLs")
+    text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    if ANY_LIST.validate_json(text)[1:2] != [query_hash]:
+        raise OtherQueryError
+    direction, _, *values = _adapter(types).validate_json(text)
+    position = Position(tuple(values), direction.startswith("<"), direction.endswith("="))
+    if encode(position, types, query_hash) != cursor:
+        raise ValueError("not as `encode` writes it")
+    return position
+
+
+@lru_cache(maxsize=1024)
+def _adapter(types: tuple[Any, ...]) -> TypeAdapter[tuple[Any, ...]]:
+    values = (checked_type(kind) | None for kind in types)
+    shape: Any = GenericAlias(tuple, (Direction, str, *values))
+    return TypeAdapter(shape)

@@ -73,10 +73,10 @@ class ListQuery:
             return tuple(key.reversed() for key in self.order)
         return self.order
 
-    def page(self, found: Sequence[Item]) -> "ListPage[Item]":
+    def page(self, rows: Sequence[Item]) -> "ListPage[Item]":
         """Return the page, from up to `limit + 1` items in `read_order` beyond `start`."""
-        items = list(found[: self.limit])
-        has_more = len(found) > self.limit
+        items = list(rows[: self.limit])
+        has_more = len(rows) > self.limit
         start = self.start
         if start is None:
             return ListPage(items, self, self._after(items) if has_more else None, None)

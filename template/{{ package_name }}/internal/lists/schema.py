@@ -8,8 +8,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from .cursor import OtherQueryError, decode, encode
-from .parameters import filters_of, parameters_model, sort_keys
+from .parameters import (
+    OtherQueryError,
+    decode,
+    encode,
+    filters_of,
+    parameters_model,
+    sort_keys,
+)
 from .query import Filter, ListQuery, Operator, Position
 from .types import column_type, has_ranges
 
@@ -102,19 +108,19 @@ class ListSchema:
             ParameterError: there is no such parameter, or the cursor cannot be used.
         """
         for name in parameters.model_extra or ():
-            known = ", ".join(sorted(self.parameters.model_fields))
-            raise ParameterError(name, f"There is no such parameter. Use one of: {known}.")
+            names = ", ".join(sorted(self.parameters.model_fields))
+            raise ParameterError(name, f"There is no such parameter. Use one of: {names}.")
         order = sort_keys(parameters.sort, KEY)
         types = tuple(self.types[key.column] for key in order)
         query_hash = self._hash(parameters, place)
-        used = [
+        given_filters = [
             _one_value(filter_, value)
             for filter_ in self._filters
             if (value := getattr(parameters, filter_.name)) is not None
         ]
         return ListQuery(
-            filters=tuple(filter_ for filter_, _ in used),
-            values={filter_.name: value for filter_, value in used},
+            filters=tuple(filter_ for filter_, _ in given_filters),
+            values={filter_.name: value for filter_, value in given_filters},
             order=order,
             limit=parameters.limit,
             start=_start(parameters.cursor, types, query_hash),
@@ -124,8 +130,8 @@ class ListSchema:
     def _hash(self, parameters: BaseModel, place: str) -> str:
         """Identify the list, its sort and its filters, whichever page of it is asked for."""
         text = parameters.model_dump_json(exclude={"limit", "cursor"}, exclude_none=True)
-        whole = f"{place} {self.read.__name__}{text}"
-        return blake2b(whole.encode(errors="backslashreplace"), digest_size=6).hexdigest()
+        text_to_hash = f"{place} {self.read.__name__}{text}"
+        return blake2b(text_to_hash.encode(errors="backslashreplace"), digest_size=6).hexdigest()
 
 
 def _one_value(filter_: Filter, value: Any) -> tuple[Filter, Any]:  # noqa: ANN401 - any column's

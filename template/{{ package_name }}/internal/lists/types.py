@@ -42,7 +42,7 @@ def _refuse_number(value: object) -> object:
 
 
 def _refuse_other_decimals(value: object) -> object:
-    """Refuse NaN, infinity, and numbers too long for PostgreSQL."""
+    """Refuse NaN, infinity, and numbers with too many digits to store."""
     if isinstance(value, str) and not re.fullmatch(DECIMAL, value):
         raise ValueError("send a decimal number, such as 12.50, of at most 100 digits")
     return value
@@ -85,8 +85,8 @@ def column_type(read: type[BaseModel], column: str) -> Any:  # noqa: ANN401 - an
         TypeError: there is no such field, or lists cannot be filtered or sorted by its type.
     """
     if column not in read.model_fields:
-        known = ", ".join(read.model_fields)
-        raise TypeError(f"{read.__name__} has no field {column!r}: use one of {known}")
+        names = ", ".join(read.model_fields)
+        raise TypeError(f"{read.__name__} has no field {column!r}: use one of {names}")
     members = union_members(read.model_fields[column].annotation)
     kinds = [kind for kind in members if kind is not NoneType]
     if len(kinds) == 1 and (kinds[0] in ACCEPTED or _is_choice(kinds[0])):

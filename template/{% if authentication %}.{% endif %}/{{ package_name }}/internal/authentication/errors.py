@@ -34,11 +34,11 @@ class InsufficientScopeError(HTTPException):
     """The token is valid, but does not give a permission: the scopes in `scopes`, or a role."""
 
     def __init__(self, need: str, *, scopes: str = "") -> None:
-        wanted = f', scope="{scopes}"' if scopes else ""
+        scope_parameter = f', scope="{scopes}"' if scopes else ""
         super().__init__(
             HTTPStatus.FORBIDDEN,
             f"The token does not allow this: it needs {need}.",
-            {"WWW-Authenticate": f'{REALM}, error="insufficient_scope"{wanted}'},
+            {"WWW-Authenticate": f'{REALM}, error="insufficient_scope"{scope_parameter}'},
         )
 
 

@@ -104,7 +104,7 @@ class IssuerKeys:
             self._read_at = self._tried_at = self._clock()
 
     def _pick(self, key_id: str | None, algorithm: str) -> list[PyJWK]:
-        able = [key for key in self._keys if key.algorithm_name == algorithm]
+        candidates = [key for key in self._keys if key.algorithm_name == algorithm]
         if key_id is None:
-            return able if len(able) == 1 else []
-        return [key for key in able if key.key_id == key_id]
+            return candidates if len(candidates) == 1 else []
+        return [key for key in candidates if key.key_id == key_id]

@@ -67,7 +67,9 @@ def _is_url(value: str) -> bool:
         return False
     try:
         url = urlsplit(value)
-        usable = bool(url.hostname) and (url.port or 1) > 0
+        has_host = bool(url.hostname) and (url.port or 1) > 0
     except ValueError:
         return False
-    return usable and url.scheme in {"https", "http"} and "@" not in url.netloc and not url.fragment
+    return (
+        has_host and url.scheme in {"https", "http"} and "@" not in url.netloc and not url.fragment
+    )

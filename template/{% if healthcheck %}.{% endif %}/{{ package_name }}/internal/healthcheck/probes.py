@@ -28,10 +28,10 @@ class Check(BaseModel):
 class UnknownProbeError(StartError):
     """A setting names probes that do not exist."""
 
-    def __init__(self, variable: str, unknown: set[str], known: Mapping[str, Probe]) -> None:
+    def __init__(self, variable: str, unknown: set[str], probes: Mapping[str, Probe]) -> None:
         super().__init__(
             f"{variable}: the service has no probe named {', '.join(sorted(unknown))}. "
-            f"Choose from {', '.join(known)}."
+            f"Choose from {', '.join(probes)}."
         )
 
 
@@ -50,8 +50,12 @@ class Health:
         settings = resources.get(HealthcheckSettings)
         self._resources = resources
         self._timeout = settings.healthcheck_timeout
-        reported = {name: probe for one in features for name, probe in one.reported_probes.items()}
-        self._required = {name: probe for one in features for name, probe in one.probes.items()}
+        reported = {
+            name: probe for feature in features for name, probe in feature.reported_probes.items()
+        }
+        self._required = {
+            name: probe for feature in features for name, probe in feature.probes.items()
+        }
         self._probes = self._required | reported
         chosen = set(settings.healthcheck_required)
         if unknown := chosen - self._probes.keys():

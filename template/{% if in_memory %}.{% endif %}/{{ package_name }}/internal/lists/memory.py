@@ -43,14 +43,14 @@ def read_page(models: Iterable[Item], query: ListQuery) -> ListPage[Item]:
     def sort_key(model: Item) -> list[Any]:
         return _sort_key((getattr(model, key.column) for key in order), order)
 
-    found = sorted((model for model in models if _matches(model, query)), key=sort_key)
+    matches = sorted((model for model in models if _matches(model, query)), key=sort_key)
     if query.start is not None:
         start = _sort_key(query.start.values, order)
         if query.start.inclusive:
-            found = [model for model in found if not sort_key(model) < start]
+            matches = [model for model in matches if not sort_key(model) < start]
         else:
-            found = [model for model in found if start < sort_key(model)]
-    return query.page(found[: query.limit + 1])
+            matches = [model for model in matches if start < sort_key(model)]
+    return query.page(matches[: query.limit + 1])
 
 
 def _matches(model: object, query: ListQuery) -> bool:

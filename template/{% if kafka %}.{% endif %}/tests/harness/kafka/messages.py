@@ -40,29 +40,29 @@ class Messages:
     async def read(self, topic: str, number: int) -> list[Any]:
         """Return a number of messages of a topic, in order for each partition."""
         topic = self._namespace + topic
-        found: list[Any] = []
+        messages: list[Any] = []
         consumer = AIOKafkaConsumer(
             topic, bootstrap_servers=self._servers, auto_offset_reset="earliest"
         )
         await consumer.start()
         try:
             async with asyncio.timeout(PATIENCE):
-                while len(found) < number:
+                while len(messages) < number:
                     for batch in (await consumer.getmany(timeout_ms=200)).values():
-                        found += batch
+                        messages += batch
         finally:
             await consumer.stop()
-        return found
+        return messages
 
 
 async def eventually(look: Callable[[], Awaitable[Result]], expected: Result) -> None:
     """Repeat a check until it succeeds, or fail with the last value."""
-    found = await look()
+    value = await look()
     try:
         async with asyncio.timeout(PATIENCE):
-            while found != expected:
+            while value != expected:
                 await asyncio.sleep(POLL)
-                found = await look()
+                value = await look()
     except TimeoutError:
         pass
-    assert found == expected
+    assert value == expected

@@ -57,7 +57,7 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
         ("ce_source", source.encode()),
         ("ce_type", event.type.encode()),
         ("ce_typeversion", b"%d" % event.version),
-        ("ce_time", _time_text(event.time).encode()),
+        ("ce_time", _format_time(event.time).encode()),
         ("ce_partitionkey", key),
         ("ce_traceparent", traceparent.encode()),
         ("content-type", b"application/json"),
@@ -66,27 +66,27 @@ def encode(event: EventBase, *, source: str, namespace: str, traceparent: str) -
     return Record(namespace + event.topic, key, value, headers)
 
 
-def traceparent(given: str | None = None) -> str:
-    """Return the W3C trace of an event: the given one if valid, else the task's, else a new one."""
-    if given and _TRACE.match(given):
-        return given
+def traceparent(header: str | None = None) -> str:
+    """Return the W3C trace of an event: the header if valid, else the task's, else a new one."""
+    if header and _TRACE.match(header):
+        return header
     if current := _current_trace.get():
         return current
     new = new_id().hex
     return f"00-{new}-{new[16:]}-01"
 
 
-def continue_trace(given: str | None) -> None:
+def continue_trace(header: str | None) -> None:
     """Set the trace of the events that this task publishes; without a valid one each is new."""
-    _current_trace.set(given if given and _TRACE.match(given) else None)
+    _current_trace.set(header if header and _TRACE.match(header) else None)
 
 
-def in_batches(records: Iterable[Record], at_most: int = BATCH_EVENTS) -> Iterator[list[Record]]:
+def in_batches(records: Iterable[Record], max_events: int = BATCH_EVENTS) -> Iterator[list[Record]]:
     """Give messages in batches of limited size, in their order."""
     batch: list[Record] = []
     size = 0
     for record in records:
-        if batch and (len(batch) >= at_most or size + record.size > BATCH_BYTES):
+        if batch and (len(batch) >= max_events or size + record.size > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(record)
@@ -155,16 +155,18 @@ def decode(
         raise UnreadableMessageError("it has no header ce_id")
     try:
         body = _OBJECT.validate_json(value or b"")
-        time = _time(headers.get("ce_time"), received)
-        return _event(cls, body, {"id": headers["ce_id"], "time": time})
+        time = _parse_time(headers.get("ce_time"), received)
+        return _build_event(cls, body, {"id": headers["ce_id"], "time": time})
     except (ValidationError, ValueError, TypeError) as error:
         raise UnreadableMessageError(f"it is not a valid {kind}: {error}") from error
 
 
-def _event(cls: type[EventBase], body: dict[str, Any], attributes: dict[str, Any]) -> EventBase:
-    for written, name in _renamed(cls):
-        if written in body:
-            body[name] = body.pop(written)
+def _build_event(
+    cls: type[EventBase], body: dict[str, Any], attributes: dict[str, Any]
+) -> EventBase:
+    for wire_name, name in _renamed_fields(cls):
+        if wire_name in body:
+            body[name] = body.pop(wire_name)
     for name, value in attributes.items():
         alias = cls.model_fields[name].validation_alias
         body[alias if isinstance(alias, str) else name] = value
@@ -172,7 +174,7 @@ def _event(cls: type[EventBase], body: dict[str, Any], attributes: dict[str, Any
 
 
 @cache
-def _renamed(cls: type[EventBase]) -> tuple[tuple[str, str], ...]:
+def _renamed_fields(cls: type[EventBase]) -> tuple[tuple[str, str], ...]:
     """Return the fields whose name on the wire differs from the name that validation accepts."""
     return tuple(
         (field.serialization_alias, name)
@@ -183,15 +185,15 @@ def _renamed(cls: type[EventBase]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _time(text: str | None, received: datetime | None) -> datetime:
+def _parse_time(text: str | None, received: datetime | None) -> datetime:
     """Parse the time in a header; a leap second becomes the first second of the next minute."""
     if not text:
         return received or utc_now()
-    plain, leaps = _LEAP_SECOND.subn(r"\1:59", text)
-    return _TIME.validate_python(plain) + timedelta(seconds=leaps)
+    time_text, leap_seconds = _LEAP_SECOND.subn(r"\1:59", text)
+    return _TIME.validate_python(time_text) + timedelta(seconds=leap_seconds)
 
 
-def _time_text(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     """Format a time as in RFC 3339. A time without an offset is taken as UTC."""
     in_utc = time.replace(tzinfo=UTC) if time.utcoffset() is None else time.astimezone(UTC)
     return in_utc.isoformat()

@@ -69,7 +69,7 @@ def ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
     return context
 
 
-# aiokafka has no public interface for what follows, so pyproject.toml caps its version.
+# aiokafka has no public interface for these functions, so pyproject.toml caps its version.
 
 partition_of = DefaultPartitioner()
 """Returns the partition of a key: called with the key, all partitions, and those to choose from."""

@@ -31,7 +31,7 @@ def dead_letter(message: Any, error: BaseException, attempts: int, group: str) -
 
     Failures at the same place in the code have the same digest.
     """
-    about = {
+    details = {
         "error": error_text(error),
         "stack_digest": stack_digest(error),
         "topic": message.topic,
@@ -41,8 +41,8 @@ def dead_letter(message: Any, error: BaseException, attempts: int, group: str) -
         "group": group,
     }
     headers = [(name, value) for name, value in message.headers if name != MEANT_FOR]
-    headers += [(PREFIX + name, value.encode()) for name, value in about.items()]
-    return Record(message.topic + SUFFIX, message.key, _kept(message), headers)
+    headers += [(PREFIX + name, value.encode()) for name, value in details.items()]
+    return Record(message.topic + SUFFIX, message.key, _value_of(message), headers)
 
 
 def without_value(letter: Record) -> Record:
@@ -69,7 +69,7 @@ def stack_digest(error: BaseException) -> str:
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
-def _kept(message: Any) -> bytes | None:  # noqa: ANN401 - a ConsumerRecord
+def _value_of(message: Any) -> bytes | None:  # noqa: ANN401 - a ConsumerRecord
     """Return a message's value. A tombstone's is None, which aiokafka accepts with a key only."""
     value: bytes | None = message.value
     return value if message.key is not None else value or b""
@@ -81,14 +81,14 @@ def sent_back(message: Any) -> Record:  # noqa: ANN401 - a ConsumerRecord
     Raises:
         ValueError: it is not a dead letter, or it has no value.
     """
-    about = {
+    details = {
         name: value.decode() for name, value in message.headers if name.startswith(PREFIX) and value
     }
-    topic, group = about.get(f"{PREFIX}topic"), about.get(f"{PREFIX}group")
+    topic, group = details.get(f"{PREFIX}topic"), details.get(f"{PREFIX}group")
     if not topic or not group:
         raise ValueError("it has no headers of a dead letter")
-    if LEFT_OUT in about:
-        raise ValueError(f"brokers refused its value of {about[LEFT_OUT]} bytes, so it has none")
+    if LEFT_OUT in details:
+        raise ValueError(f"brokers refused its value of {details[LEFT_OUT]} bytes, so it has none")
     headers = [(name, value) for name, value in message.headers if not name.startswith(PREFIX)]
     return Record(topic, message.key, message.value, [*headers, (MEANT_FOR, group.encode())])
 

@@ -13,11 +13,11 @@ class ProducerBufferFull(EventError):  # noqa: N818 - names what happened
     """Too many events are already waiting for the brokers."""
 
     def __init__(self, waiting: int, limit: int | None = None) -> None:
-        what = f"{waiting} events wait for the brokers already"
+        problem = f"{waiting} events wait for the brokers already"
         advice = "try again later, or raise KAFKA_BUFFER_SIZE"
         if limit is not None:
             advice = f"with this one they would take over {limit} bytes: try again later"
-        super().__init__(f"{what}: {advice}")
+        super().__init__(f"{problem}: {advice}")
 
 
 class EventRefusedError(EventError):

@@ -15,10 +15,10 @@ ATTRIBUTES = frozenset({"id", "time"})
 def _uuid_or_text(value: object) -> object:
     """Convert the text of a UUID to a UUID, and return any other value unchanged."""
     try:
-        found = UUID(value) if isinstance(value, str) else None
+        uuid = UUID(value) if isinstance(value, str) else None
     except ValueError:
         return value
-    return found if found and str(found) == value else value
+    return uuid if uuid and str(uuid) == value else value
 
 
 def _with_offset(time: datetime) -> datetime:
@@ -61,9 +61,9 @@ class EventBase(BaseModel):
         if reference := schema.pop("$ref", None):  # the event refers to itself
             schema = {**schema["$defs"][reference.rpartition("/")[2]], **schema}
         fields = cls.model_fields.items()
-        written = {name: field.serialization_alias or name for name, field in fields}
-        body = {alias for name, alias in written.items() if name not in ATTRIBUTES}
-        hidden = {written[name] for name in ATTRIBUTES} - body
+        aliases = {name: field.serialization_alias or name for name, field in fields}
+        body = {alias for name, alias in aliases.items() if name not in ATTRIBUTES}
+        hidden = {aliases[name] for name in ATTRIBUTES} - body
         properties = schema.get("properties", {})
         schema["properties"] = {
             name: value for name, value in properties.items() if name not in hidden

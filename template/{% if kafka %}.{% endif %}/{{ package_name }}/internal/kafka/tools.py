@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from .cloud_events import header_texts
 from .connection import client_options
 from .dead_letters import SUFFIX, receipt, sent_back, sent_back_before
 from .errors import BrokersUnavailable, EventError, EventRefusedError, UnknownTopicError
-from .readable import readable
 from .sender import Sender
 from .settings import ConnectionSettings
 
@@ -58,9 +58,9 @@ async def replay(
     chosen = since is not None or key is not None
     source = settings.kafka_namespace + topic + SUFFIX
     topics = await _topics(settings)
-    done = f"dead letters {'would be ' if dry_run else ''}sent back to {topic}"
+    result = f"dead letters {'would be ' if dry_run else ''}sent back to {topic}"
     if source not in topics:
-        yield f"0 {done}: there is no topic {source}"
+        yield f"0 {result}: there is no topic {source}"
         return
     group = None if chosen else source + REPLAY_GROUP_SUFFIX
     count = 0
@@ -68,7 +68,7 @@ async def replay(
         _reader(settings, topics[source], group) as (reader, ends),
         Sender(settings) as sender,
     ):
-        progress = Replayed(reader, sender, source, noted=not chosen and not dry_run)
+        progress = ReplayProgress(reader, sender, source, is_recorded=not chosen and not dry_run)
         if not chosen:
             await progress.resume(ends)
         try:
@@ -80,7 +80,7 @@ async def replay(
                 if sent_back_before(message) is not None:
                     continue
                 refusal = await _send_back(None if dry_run else sender, message, topics)
-                await progress.note(message)
+                await progress.record(message)
                 if refusal:
                     yield f"passed over, {refusal}: {readable(message)}"
                 else:
@@ -90,43 +90,45 @@ async def replay(
             problem = await progress.close()
     if problem:
         yield f"No receipt was written, so brokers may forget this replay after a week: {problem}"
-    yield f"{count} {done}"
+    yield f"{count} {result}"
 
 
-class Replayed:
+class ReplayProgress:
     """Records which letters were replayed: in the group's offsets, and in receipts."""
 
     def __init__(
-        self, reader: AIOKafkaConsumer, sender: Sender, source: str, *, noted: bool
+        self, reader: AIOKafkaConsumer, sender: Sender, source: str, *, is_recorded: bool
     ) -> None:
         self._reader = reader
         self._sender = sender
         self._source = source
-        self._noted = noted
+        self._is_recorded = is_recorded
         self._offsets: dict[TopicPartition, int] = {}
 
     async def resume(self, ends: Ends) -> None:
         """Continue where the last replay stopped, even if brokers have deleted its offsets."""
         forgotten = {
-            one: end for one, end in ends.items() if await self._reader.committed(one) is None
+            partition: end
+            for partition, end in ends.items()
+            if await self._reader.committed(partition) is None
         }
         if not forgotten:
             return
-        starts = {one: await self._reader.position(one) for one in ends}
-        places = dict.fromkeys(forgotten, 0)
+        starts = {partition: await self._reader.position(partition) for partition in ends}
+        resume_at = dict.fromkeys(forgotten, 0)
         async for message in _messages(self._reader, forgotten):
-            one = TopicPartition(message.topic, message.partition)
-            if one in places and (before := sent_back_before(message)) is not None:
-                places[one] = max(places[one], before)
-        for one, start in starts.items():
-            self._reader.seek(one, max(start, places.get(one, 0)))
+            partition = TopicPartition(message.topic, message.partition)
+            if partition in resume_at and (before := sent_back_before(message)) is not None:
+                resume_at[partition] = max(resume_at[partition], before)
+        for partition, start in starts.items():
+            self._reader.seek(partition, max(start, resume_at.get(partition, 0)))
 
-    async def note(self, message: Any) -> None:  # noqa: ANN401 - a ConsumerRecord
+    async def record(self, message: Any) -> None:  # noqa: ANN401 - a ConsumerRecord
         """Record that a letter was replayed."""
-        if self._noted:
-            one = TopicPartition(message.topic, message.partition)
-            self._offsets[one] = message.offset + 1
-            await self._reader.commit({one: message.offset + 1})
+        if self._is_recorded:
+            partition = TopicPartition(message.topic, message.partition)
+            self._offsets[partition] = message.offset + 1
+            await self._reader.commit({partition: message.offset + 1})
 
     async def close(self) -> str | None:
         """Write a receipt for each partition with replayed letters.
@@ -134,8 +136,10 @@ class Replayed:
         Returns the error if that fails, else None.
         """
         try:
-            for one, offset in self._offsets.items():
-                await self._sender.send(receipt(self._source, offset), partition=one.partition)
+            for partition, offset in self._offsets.items():
+                await self._sender.send(
+                    receipt(self._source, offset), partition=partition.partition
+                )
         except EventError as error:
             return str(error)
         return None
@@ -160,13 +164,15 @@ async def _send_back(
 
 async def _messages(reader: AIOKafkaConsumer, ends: Ends) -> AsyncIterator[Any]:
     """Yield the messages before the given ends."""
-    left = set(ends)
-    while left := {one for one in left if await reader.position(one) < ends[one]}:
+    unread = set(ends)
+    while unread := {
+        partition for partition in unread if await reader.position(partition) < ends[partition]
+    }:
         try:
             async with asyncio.timeout(READ_TIMEOUT):
-                batches = await reader.getmany(*left, timeout_ms=500)
+                batches = await reader.getmany(*unread, timeout_ms=500)
                 while not batches:
-                    batches = await reader.getmany(*left, timeout_ms=500)
+                    batches = await reader.getmany(*unread, timeout_ms=500)
         except TimeoutError:  # the remaining offsets are markers of transactions, not messages
             return
         for messages in batches.values():
@@ -178,16 +184,16 @@ async def _topics(settings: ConnectionSettings) -> dict[str, list[TopicPartition
     """Return the partitions of every topic that the service may see. No topic is created."""
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
-        with _reported(settings):
+        with _translated_errors(settings):
             await admin.start()
-            described = await admin.describe_topics()
+            descriptions = await admin.describe_topics()
     finally:
         await admin.close()
     return {
-        one["topic"]: [
-            TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]
+        topic["topic"]: [
+            TopicPartition(topic["topic"], item["partition"]) for item in topic["partitions"]
         ]
-        for one in described
+        for topic in descriptions
     }
 
 
@@ -204,7 +210,7 @@ async def _reader(
         isolation_level="read_committed",
     )
     try:
-        with _reported(settings):
+        with _translated_errors(settings):
             await reader.start()
             reader.assign(partitions)
             ends = await reader.end_offsets(partitions)
@@ -214,10 +220,39 @@ async def _reader(
 
 
 @contextmanager
-def _reported(settings: ConnectionSettings) -> Iterator[None]:
+def _translated_errors(settings: ConnectionSettings) -> Iterator[None]:
     """Turn aiokafka's errors into one that names the brokers' addresses."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:
         servers = settings.kafka_bootstrap_servers
         raise BrokersUnavailable(f"Kafka at {servers}: {error!r}") from error
+
+
+def readable(message: Any) -> str:  # noqa: ANN401 - a ConsumerRecord
+    """Return a message as one readable line, even if it is malformed."""
+    headers = header_texts(message.headers)
+    body = (message.value or b"").decode(errors="backslashreplace")
+    key = (message.key or b"-").decode(errors="backslashreplace")
+    name = f"{headers.pop('ce_type', '?')} v{headers.pop('ce_typeversion', '?')}"
+    error = headers.get("dead_letter_error")
+    place = f"{message.topic}/{message.partition}@{message.offset}"
+    line = f"{_time(message.timestamp)} {place} {name} key={key} id={headers.get('ce_id', '-')}"
+    return _escaped(f"{line} {body} error={error!r}" if error else f"{line} {body}")
+
+
+def _time(timestamp: int) -> str:
+    """Convert milliseconds since 1970 to a time. Some producers write other units."""
+    try:
+        return datetime.fromtimestamp(timestamp / 1000, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, OSError, ValueError):
+        return f"timestamp={timestamp}"
+
+
+def _escaped(text: str) -> str:
+    """Escape line breaks and control characters."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )

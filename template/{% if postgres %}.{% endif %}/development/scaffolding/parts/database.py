@@ -41,7 +41,9 @@ def router(_: Domain) -> RouterPart:
 def check(domain: Domain) -> None:
     """Refuse names of tables, types and constraints that are taken or too long."""
     tables = load(f"{PACKAGE}.db").metadata.tables
-    types = {getattr(column.type, "name", "") for one in tables.values() for column in one.columns}
+    types = {
+        getattr(column.type, "name", "") for table in tables.values() for column in table.columns
+    }
     plural, name = domain.names.plural, domain.names.name
     enums = {f"{name}_{field.name}" for field in domain.fields if field.values}
     for taken in {plural, *enums} & {*(table.name for table in tables.values()), *types}:
@@ -136,7 +138,7 @@ def other_tables(revision: str, tables: set[str]) -> set[str]:
         ast.unparse(call)
         for call in calls
         if ast.unparse(call.func) not in {"op.f", "op.get_bind", "op.execute"}
-        and not tables & {one.value for one in ast.walk(call) if isinstance(one, ast.Constant)}
+        and not tables & {node.value for node in ast.walk(call) if isinstance(node, ast.Constant)}
     }
 
 

@@ -1,17 +1,19 @@
 """Cache the data folders of embedded servers, migrated and packed, between runs."""
 
 import contextlib
+import hashlib
+import json
 import os
-import pwd
+import zlib
 from pathlib import Path
-
-from development.postgres.system import account_for
-from tests.harness.postgres.pack import BrokenPackError, pack, unpack
 
 KEPT = 3
 """Number of entries to keep, of about 4 MB each. Each branch may need its own."""
 
 SUFFIX = ".packed"
+
+FAST = 1
+DIGEST = 32
 
 
 def restore(cache: Path, name: str, folder: Path) -> bool:
@@ -29,7 +31,6 @@ def restore(cache: Path, name: str, folder: Path) -> bool:
     except BrokenPackError:
         discard(cache, name)
         return False
-    _give_to_server(new / "data")
     (new / "password").replace(folder / "password")
     (new / "data").replace(folder / "data")
     new.rmdir()
@@ -76,11 +77,46 @@ def _runs(pid: str) -> bool:
     return False
 
 
-def _give_to_server(data: Path) -> None:
-    """Change the owner of the unpacked files to the server's account."""
-    name = account_for(data)
-    if name:
-        account = pwd.getpwnam(name)
-        for folder, _, files in os.walk(data):
-            for file in ("", *files):
-                os.chown(Path(folder, file), account.pw_uid, account.pw_gid)
+class BrokenPackError(Exception):
+    """The packed data is damaged."""
+
+
+def pack(folder: Path) -> bytes:
+    """Pack a folder, which must not change meanwhile."""
+    folders: list[str] = []
+    files: list[tuple[str, int, int]] = []
+    sizes: dict[bytes, int] = {}
+    contents: list[bytes] = []
+    size = 0
+    for place, _, names in os.walk(folder):
+        folders.append(str(Path(place).relative_to(folder)))
+        for path in sorted(Path(place, name) for name in names):
+            content = path.read_bytes()
+            key = hashlib.sha256(content).digest()
+            if key not in sizes:
+                sizes[key] = size
+                contents.append(content)
+                size += len(content)
+            files.append((str(path.relative_to(folder)), sizes[key], len(content)))
+    index = json.dumps({"folders": folders, "files": files}).encode()
+    packed = zlib.compress(b"\n".join([index, b"".join(contents)]), FAST)
+    return hashlib.sha256(packed).digest() + packed
+
+
+def unpack(packed: bytes, folder: Path) -> None:
+    """Unpack into a new folder that only its owner can read.
+
+    Raises:
+        BrokenPackError: the data is damaged. Nothing is written.
+    """
+    if len(packed) <= DIGEST or hashlib.sha256(packed[DIGEST:]).digest() != packed[:DIGEST]:
+        raise BrokenPackError
+    text, _, contents = zlib.decompress(packed[DIGEST:]).partition(b"\n")
+    index = json.loads(text)
+    for name in index["folders"]:
+        (folder / name).mkdir(mode=0o700)
+    view = memoryview(contents)
+    for name, start, length in index["files"]:
+        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            file.write(view[start : start + length])

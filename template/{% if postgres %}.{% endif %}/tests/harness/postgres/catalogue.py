@@ -25,15 +25,15 @@ BOOKKEEPING = "alembic_version"
 
 async def read(connection: asyncpg.Connection) -> Catalogue:
     """Return all objects except those of PostgreSQL, extensions, Alembic and features."""
-    found: dict[tuple[str, str], str] = {}
+    definitions: dict[tuple[str, str], str] = {}
     # With an empty search path, all names include their schema.
     async with connection.transaction(readonly=True):
         await connection.execute("SET LOCAL search_path = pg_catalog")
         for kind, query in _queries():
             for name, definition in await connection.fetch(query):
                 if not _is_bookkeeping(name):
-                    found[kind, name] = definition or ""
-    return found
+                    definitions[kind, name] = definition or ""
+    return definitions
 
 
 @dataclass(frozen=True)

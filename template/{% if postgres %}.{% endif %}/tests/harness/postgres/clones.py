@@ -1,14 +1,17 @@
 """Clones of databases, created ahead and dropped in the background."""
 
 import asyncio
+import concurrent.futures
 import contextlib
+import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from itertools import count
+from typing import Any, TypeVar
 
 import asyncpg
 
-from tests.harness.postgres import statements
+from tests.harness.postgres import server
 from tests.harness.postgres.failures import HarnessError
 
 LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -19,6 +22,9 @@ READY_AT_MOST = 4
 
 BACKLOG_AT_MOST = 24
 """Limit of databases that wait to be dropped. Beyond it, tests wait."""
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 class Clones:
@@ -85,7 +91,7 @@ class Clones:
         """Keep a database under another name."""
         self.forget(name)
         async with self._dropping:
-            await statements.rename(self._dropper, name, new_name)
+            await server.rename(self._dropper, name, new_name)
 
     async def close(self) -> None:
         """Drop all databases except those to keep."""
@@ -94,12 +100,12 @@ class Clones:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for name in sorted(self._made):
             with contextlib.suppress(*LOST):
-                await statements.drop(self._dropper, name)
+                await server.drop(self._dropper, name)
 
     async def _create(self, source: str) -> str:
         name = next(self._names)
         self._made.add(name)
-        await statements.create(self._creator, name, f'TEMPLATE "{source}" {self._options}')
+        await server.create(self._creator, name, f'TEMPLATE "{source}" {self._options}')
         return name
 
     async def _make(self) -> None:
@@ -148,6 +154,42 @@ class Clones:
             name = self._leaving.popleft()
             async with self._dropping:
                 with contextlib.suppress(*LOST):
-                    await statements.drop(self._dropper, name)
+                    await server.drop(self._dropper, name)
                     self._made.discard(name)
             self._gone.set()
+
+
+class Background:
+    """Runs coroutines outside the event loops of tests, which exist for one test only."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        run = self._loop.run_forever
+        self._thread = threading.Thread(target=run, name="databases", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
+        """Start the work and return its future."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine in the thread without blocking the caller's loop."""
+        return await asyncio.wrap_future(self.submit(work))
+
+    def call(self, function: Callable[[Argument], None], argument: Argument) -> None:
+        """Schedule a function call in the thread."""
+        self._loop.call_soon_threadsafe(function, argument)
+
+    def close(self) -> None:
+        """Cancel running coroutines and end the thread."""
+        self.submit(_cancel_others()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -11,11 +11,10 @@ import asyncpg
 
 from development.postgres import EmbeddedPostgres
 from development.postgres.system import VERSION
-from tests.harness.postgres import embedded, failures, history, run, shared, template
-from tests.harness.postgres.background import Background
-from tests.harness.postgres.clones import LOST, Clones
+from tests.harness.postgres import failures, run, server, template
+from tests.harness.postgres.clones import LOST, Background, Clones
 from tests.harness.postgres.failures import HarnessError, MigrationError
-from tests.harness.postgres.naming import EMPTY, dsn, kept_name, new_key, with_database
+from tests.harness.postgres.naming import EMPTY, PACKAGE, dsn, kept_name, new_key, with_database
 
 CHOOSABLE = 15
 """The first version of PostgreSQL with a choice of the cloning strategy."""
@@ -48,6 +47,7 @@ class Databases:
         self._connections: list[asyncpg.Connection] = []
         self._clones: Clones | None = None
         self._refusal: HarnessError | None = None
+        self._others: dict[str, asyncio.Task[str]] = {}
 
     async def template(self) -> str:
         """Return the name of the migrated template.
@@ -56,6 +56,14 @@ class Databases:
             HarnessError: the server is unavailable, or a migration failed.
         """
         return await self._background.run(self._template())
+
+    async def template_of(self, migrations: str) -> str:
+        """Return the name of another migrated template, for the migrations in a folder.
+
+        Raises:
+            HarnessError: the server is unavailable, or a migration failed.
+        """
+        return await self._background.run(self._template_of(migrations))
 
     async def take(self, source: str = EMPTY) -> Database:
         """Return a clone of `source` for the caller, and keep clones ready."""
@@ -102,12 +110,27 @@ class Databases:
         await self._open()
         if known := failures.noted(self.folder):
             raise known
-        connection = await shared.connect(self._url, self._key)
+        connection = await server.connect(self._url, self._key)
         try:
             return await template.ensure(connection, self._url, self._digest, self._key)
         except MigrationError as error:
             failures.note(self.folder, error)
             raise
+        finally:
+            await connection.close()
+
+    async def _template_of(self, migrations: str) -> str:
+        await self._open()
+        if migrations not in self._others:
+            self._others[migrations] = asyncio.create_task(self._make_other(migrations))
+        return await self._others[migrations]
+
+    async def _make_other(self, migrations: str) -> str:
+        sources = template.sources(self._root, PACKAGE, migrations)
+        digest = template.digest(sources, self._root, self._digest, migrations)
+        connection = await server.connect(self._url, self._key)
+        try:
+            return await template.ensure(connection, self._url, digest, self._key, migrations)
         finally:
             await connection.close()
 
@@ -137,34 +160,34 @@ class Databases:
         if self._given_url:
             self._url = dsn(self._given_url)
             connection = await self._add_connection()
-            await shared.check(connection)
-            await shared.sweep(connection)
+            await server.check(connection)
+            await server.sweep(connection)
             # The template belongs to its role. Other roles may clone it, but not use its tables.
             role = await connection.fetchval("SELECT current_user")
             self._digest = self._digest_for(f"{connection.get_server_version().major} {role}")
         else:
             self._digest = self._digest_for(f"embedded {VERSION}")
             cache = self._root / ".cache" / "postgres"
-            self._embedded = await embedded.start(self.folder, cache, self._digest, self._build)
+            self._embedded = await run.start_server(self.folder, cache, self._digest, self._build)
             self._url = self._embedded.url
             connection = await self._add_connection()
         options = await _copy_options(connection)
         self._clones = Clones(connection, await self._add_connection(), self._key, options)
 
     async def _build(self, url: str) -> None:
-        connection = await shared.connect(url, self._key)
+        connection = await server.connect(url, self._key)
         try:
             await template.ensure(connection, url, self._digest, self._key)
         finally:
             await connection.close()
 
     async def _add_connection(self) -> asyncpg.Connection:
-        connection = await shared.connect(self._url, self._key)
+        connection = await server.connect(self._url, self._key)
         self._connections.append(connection)
         return connection
 
     def _digest_for(self, server: str) -> str:
-        return history.digest(self._sources, self._root, server)
+        return template.digest(self._sources, self._root, server)
 
     async def _close(self) -> None:
         if self._clones:

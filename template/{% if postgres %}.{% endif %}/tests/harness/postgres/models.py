@@ -31,13 +31,13 @@ async def drift(
     migrated, modelled = await databases.copy(template), await databases.copy(EMPTY)
     try:
         await _make(modelled, metadata, like=migrated)
-        found = catalogue.compare(await stairs.read(migrated), await stairs.read(modelled))
+        differences = catalogue.compare(await stairs.read(migrated), await stairs.read(modelled))
     finally:
         databases.give_back(migrated)
         databases.give_back(modelled)
     return [
         _describe(item)
-        for item in found
+        for item in differences
         if item.kind in KINDS
         and not any(fnmatchcase(f"{item.kind} {item.name}", pattern) for pattern in exceptions)
     ]

@@ -30,14 +30,14 @@ class Stairway:
 
     def ancestors(self, revision: str) -> set[str]:
         """Return all revisions that are applied before this one."""
-        found: set[str] = set()
+        names: set[str] = set()
         waiting = [*self._parents[revision]]
         while waiting:
             name = waiting.pop()
-            if name not in found:
-                found.add(name)
+            if name not in names:
+                names.add(name)
                 waiting += self._parents[name]
-        return found
+        return names
 
     async def below(self, revision: str) -> Database:
         """Return a database with exactly the revisions that this one depends on.
@@ -98,11 +98,11 @@ class Stairway:
         await climb(config, script.revision)
         after = await read(database)
         await descend(config, script)
-        left = catalogue.differences(before, await read(database))
-        _refuse(f"downgrade of {script.revision}", left)
+        leftovers = catalogue.differences(before, await read(database))
+        _refuse(f"downgrade of {script.revision}", leftovers)
         await climb(config, script.revision)
-        again = catalogue.differences(after, await read(database))
-        _refuse(f"second upgrade to {script.revision}", again)
+        repeated = catalogue.differences(after, await read(database))
+        _refuse(f"second upgrade to {script.revision}", repeated)
 
 
 async def read(database: Database) -> catalogue.Catalogue:
@@ -154,6 +154,6 @@ def irreversible(script: Script) -> str | None:
     return reason
 
 
-def _refuse(what: str, differences: list[str]) -> None:
+def _refuse(action: str, differences: list[str]) -> None:
     if differences:
-        raise AssertionError("\n".join(f"{what} {difference}" for difference in differences))
+        raise AssertionError("\n".join(f"{action} {difference}" for difference in differences))

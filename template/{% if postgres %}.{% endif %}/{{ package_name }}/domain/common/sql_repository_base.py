@@ -35,23 +35,23 @@ class SqlRepositoryBase(RepositoryBase[Entity], Generic[Entity]):
     async def get(self, key: UUID) -> Entity | None:
         """Return the model with this key, if there is one."""
         query = _by_key(self.model)  # type: ignore[arg-type]  # mypy: is a class hashable?
-        found: Entity | None = await self._session.scalar(query, {"key": key})
-        return found
+        model: Entity | None = await self._session.scalar(query, {"key": key})
+        return model
 
     async def find(self, query: ListQuery) -> ListPage[Entity]:
         """Return the page of models that a query asks for."""
         statement = page_statement(self.model, query)
-        found = (await self._session.scalars(statement, page_values(query))).all()
-        return query.page(found)
+        models = (await self._session.scalars(statement, page_values(query))).all()
+        return query.page(models)
 
     async def page(self, *, after: UUID | None, limit: int, **equal: object) -> ModelPage[Entity]:
         """Return up to `limit` models after the key `after` whose attributes equal `equal`."""
         query = _page(self.model, is_first=after is None)  # type: ignore[arg-type]  # the same
         if equal:
             query = query.filter_by(**equal)
-        found = (await self._session.scalars(query, {"after": after, "limit": limit + 1})).all()
-        items = found[:limit]
-        return ModelPage(items, items[-1].id if len(found) > limit else None)
+        models = (await self._session.scalars(query, {"after": after, "limit": limit + 1})).all()
+        items = models[:limit]
+        return ModelPage(items, items[-1].id if len(models) > limit else None)
 
     async def add(self, model: Entity) -> Entity:
         """Store a new model, and return the stored model."""

@@ -14,11 +14,13 @@ from .errors import (
 )
 from .feature import FEATURE
 from .orm_session import SessionClosedError
+from .other_database import other_database
 from .pool_guard import ReadOnlyError
 from .reader import DatabaseReader
 from .row_layout import UnreadableStatementError
 from .session import Database, PrimaryReader, Reader, Session, repeat_on_conflict
 from .session_manager import DatabaseSessionManager
+from .settings import DatabaseUrl
 
 __all__ = [
     "FEATURE",
@@ -28,6 +30,7 @@ __all__ = [
     "DatabaseReader",
     "DatabaseSessionManager",
     "DatabaseUnavailable",
+    "DatabaseUrl",
     "ForeignKeyViolation",
     "NotNullViolation",
     "PrimaryReader",
@@ -41,5 +44,6 @@ __all__ = [
     "UnreadableStatementError",
     "UnstorableValue",
     "database_errors",
+    "other_database",
     "repeat_on_conflict",
 ]

@@ -68,12 +68,12 @@ def check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         hosts = parts.netloc.rpartition("@")[2].split(",")
-        usable = all(_is_host(host) for host in hosts) if parts.netloc else True
+        has_hosts = all(_is_host(host) for host in hosts) if parts.netloc else True
         parameters = dict(parse_qsl(parts.query, strict_parsing=True) if parts.query else ())
     except ValueError:
         raise ValueError(FORM) from None
     named = parts.path.strip("/") or parameters.get("dbname") or parameters.get("service")
-    if not (usable and parts.scheme in SCHEMES and named):
+    if not (has_hosts and parts.scheme in SCHEMES and named):
         raise ValueError(FORM)
     for name, value in parameters.items():
         _check(name, value)

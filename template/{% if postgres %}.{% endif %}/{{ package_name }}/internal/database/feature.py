@@ -43,7 +43,7 @@ async def start(
         app.state.database = database  # where code written before v1.4.0 finds it
     try:
         if settings.migrate_on_start:
-            await _migrate(settings.database_url)
+            await migrate(settings.database_url)
         await database.check()
         async with AsyncExitStack() as stack:
             if replica is not None:
@@ -65,30 +65,35 @@ async def _replica(
         yield
 
 
-async def _migrate(database_url: str) -> None:
+async def migrate(database_url: str, migrations: str = "migrations") -> None:
+    """Upgrade a database to the newest revision in a folder."""
     # Imported here, because Alembic takes time and memory that only a migration needs. It logs
     # each of its plugins at the import.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     from .migrate import alembic_config, upgrade  # noqa: PLC0415
 
-    await upgrade(alembic_config(database_url))
+    await upgrade(alembic_config(database_url, migrations=migrations))
 
 
-async def answers(resources: Resources) -> str:
+async def answers(
+    resources: Resources, manager: type[DatabaseSessionManager] = DatabaseSessionManager
+) -> str:
     """Check that the database responds."""
-    database = resources.get(DatabaseSessionManager)
+    database = resources.get(manager)
     async with database.session(read_only=True) as session:
         await session.execute(text("SELECT 1"))
     return "answers"
 
 
-async def accepts_writes(resources: Resources) -> str:
+async def accepts_writes(
+    resources: Resources, manager: type[DatabaseSessionManager] = DatabaseSessionManager
+) -> str:
     """Check that the server accepts writes.
 
     Raises:
         ReadOnlyServerError: it is read-only.
     """
-    database = resources.get(DatabaseSessionManager)
+    database = resources.get(manager)
     async with database.connect() as connection:
         if await connection.scalar(text("SHOW transaction_read_only")) == "on":
             raise ReadOnlyServerError

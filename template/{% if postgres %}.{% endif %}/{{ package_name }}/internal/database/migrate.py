@@ -71,28 +71,42 @@ class CannotMigrateError(StartError):
         self.what = what
 
 
-def alembic_config(database_url: str | None = None, *, directory: Path | None = None) -> Config:
+def alembic_config(
+    database_url: str | None = None,
+    *,
+    directory: Path | None = None,
+    migrations: str = "migrations",
+) -> Config:
     """Return Alembic's configuration for this service.
 
     Args:
         database_url: the database to migrate; by default the one in the settings.
         directory: contains `alembic.ini` and `migrations`; by default the service's root.
+        migrations: the folder of the database's migrations in there.
     """
     root = directory or ROOT
     config = Config(root / "alembic.ini")
-    config.set_main_option("script_location", str(root / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(root / migrations).replace("%", "%%"))
     config.attributes["database_url"] = database_url
     return config
 
 
-def run_env(metadata: MetaData, default_url: Callable[[], str]) -> None:
+def run_env(
+    metadata: MetaData, default_url: Callable[[], str], *, feature_tables: bool = True
+) -> None:
     """Run Alembic's command; `migrations/env.py` calls this.
 
     A connection in `config.attributes["connection"]` is used as it is, so that migrations can run
     inside a running event loop. Otherwise we connect to `config.attributes["database_url"]`, or to
     the database in the settings.
+
+    Args:
+        metadata: the models' tables.
+        default_url: returns the URL in the settings.
+        feature_tables: also create the tables of the service's features: in its first database.
     """
     attributes = context.config.attributes
+    attributes["feature_tables"] = feature_tables
     connection: Connection | None = attributes.get("connection")
     if context.is_offline_mode():
         _run(metadata, dialect_name="postgresql", literal_binds=True)
@@ -151,7 +165,8 @@ def _migrate(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - thos
         **options,
     )
     if is_upgrade():
-        _upgrade_features(options.get("connection"), options.get("on_version_apply"))
+        if context.config.attributes["feature_tables"]:
+            _upgrade_features(options.get("connection"), options.get("on_version_apply"))
         if _is_ahead():
             return
     with context.begin_transaction():
@@ -162,9 +177,9 @@ def _upgrade_features(connection: Connection | None, on_version_apply: Any) -> N
     if connection is None:
         print_all(context.config.output_buffer or sys.stdout)
         return
-    is_callers = connection.in_transaction()
+    is_in_transaction = connection.in_transaction()
     upgrade_all(connection, on_version_apply)
-    if not is_callers:
+    if not is_in_transaction:
         connection.commit()
     on_version_apply()
 
@@ -173,11 +188,11 @@ def _is_ahead() -> bool:
     """Return whether a newer version of the service migrated the database, and log it."""
     if context.is_offline_mode():
         return False
-    known = {script.revision for script in context.script.walk_revisions()}
-    ahead = set(context.get_context().get_current_heads()) - known
-    if ahead:
-        logger.warning(AHEAD, ", ".join(sorted(ahead)))
-    return bool(ahead)
+    known_revisions = {script.revision for script in context.script.walk_revisions()}
+    newer_revisions = set(context.get_context().get_current_heads()) - known_revisions
+    if newer_revisions:
+        logger.warning(AHEAD, ", ".join(sorted(newer_revisions)))
+    return bool(newer_revisions)
 
 
 async def _command(
@@ -207,16 +222,16 @@ def _settings_url() -> str:
     return migration_url(settings)
 
 
-async def _connect_and(work: Callable[[Connection], None], url: str, folder: Path) -> None:
+async def _connect_and(action: Callable[[Connection], None], url: str, folder: Path) -> None:
     engine = create_engine(url, poolclass=pool.NullPool, connect_args=UNSHARED)
     try:
         # A second connection holds the lock in a transaction, so that it cannot stay behind in a
         # pooler. The transaction has no snapshot, for which CREATE INDEX CONCURRENTLY would wait.
-        async with engine.connect() as turn, engine.connect() as connection:
-            await _wait_for_turn(turn)
+        async with engine.connect() as lock_connection, engine.connect() as connection:
+            await _wait_for_turn(lock_connection)
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
             await connection.commit()
-            await connection.run_sync(work)
+            await connection.run_sync(action)
             await connection.commit()
     except DatabaseUnavailable as error:
         raise CannotMigrateError(UNREACHABLE.format(error)) from error
@@ -234,21 +249,21 @@ async def _connect_and(work: Callable[[Connection], None], url: str, folder: Pat
 
 
 async def _takes_turn(connection: AsyncConnection) -> bool:
-    taken = bool(await connection.scalar(LOCK))
+    is_locked = bool(await connection.scalar(LOCK))
     # A SELECT keeps its portal and the portal's snapshot until the next statement, so that
     # CREATE INDEX CONCURRENTLY would wait for this transaction. A SET takes no snapshot.
     await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    return taken
+    return is_locked
 
 
 async def _wait_for_turn(connection: AsyncConnection) -> None:
     """Wait until no other process migrates the database, for as long as it takes."""
-    waited = 0.0
+    seconds = 0.0
     # Polling holds no snapshot, for which CREATE INDEX CONCURRENTLY would wait.
     while not await _takes_turn(connection):
-        if waited % LOCK_LOG_INTERVAL == 0:
+        if seconds % LOCK_LOG_INTERVAL == 0:
             holder = await connection.scalar(LOCK_HOLDER)
             logger.warning(WAITING, f" (server process {holder})" if holder else "")
         await connection.rollback()
         await asyncio.sleep(LOCK_POLL)
-        waited += LOCK_POLL
+        seconds += LOCK_POLL

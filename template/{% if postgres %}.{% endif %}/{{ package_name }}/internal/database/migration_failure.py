@@ -52,13 +52,13 @@ def describe(error: Exception, folders: Sequence[Path]) -> Failure:
     if not frames:
         return Failure("a migration", _lines(f"The migration failed: {reason}", *_advice(error)))
     direction = "downgrade" if frames[0].name == "downgrade" else "upgrade"
-    what = f"the {direction} of {_revision_of(Path(frames[-1].filename))}"
+    step = f"the {direction} of {_revision_of(Path(frames[-1].filename))}"
     place = (f"{frames[-1].filename}:{frames[-1].lineno}", f"  {frames[-1].line}")
     sql = str(getattr(error, "statement", None) or "").strip().splitlines()
     if len(sql) > SQL_LINES:
         sql = [*sql[:SQL_LINES], "..."]
     parts = [*place, *(["SQL:", *(f"  {line}" for line in sql)] if sql else [])]
-    return Failure(what, _lines(f"T{what[1:]} failed.", *parts, reason, *_advice(error)))
+    return Failure(step, _lines(f"T{step[1:]} failed.", *parts, reason, *_advice(error)))
 
 
 def is_of_a_revision(error: Exception, folders: Sequence[Path]) -> bool:
@@ -97,7 +97,9 @@ def _lines(first: str, *others: str) -> str:
 
 def _is_revision(file: Path, folders: Sequence[Path]) -> bool:
     path = file.resolve()
-    return path.name != "env.py" and any(path.is_relative_to(one.resolve()) for one in folders)
+    return path.name != "env.py" and any(
+        path.is_relative_to(folder.resolve()) for folder in folders
+    )
 
 
 def _revision_of(file: Path) -> str:

@@ -87,23 +87,23 @@ class Statements:
 
     def before(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         """Remove the lock timeout of a concurrent statement."""
-        plain = _uncommented(statement)
-        if CONCURRENT.match(plain) and self._is_outside_a_transaction():
+        sql = _uncommented(statement)
+        if CONCURRENT.match(sql) and self._is_outside_a_transaction():
             if self._lock_timeout is None:
-                shown = self._connection.exec_driver_sql("SHOW lock_timeout")
-                self._lock_timeout = str(shown.scalar_one())
+                timeout = self._connection.exec_driver_sql("SHOW lock_timeout")
+                self._lock_timeout = str(timeout.scalar_one())
                 self._connection.exec_driver_sql("SET lock_timeout = 0")
-            self._drop_remnants(plain)
-        elif self._lock_timeout is not None and not plain.lower().startswith(QUESTIONS):
+            self._drop_remnants(sql)
+        elif self._lock_timeout is not None and not sql.lower().startswith(QUESTIONS):
             limit, self._lock_timeout = self._lock_timeout, None
             self._connection.exec_driver_sql(f"SET lock_timeout = '{limit}'")
 
     def after(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         """Record a statement that changed the database."""
-        plain = _uncommented(statement)
+        sql = _uncommented(statement)
         # Changes of Alembic's own table do not count.
-        if not plain.lower().startswith(QUESTIONS) and "alembic_version" not in plain:
-            self._done.append(plain)
+        if not sql.lower().startswith(QUESTIONS) and "alembic_version" not in sql:
+            self._done.append(sql)
 
     def commit(self, _connection: Connection) -> None:
         """Record that the changes so far are committed."""

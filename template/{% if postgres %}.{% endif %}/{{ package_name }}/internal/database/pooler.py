@@ -26,35 +26,35 @@ class TransactionPoolingError(StartError):
         )
 
 
-async def refuse_shared_sessions(opened: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+async def refuse_shared_sessions(connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
     """Check whether two connections of a database share a server session.
 
     Raises:
         TransactionPoolingError: they do.
     """
-    first = await opened()
+    connection = await connect()
     try:
-        pid = await _session(first)
-        if pid == first.get_server_pid():
+        pid = await _session(connection)
+        if pid == connection.get_server_pid():
             return  # the server itself answers, not a pooler
         for _ in range(ROUNDS):
-            if await _shares(first, pid, opened):
+            if await _shares(connection, pid, connect):
                 raise TransactionPoolingError
     except MIXED_UP as error:
         raise TransactionPoolingError from error
     except TimeoutError:
         return  # the second connection waits for a session: the pooler is in session mode
     finally:
-        first.terminate()
+        connection.terminate()
 
 
 async def _shares(
-    first: asyncpg.Connection, pid: int, opened: Callable[[], Awaitable[asyncpg.Connection]]
+    connection: asyncpg.Connection, pid: int, connect: Callable[[], Awaitable[asyncpg.Connection]]
 ) -> bool:
-    second = await opened()
+    second = await connect()
     try:
         async with second.transaction():
-            return await second.fetchval(PID) == pid or await _session(first) != pid
+            return await second.fetchval(PID) == pid or await _session(connection) != pid
     finally:
         second.terminate()
 

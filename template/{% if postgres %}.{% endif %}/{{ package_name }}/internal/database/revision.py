@@ -51,18 +51,18 @@ class Revisions:
         """
         if not folder.parent.is_dir():
             raise UnreadableHistoryError(f"{folder.parent} is missing: deploy it with the service.")
-        follows: dict[str, set[str]] = {}
+        parents: dict[str, set[str]] = {}
         for path in sorted(folder.glob("*.py")):
-            found = _assigned(path)
-            if "revision" in found:
-                follows[str(found["revision"])] = _names(found.get("down_revision"))
-        heads = sorted(follows.keys() - set[str]().union(*follows.values()))
-        if len(heads) > 1 or (follows and not heads):
+            assignments = _assigned(path)
+            if "revision" in assignments:
+                parents[str(assignments["revision"])] = _names(assignments.get("down_revision"))
+        heads = sorted(parents.keys() - set[str]().union(*parents.values()))
+        if len(heads) > 1 or (parents and not heads):
             raise UnreadableHistoryError(
                 f"{folder} has not one head but {len(heads)} ({', '.join(heads)}): "
                 "write a revision that merges them (alembic merge heads)."
             )
-        return cls(frozenset(follows), heads[0] if heads else None)
+        return cls(frozenset(parents), heads[0] if heads else None)
 
     def is_behind(self, current: str | None) -> bool:
         """Return whether a schema at `current` needs some of these revisions."""
@@ -81,15 +81,17 @@ class Revisions:
         Raises:
             SchemaOutOfDateError: it is behind them.
         """
-        at = current or "no revision"
+        position = current or "no revision"
         if self.is_behind(current):
-            raise SchemaOutOfDateError(f"{name} is at {at}, this service needs {self.head}")
-        return f"ahead of this version, at {at}" if self.is_ahead(current) else f"at {at}"
+            raise SchemaOutOfDateError(f"{name} is at {position}, this service needs {self.head}")
+        return (
+            f"ahead of this version, at {position}" if self.is_ahead(current) else f"at {position}"
+        )
 
 
 def _assigned(path: Path) -> dict[str, object]:
     """Return the values of `revision` and `down_revision` in a module."""
-    found: dict[str, object] = {}
+    assignments: dict[str, object] = {}
     for statement in ast.parse(path.read_bytes()).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -100,12 +102,12 @@ def _assigned(path: Path) -> dict[str, object]:
                 continue
         if name in {"revision", "down_revision"}:
             try:
-                found[name] = ast.literal_eval(value)
+                assignments[name] = ast.literal_eval(value)
             except ValueError:
                 raise UnreadableHistoryError(
                     f"{path} computes its {name}: write it as a text, as `make migration` does."
                 ) from None
-    return found
+    return assignments
 
 
 def _names(value: object) -> set[str]:
@@ -154,11 +156,11 @@ async def judge_features(connection: AsyncConnection) -> list[str]:
     Raises:
         SchemaOutOfDateError: the tables of a feature are behind this version of the service.
     """
-    ahead = []
+    newer = []
     for history in histories():
         table = f"{SCHEMA}.{history.version_table}"
         current = await current_revision(connection, table)
-        judgement = history.revisions.judge(table, current)
+        verdict = history.revisions.judge(table, current)
         if history.revisions.is_ahead(current):
-            ahead.append(f"{table} {judgement}")
-    return ahead
+            newer.append(f"{table} {verdict}")
+    return newer

@@ -109,7 +109,7 @@ class TransactionRetryMiddleware:
 
         # Every attempt gets the same scope object: outer middleware reads what the endpoint put
         # into it.
-        before, state = dict(scope), dict(scope["state"])
+        saved_scope, saved_state = dict(scope), dict(scope["state"])
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self.app(scope, body.receive, answer)
@@ -124,8 +124,8 @@ class TransactionRetryMiddleware:
                 return
             await asyncio.sleep(random.uniform(0, BACKOFF * 2**attempt))  # noqa: S311 - no secret
             body.rewind()
-            _restore(scope, before)
-            _restore(scope["state"], state)
+            _restore(scope, saved_scope)
+            _restore(scope["state"], saved_state)
 
 
 def _restore(current: Scope, before: Scope) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from ..config.errors import InvalidSettingsError
@@ -12,10 +12,19 @@ from .database_url import check_url
 Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
 
 
+def _checked(value: str) -> str:
+    check_url(value)
+    return "postgresql://" + value.partition("://")[2]
+
+
+DatabaseUrl = Annotated[str, Field(repr=False), AfterValidator(_checked)]
+"""The URL of a database, checked when the service reads its settings."""
+
+
 class DatabaseSettings(BaseModel):
     """Settings with the prefix `database_`, and whether to migrate at the start."""
 
-    database_url: Annotated[str, Field(repr=False), UNPREFIXED]
+    database_url: Annotated[DatabaseUrl, UNPREFIXED]
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     database_max_overflow: Annotated[int, Field(ge=0, le=1000)] = 0
     database_pool_timeout: Seconds = 5
@@ -23,17 +32,9 @@ class DatabaseSettings(BaseModel):
     database_statement_timeout: Seconds = 10
     database_lock_timeout: Seconds = 5
     database_idle_transaction_timeout: Seconds = 60
-    database_read_url: Annotated[str | None, Field(repr=False), UNPREFIXED] = None
+    database_read_url: Annotated[DatabaseUrl | None, UNPREFIXED] = None
     database_read_lag_limit: Seconds = 5
     migrate_on_start: bool = False
-
-    @field_validator("database_url", "database_read_url")
-    @classmethod
-    def _check_database_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        check_url(value)
-        return "postgresql://" + value.partition("://")[2]
 
     @model_validator(mode="after")
     def _check_pool_size(self) -> Self:

@@ -71,16 +71,16 @@ def page_statement(source: type[Any] | Select[*Anything], query: ListQuery) -> S
     """
     start = query.start
     if start is None:
-        form = _Form(query.filters, query.read_order, None, inclusive=False)
+        shape = _Form(query.filters, query.read_order, None, inclusive=False)
     else:
         nulls = tuple(value is None for value in start.values)
-        form = _Form(query.filters, query.read_order, nulls, start.inclusive)
-    forms = _statements.setdefault(source, {})
-    if form not in forms:
-        if len(forms) >= KEPT_FORMS:
-            forms.clear()
-        forms[form] = _statement(source, form)
-    return forms[form]
+        shape = _Form(query.filters, query.read_order, nulls, start.inclusive)
+    shapes = _statements.setdefault(source, {})
+    if shape not in shapes:
+        if len(shapes) >= KEPT_FORMS:
+            shapes.clear()
+        shapes[shape] = _statement(source, shape)
+    return shapes[shape]
 
 
 def page_values(query: ListQuery) -> Mapping[str, Any]:
@@ -96,17 +96,17 @@ def page_values(query: ListQuery) -> Mapping[str, Any]:
     return values
 
 
-def _statement(source: type[Any] | Select[*Anything], form: _Form) -> Select[*Anything]:
+def _statement(source: type[Any] | Select[*Anything], shape: _Form) -> Select[*Anything]:
     statement = source if isinstance(source, Select) else select(source)
     columns = _columns(statement)
-    conditions = [_condition(columns(filter_.column), filter_) for filter_ in form.filters]
-    if form.nulls is not None:
+    conditions = [_condition(columns(filter_.column), filter_) for filter_ in shape.filters]
+    if shape.nulls is not None:
         keys = [
             _key(columns(key.column), key, is_null=is_null)
-            for key, is_null in zip(form.order, form.nulls, strict=True)
+            for key, is_null in zip(shape.order, shape.nulls, strict=True)
         ]
-        conditions.append(_beyond(keys, inclusive=form.inclusive))
-    columns_in_order = [(columns(key.column), key.descending) for key in form.order]
+        conditions.append(_beyond(keys, inclusive=shape.inclusive))
+    columns_in_order = [(columns(key.column), key.descending) for key in shape.order]
     order = [
         column.desc() if descending else column.asc() for column, descending in columns_in_order
     ]
@@ -178,16 +178,16 @@ def _beyond(keys: list[_Key], *, inclusive: bool) -> ColumnElement[bool]:
     return condition
 
 
-def _beyond_key(key: _Key, tied: ColumnElement[bool]) -> ColumnElement[bool]:
+def _beyond_key(key: _Key, next_keys: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return the condition for rows beyond `key`, or equal to it and then `tied`."""
     column, value = key.column, key.value
     if key.is_null:
-        is_tied = and_(column.is_(None), tied)
-        return or_(column.is_not(None), is_tied) if key.descending else is_tied
+        is_equal = and_(column.is_(None), next_keys)
+        return or_(column.is_not(None), is_equal) if key.descending else is_equal
     if key.nullable and not key.descending:
-        return or_(column > value, column.is_(None), and_(column == value, tied))
+        return or_(column > value, column.is_(None), and_(column == value, next_keys))
     at_least = _compare(column, value, key.descending, inclusive=True)
-    return and_(at_least, or_(_compare(column, value, key.descending, inclusive=False), tied))
+    return and_(at_least, or_(_compare(column, value, key.descending, inclusive=False), next_keys))
 
 
 def _compare(

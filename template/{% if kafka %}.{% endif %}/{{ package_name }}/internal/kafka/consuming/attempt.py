@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from ...resources import Resources
-from ..background import backoff
+from ..background import HandlerStuckError, backoff, run_isolated
 from ..cloud_events import binary_mode, continue_trace, decode, header_texts
 from ..consumer_base import ConsumerBase
 from ..dead_letters import MEANT_FOR, dead_letter, error_text, without_value
@@ -17,8 +17,7 @@ from ..delivery import TRANSIENT, open_scope
 from ..errors import EventError, EventRefusedError, UnreadableMessageError
 from ..sender import Sender
 from ..settings import KafkaSettings
-from .isolation import HandlerStuckError, outcome
-from .lanes import Delivery
+from .key_queues import Delivery
 from .progress import Counters
 
 NOT_RETRIED = (UnreadableMessageError, HandlerStuckError)
@@ -49,7 +48,7 @@ class Attempts:
     async def __call__(self, delivery: Delivery) -> float | None:
         """Handle a message. Return None when it is done, or the seconds until the next attempt."""
         if delivery.dead is None:
-            error = await outcome(self._try(delivery), self._settings.kafka_consumer_timeout)
+            error = await run_isolated(self._try(delivery), self._settings.kafka_consumer_timeout)
             if error is None:
                 return None
             if self._is_retried(delivery, error):
@@ -100,9 +99,9 @@ class Attempts:
         self.counters.retries += 1
         limit = self._settings.kafka_consumer_backoff_limit
         # The exponent is bounded: an event that fails because of an outage is retried for ever.
-        wait = self._settings.kafka_consumer_backoff * 2.0 ** min(delivery.retries, 20)
+        seconds = self._settings.kafka_consumer_backoff * 2.0 ** min(delivery.retries, 20)
         delivery.retries += 1
-        delay = backoff(min(wait, limit))
+        delay = backoff(min(seconds, limit))
         logger.warning(
             "event failed, will be retried",
             **self._where(delivery),
@@ -148,14 +147,14 @@ class Attempts:
 
 def message_id(message: Any, headers: Mapping[str, str]) -> str:  # noqa: ANN401 - a ConsumerRecord
     """Return a unique id of a message: its event's source and id, if it has one."""
-    source, known = headers.get("ce_source", ""), headers.get("ce_id")
-    if not known:
+    source, event_id = headers.get("ce_source", ""), headers.get("ce_id")
+    if not event_id:
         return f"{message.topic}/{message.partition}/{message.offset}"
-    text = f"{source}#{known}"
+    text = f"{source}#{event_id}"
     if text.count("#") == 1 and "\0" not in text and len(text.encode()) <= ID_LIMIT:
         return text
     # A digest is unambiguous, short, and free of characters that some stores refuse.
-    return "sha256:" + hashlib.sha256(json.dumps([source, known]).encode()).hexdigest()
+    return "sha256:" + hashlib.sha256(json.dumps([source, event_id]).encode()).hexdigest()
 
 
 def _timestamp(message: Any) -> datetime | None:  # noqa: ANN401 - a ConsumerRecord

@@ -17,14 +17,14 @@ from ..connection import abandon_join, client_options, start_client
 from ..consumer_base import ConsumerBase
 from ..settings import KafkaSettings
 from .attempt import Attempts
-from .lanes import Delivery, Lanes
+from .key_queues import Delivery, KeyQueues
 from .progress import Progress
 
 POLL = 0.5
 COMMIT_INTERVAL = 0.5
 MAX_POLL_INTERVAL = 300
-PATIENCE = 1.0
-"""Seconds that a full consumer waits for room before it parks the messages of long lanes."""
+ROOM_TIMEOUT = 1.0
+"""Seconds that a full consumer waits for room before it parks the messages of long queues."""
 
 CAPACITY_FACTOR = 50
 """Messages that a consumer holds, at the most, as a multiple of its concurrency."""
@@ -51,7 +51,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self.topic = settings.kafka_namespace + consumer.topic
         self._attempts = Attempts(resources, consumer, self.group)
         self._client: AIOKafkaConsumer | None = None
-        self._lanes: Lanes | None = None
+        self._queues: KeyQueues | None = None
         self._progress: dict[TopicPartition, Progress] = {}
         self._committing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -83,11 +83,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Finish the messages of these partitions that are being handled, and commit."""
-        given_up = [self._progress[one] for one in revoked if one in self._progress]
+        given_up = [
+            self._progress[partition] for partition in revoked if partition in self._progress
+        ]
         for progress in given_up:
             progress.is_revoked = True
-        if self._lanes and given_up:
-            await self._lanes.hand_back(given_up, self._settings.kafka_drain_timeout)
+        if self._queues and given_up:
+            await self._queues.hand_back(given_up, self._settings.kafka_drain_timeout)
         await self._commit()
         for partition in revoked:
             self._progress.pop(partition, None)
@@ -97,8 +99,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Return numbers for logs and probes."""
         return {
             "lag": self._lag(),
-            "waiting": self._lanes.size if self._lanes else 0,
-            "in_flight": self._lanes.in_flight if self._lanes else 0,
+            "waiting": self._queues.size if self._queues else 0,
+            "in_flight": self._queues.in_flight if self._queues else 0,
             **self._attempts.counters.as_dict(),
         }
 
@@ -119,66 +121,66 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         concurrency = self._settings.kafka_consumer_concurrency
         self.failure = self.failure or "it joins its group"
         capacity = concurrency * CAPACITY_FACTOR
-        lanes = Lanes(self._attempts, concurrency, capacity, self._read_again)
+        queues = KeyQueues(self._attempts, concurrency, capacity, self._read_again)
         client = AIOKafkaConsumer(**self._options())
         client.subscribe([self.topic], listener=self)
-        self._lanes, self._client = lanes, client
+        self._queues, self._client = queues, client
         tasks = [asyncio.create_task(self._commit_regularly())]
         try:
             await start_client(client)
-            tasks.append(asyncio.create_task(self._poll(client, lanes)))
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:  # they end only with an error
+            tasks.append(asyncio.create_task(self._poll(client, queues)))
+            ended_tasks, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended_tasks:  # they end only with an error
                 task.result()
         finally:
-            await uninterrupted(self._close(client, lanes, tasks))
+            await uninterrupted(self._close(client, queues, tasks))
 
     async def _close(
-        self, client: AIOKafkaConsumer, lanes: Lanes, tasks: list[asyncio.Task[None]]
+        self, client: AIOKafkaConsumer, queues: KeyQueues, tasks: list[asyncio.Task[None]]
     ) -> None:
         await cancel(*tasks)
         try:
             await self.on_partitions_revoked(list(self._progress))
-            await lanes.close()
+            await queues.close()
         finally:
-            self._client = self._lanes = None
+            self._client = self._queues = None
             await self._leave(client)
 
     async def _leave(self, client: AIOKafkaConsumer) -> None:
         if self.failure:
             await abandon_join(client)
         with contextlib.suppress(*INTERRUPTIONS):
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(self._request_timeout()):
                 await client.stop()
 
-    def _patience(self) -> float:
+    def _request_timeout(self) -> float:
         timeout = self._settings.kafka_request_timeout
         return min(timeout, LEAVE_TIMEOUT) if self.is_stopping else timeout
 
-    async def _poll(self, client: AIOKafkaConsumer, lanes: Lanes) -> None:
+    async def _poll(self, client: AIOKafkaConsumer, queues: KeyQueues) -> None:
         while True:
-            batches = await client.getmany(timeout_ms=round(POLL * 1000), max_records=lanes.room)
+            batches = await client.getmany(timeout_ms=round(POLL * 1000), max_records=queues.room)
             for partition, messages in batches.items():
                 # A partition that was revoked meanwhile belongs to its next owner.
                 progress = self._progress.get(partition)
                 if progress is not None and not progress.is_revoked:
-                    self._take(lanes, partition, progress, messages)
+                    self._enqueue(queues, partition, progress, messages)
             await self._note_positions(client)
-            await self._wait_for_room(client, lanes)
+            await self._wait_for_room(client, queues)
 
-    def _take(
-        self, lanes: Lanes, partition: TopicPartition, progress: Progress, messages: list[Any]
+    def _enqueue(
+        self, queues: KeyQueues, partition: TopicPartition, progress: Progress, messages: list[Any]
     ) -> None:
-        asked = self._read_from.pop(partition, None)
-        if asked is not None:
-            lanes.forget(progress, asked, messages[0].offset)
+        requested_offset = self._read_from.pop(partition, None)
+        if requested_offset is not None:
+            queues.forget(progress, requested_offset, messages[0].offset)
         for message in messages:
             delivery = Delivery(message, progress)
             if progress.has_seen(message.offset):
-                lanes.add_again(delivery)
+                queues.add_again(delivery)
             else:
                 progress.begin(message.offset)
-                lanes.add(delivery)
+                queues.add(delivery)
 
     def _read_again(self, progress: Progress, offset: int) -> None:
         """Read the messages of a partition again, from this offset."""
@@ -196,13 +198,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     async with asyncio.timeout(POLL):
                         progress.reach(await client.position(partition))
 
-    async def _wait_for_room(self, client: AIOKafkaConsumer, lanes: Lanes) -> None:
-        polled = monotonic()
-        while lanes.full:
-            if not await lanes.wait_for_room(min(PATIENCE, MAX_POLL_INTERVAL / 10)):
-                lanes.park()
-            if monotonic() - polled > MAX_POLL_INTERVAL / 10:
-                polled = monotonic()
+    async def _wait_for_room(self, client: AIOKafkaConsumer, queues: KeyQueues) -> None:
+        polled_at = monotonic()
+        while queues.full:
+            if not await queues.wait_for_room(min(ROOM_TIMEOUT, MAX_POLL_INTERVAL / 10)):
+                queues.park()
+            if monotonic() - polled_at > MAX_POLL_INTERVAL / 10:
+                polled_at = monotonic()
                 await self._poll_nothing(client)
 
     async def _poll_nothing(self, client: AIOKafkaConsumer) -> None:
@@ -227,7 +229,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if not offsets or self._client is None:
                 return
             try:
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self._request_timeout()):
                     await self._client.commit(offsets)
             except INTERRUPTIONS as error:
                 # Uncommitted messages are delivered again, to the next owner of the partition.
@@ -240,11 +242,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     def _lag(self) -> int:
         if self._client is None:
             return 0
-        ends = {one: self._end(one) for one in self._progress}
+        ends = {partition: self._end(partition) for partition in self._progress}
         return sum(
             max(0, end - position)
-            for one, end in ends.items()
-            if end is not None and (position := self._progress[one].position) is not None
+            for partition, end in ends.items()
+            if end is not None and (position := self._progress[partition].position) is not None
         )
 
     def _end(self, partition: TopicPartition) -> int | None:

@@ -12,17 +12,17 @@ from aiokafka.errors import KafkaError
 from ..cloud_events import Record
 from ..sender import BATCH_SIZE, REFUSALS
 
-WINDOW = 500
+MAX_ROWS = 500
 """Rows that one pass looks at, besides those of busy partitions."""
 
-WINDOW_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 """Bytes that one pass reads into memory, unless one event is larger."""
 
 VALID_TOPIC: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 """The names that brokers allow."""
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """A partition of a topic, or a whole topic."""
 
     topic: str
@@ -33,49 +33,49 @@ class Place(NamedTuple):
         return self.topic if self.partition is None else f"{self.topic}-{self.partition}"
 
 
-class Window:
+class BatchSelector:
     """Chooses the next batch of each partition that is not busy, in the order of the rows."""
 
-    def __init__(self, busy: Collection[Place], alone: Collection[str]) -> None:
+    def __init__(self, busy: Collection[Destination], one_by_one: Collection[str]) -> None:
         self._busy = busy
-        self._alone = alone
-        self._full: set[Place] = set()
-        self._sizes: dict[Place, int] = {}
-        self._seen = 0
+        self._one_by_one = one_by_one
+        self._full: set[Destination] = set()
+        self._sizes: dict[Destination, int] = {}
+        self._rows = 0
         self._size = 0
-        self.batches: dict[Place, list[int]] = {}
+        self.batches: dict[Destination, list[int]] = {}
 
     @property
     def is_full(self) -> bool:
         """Whether enough rows are chosen for one pass."""
-        return self._seen >= WINDOW or self._size >= WINDOW_BYTES
+        return self._rows >= MAX_ROWS or self._size >= MAX_BYTES
 
-    def offer(self, row_id: int, size: int, place: Place) -> None:
+    def offer(self, row_id: int, size: int, destination: Destination) -> None:
         """Choose a row, unless earlier rows of its partition must be sent first."""
-        if place in self._busy or self.is_full:
+        if destination in self._busy or self.is_full:
             return
-        self._seen += 1
-        if place in self._full:
+        self._rows += 1
+        if destination in self._full:
             return
-        batch = self.batches.setdefault(place, [])
-        taken = self._sizes.get(place, 0)
-        if batch and (taken + size > BATCH_SIZE or place.topic in self._alone):
-            self._full.add(place)
+        batch = self.batches.setdefault(destination, [])
+        batch_size = self._sizes.get(destination, 0)
+        if batch and (batch_size + size > BATCH_SIZE or destination.topic in self._one_by_one):
+            self._full.add(destination)
             return
         batch.append(row_id)
-        self._sizes[place] = taken + size
+        self._sizes[destination] = batch_size + size
         self._size += size
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedEvent:
     """An event in the outbox."""
 
     id: int
     record: Record
 
     @classmethod
-    def of(cls, row: Any) -> "Saved":  # noqa: ANN401 - a Record of asyncpg
+    def of(cls, row: Any) -> "SavedEvent":  # noqa: ANN401 - a Record of asyncpg
         """Return the event in a row.
 
         Raises:
@@ -83,7 +83,7 @@ class Saved:
         """
         headers = json.loads(row["headers"])
         if not isinstance(headers, dict) or not all(
-            isinstance(one, str) for one in headers.values()
+            isinstance(value, str) for value in headers.values()
         ):
             raise ValueError("its headers are not an object whose values are strings")
         sent = [(name, value.encode()) for name, value in headers.items()]
@@ -137,11 +137,11 @@ async def send(
     return outcome
 
 
-def _readable(rows: Sequence[Any], max_size: int, outcome: Outcome) -> Iterator[Saved]:
+def _readable(rows: Sequence[Any], max_size: int, outcome: Outcome) -> Iterator[SavedEvent]:
     """Yield the events in rows; refuse those that are too large or not valid."""
     for row in rows:
         try:
-            event = Saved.of(row)
+            event = SavedEvent.of(row)
         except ValueError as error:
             outcome.refused[row["id"]] = repr(error)
             continue

@@ -14,7 +14,7 @@ from .tables import inbox
 INTERVAL = 600.0
 """Seconds between two rounds of pruning."""
 
-AT_ONCE = 1000
+PRUNED_ROWS = 1000
 """Rows that one step deletes, at the most."""
 
 PRUNE = """
@@ -37,10 +37,12 @@ async def is_new(session: AsyncSession, group: str, message_id: str, idle: float
     limit = func.set_config("idle_in_transaction_session_timeout", f"{idle:.0f}s", True)  # noqa: FBT003 - SQL
     limited = select(limit.label("idle")).cte("limited").prefix_with("MATERIALIZED")
     values = select(literal(group), literal(message_id)).select_from(limited)
-    note = insert(inbox).from_select(("consumer", "message_id"), values)
+    insert_id = insert(inbox).from_select(("consumer", "message_id"), values)
     with database_errors():
-        noted = await session.scalar(note.on_conflict_do_nothing().returning(inbox.c.message_id))
-    return noted is not None
+        added = await session.scalar(
+            insert_id.on_conflict_do_nothing().returning(inbox.c.message_id)
+        )
+    return added is not None
 
 
 class Pruning:
@@ -54,8 +56,8 @@ class Pruning:
         """Delete some rows if it is time to. Return whether there may be more."""
         if monotonic() < self._next:
             return False
-        status = await connection.execute(PRUNE, self._retention, AT_ONCE)
-        if status == f"DELETE {AT_ONCE}":
+        status = await connection.execute(PRUNE, self._retention, PRUNED_ROWS)
+        if status == f"DELETE {PRUNED_ROWS}":
             return True
         self._next = monotonic() + INTERVAL
         if number := await connection.fetchval(SET_ASIDE):

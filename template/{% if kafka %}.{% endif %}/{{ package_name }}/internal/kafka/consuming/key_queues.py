@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 
-from .isolation import CANCELLATIONS, GRACE
+from ..background import CANCELLATIONS, GRACE
 from .progress import Progress
 
 ROOM: Final = 16 * 1024 * 1024
@@ -19,7 +19,7 @@ OVERHEAD: Final = 1000
 """Bytes to count for each message in addition to its key and value."""
 
 PARKED: Final = 50_000
-"""Limit of messages of long lanes that a consumer leaves on the topic."""
+"""Limit of messages that a consumer leaves on the topic because their queues are long."""
 
 READ_AT_ONCE: Final = 500
 ESCAPED_DELAY: Final = 5.0
@@ -62,7 +62,7 @@ ReadAgain = Callable[[Progress, int], None]
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class KeyQueue:
     """The messages of one key, in their order."""
 
     key: Hashable
@@ -71,14 +71,14 @@ class Lane:
     """Fetched messages. The first one is being handled, or is next."""
 
     parked: deque[int] = field(default_factory=deque)
-    """Offsets of later messages, which are read again when the lane reaches them."""
+    """Offsets of later messages, which are read again when the queue reaches them."""
 
     task: asyncio.Task[float | None] | None = None
     is_given_up: bool = False
 
 
-class Lanes:
-    """One lane for each key. A limited number of lanes works in parallel."""
+class KeyQueues:
+    """A queue for each key. A limited number of them works in parallel."""
 
     def __init__(
         self, handle: Handle, concurrency: int, capacity: int, read_again: ReadAgain
@@ -87,9 +87,9 @@ class Lanes:
         self._concurrency = concurrency
         self._capacity = capacity
         self._read_again = read_again
-        self._lanes: dict[Hashable, Lane] = {}
-        self._ready: deque[Lane] = deque()
-        self._running: set[Lane] = set()
+        self._queues: dict[Hashable, KeyQueue] = {}
+        self._ready: deque[KeyQueue] = deque()
+        self._running: set[KeyQueue] = set()
         self._changed = asyncio.Event()
         self._size = self._bytes = self._parked = 0
         self._largest = ROOM // READ_AT_ONCE
@@ -107,7 +107,7 @@ class Lanes:
     @property
     def full(self) -> bool:
         """Whether no more messages should be fetched."""
-        return self._is_full() or (self._parked >= PARKED and not self._are_any_hungry())
+        return self._is_full() or (self._parked >= PARKED and not self._has_drained_queue())
 
     @property
     def room(self) -> int:
@@ -116,44 +116,48 @@ class Lanes:
         return max(1, min(room, READ_AT_ONCE))
 
     def add(self, delivery: Delivery) -> None:
-        """Add a new message. A message without a key gets its own lane."""
+        """Add a new message. A message without a key gets its own queue."""
         message = delivery.message
-        lane = self._lanes.get(_key(message))
-        if lane is None:
-            lane = self._lanes[_key(message)] = Lane(_key(message), delivery.progress)
-        if lane.parked:
-            lane.parked.append(message.offset)
+        queue = self._queues.get(_key(message))
+        if queue is None:
+            queue = self._queues[_key(message)] = KeyQueue(_key(message), delivery.progress)
+        if queue.parked:
+            queue.parked.append(message.offset)
             self._parked += 1
         else:
-            self._append(lane, delivery)
+            self._append(queue, delivery)
 
     def add_again(self, delivery: Delivery) -> None:
         """Add a parked message that is read again, and ignore other messages."""
         offset = delivery.message.offset
-        lane = self._lanes.get(_key(delivery.message))
-        if lane is None or lane.progress is not delivery.progress:
+        queue = self._queues.get(_key(delivery.message))
+        if queue is None or queue.progress is not delivery.progress:
             return
-        if lane.parked and lane.parked[0] == offset and not (lane.waiting and self._is_full()):
-            self._unpark(lane)
-            self._append(lane, delivery)
+        if queue.parked and queue.parked[0] == offset and not (queue.waiting and self._is_full()):
+            self._unpark(queue)
+            self._append(queue, delivery)
 
     def park(self) -> None:
-        """Free memory: drop waiting messages of long lanes, and read them again later."""
-        kept = max(1, self._capacity // 10)
-        for lane in sorted(self._lanes.values(), key=lambda lane: -len(lane.waiting)):
-            while len(lane.waiting) > kept and self._parked < PARKED and not self._is_half_free():
-                lane.parked.appendleft(self._pop(lane).message.offset)
+        """Free memory: drop waiting messages of long queues, and read them again later."""
+        waiting_limit = max(1, self._capacity // 10)
+        for queue in sorted(self._queues.values(), key=lambda queue: -len(queue.waiting)):
+            while (
+                len(queue.waiting) > waiting_limit
+                and self._parked < PARKED
+                and not self._is_half_free()
+            ):
+                queue.parked.appendleft(self._pop(queue).message.offset)
                 self._parked += 1
 
     def forget(self, progress: Progress, start: int, end: int) -> None:
         """Drop parked messages between two offsets that the topic no longer has."""
-        for lane in [lane for lane in self._of([progress]) if lane.parked]:
-            while lane.parked and start <= lane.parked[0] < end:
-                offset = self._unpark(lane)
+        for queue in [queue for queue in self._queues_of([progress]) if queue.parked]:
+            while queue.parked and start <= queue.parked[0] < end:
+                offset = self._unpark(queue)
                 progress.end(offset)
-                logger.error("message is gone from its topic", key=repr(lane.key), offset=offset)
-            if not lane.waiting:
-                self._go_on(lane)
+                logger.error("message is gone from its topic", key=repr(queue.key), offset=offset)
+            if not queue.waiting:
+                self._advance(queue)
 
     async def wait_for_room(self, timeout: float) -> bool:  # noqa: ASYNC109 - its purpose
         """Wait until at least half of the memory is free, and return whether that was in time."""
@@ -161,19 +165,19 @@ class Lanes:
 
     async def hand_back(self, given_up: Collection[Progress], timeout: float) -> None:  # noqa: ASYNC109
         """Drop waiting messages of these partitions, and finish or cancel those being handled."""
-        for lane in self._of(given_up):
-            self._drop(lane, 1 if lane.task else 0)
-        if not await self._wait(lambda: not self._of(given_up), timeout):
-            await self._cut(self._of(given_up))
+        for queue in self._queues_of(given_up):
+            self._drop(queue, 1 if queue.task else 0)
+        if not await self._wait(lambda: not self._queues_of(given_up), timeout):
+            await self._cancel(self._queues_of(given_up))
 
     async def close(self) -> None:
         """Drop all messages, and cancel those being handled."""
-        for lane in list(self._lanes.values()):
-            self._drop(lane, 1 if lane.task else 0)
-        await self._cut(list(self._lanes.values()))
+        for queue in list(self._queues.values()):
+            self._drop(queue, 1 if queue.task else 0)
+        await self._cancel(list(self._queues.values()))
 
-    def _of(self, progresses: Collection[Progress]) -> list[Lane]:
-        return [lane for lane in self._lanes.values() if lane.progress in progresses]
+    def _queues_of(self, progresses: Collection[Progress]) -> list[KeyQueue]:
+        return [queue for queue in self._queues.values() if queue.progress in progresses]
 
     def _is_full(self) -> bool:
         return self._size >= self._capacity or self._bytes >= ROOM
@@ -181,100 +185,107 @@ class Lanes:
     def _is_half_free(self) -> bool:
         return self._size <= self._capacity // 2 and self._bytes <= ROOM // 2
 
-    def _are_any_hungry(self) -> bool:
-        return any(lane.parked and not lane.waiting for lane in self._lanes.values())
+    def _has_drained_queue(self) -> bool:
+        """Return whether a queue has only parked messages, which must be read again."""
+        return any(queue.parked and not queue.waiting for queue in self._queues.values())
 
-    def _append(self, lane: Lane, delivery: Delivery) -> None:
-        lane.waiting.append(delivery)
+    def _append(self, queue: KeyQueue, delivery: Delivery) -> None:
+        queue.waiting.append(delivery)
         self._size += 1
         self._bytes += delivery.size
         self._largest = max(self._largest, delivery.size)
-        if len(lane.waiting) == 1:
-            self._go_on(lane)
+        if len(queue.waiting) == 1:
+            self._advance(queue)
 
-    def _pop(self, lane: Lane, *, first: bool = False) -> Delivery:
-        delivery = lane.waiting.popleft() if first else lane.waiting.pop()
+    def _pop(self, queue: KeyQueue, *, first: bool = False) -> Delivery:
+        delivery = queue.waiting.popleft() if first else queue.waiting.pop()
         self._size -= 1
         self._bytes -= delivery.size
         return delivery
 
-    def _unpark(self, lane: Lane) -> int:
+    def _unpark(self, queue: KeyQueue) -> int:
         self._parked -= 1
-        return lane.parked.popleft()
+        return queue.parked.popleft()
 
-    def _drop(self, lane: Lane, keep: int) -> None:
-        while lane.parked:
-            self._unpark(lane)
-        while len(lane.waiting) > keep:
-            self._pop(lane)
-        if not lane.waiting:
-            self._lanes.pop(lane.key, None)
+    def _drop(self, queue: KeyQueue, keep: int) -> None:
+        while queue.parked:
+            self._unpark(queue)
+        while len(queue.waiting) > keep:
+            self._pop(queue)
+        if not queue.waiting:
+            self._queues.pop(queue.key, None)
         self._changed.set()
 
-    async def _cut(self, lanes: Collection[Lane]) -> None:
-        tasks = {lane.task for lane in lanes if lane.task}
-        for lane in lanes:
-            lane.is_given_up = True
-            if lane.task:
-                lane.task.cancel()
+    async def _cancel(self, queues: Collection[KeyQueue]) -> None:
+        tasks = {queue.task for queue in queues if queue.task}
+        for queue in queues:
+            queue.is_given_up = True
+            if queue.task:
+                queue.task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=CANCELLATIONS * GRACE + 1)
-        for lane in lanes:
-            self._drop(lane, 0)
+        for queue in queues:
+            self._drop(queue, 0)
 
-    async def _wait(self, reached: Callable[[], bool], seconds: float) -> bool:
+    async def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                while not reached():
+                while not condition():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
             return False
         return True
 
-    def _go_on(self, lane: Lane) -> None:
-        """Handle a lane's next message, request it if it is parked, or remove an empty lane."""
-        # After a rebalance, the key may have a new lane, which this one must not affect.
-        if self._lanes.get(lane.key) is not lane or lane.task:
+    def _advance(self, queue: KeyQueue) -> None:
+        """Handle a queue's next message, request it if it is parked, or remove an empty queue."""
+        # After a rebalance, the key may have a new queue, which this one must not affect.
+        if self._queues.get(queue.key) is not queue or queue.task:
             return
-        if lane.waiting:
-            self._ready.append(lane)
+        if queue.waiting:
+            self._ready.append(queue)
             self._start()
-        elif lane.parked:
-            hungry = [one for one in self._of([lane.progress]) if one.parked and not one.waiting]
-            self._read_again(lane.progress, min(one.parked[0] for one in hungry))
+        elif queue.parked:
+            parked = [
+                other.parked[0]
+                for other in self._queues_of([queue.progress])
+                if other.parked and not other.waiting
+            ]
+            self._read_again(queue.progress, min(parked))
         else:
-            del self._lanes[lane.key]
+            del self._queues[queue.key]
 
     def _start(self) -> None:
         while self._ready and len(self._running) < self._concurrency:
-            lane = self._ready.popleft()
-            if self._lanes.get(lane.key) is lane and lane.waiting and not lane.task:
-                delivery = lane.waiting[0]
-                lane.task = asyncio.create_task(self._attempt(delivery))
-                self._running.add(lane)
-                lane.task.add_done_callback(partial(self._settle, lane, delivery))
+            queue = self._ready.popleft()
+            if self._queues.get(queue.key) is queue and queue.waiting and not queue.task:
+                delivery = queue.waiting[0]
+                queue.task = asyncio.create_task(self._attempt(delivery))
+                self._running.add(queue)
+                queue.task.add_done_callback(partial(self._settle, queue, delivery))
 
     async def _attempt(self, delivery: Delivery) -> float | None:
         return await self._handle(delivery)
 
-    def _settle(self, lane: Lane, delivery: Delivery, task: "asyncio.Task[float | None]") -> None:
-        lane.task = None
-        self._running.discard(lane)
+    def _settle(
+        self, queue: KeyQueue, delivery: Delivery, task: "asyncio.Task[float | None]"
+    ) -> None:
+        queue.task = None
+        self._running.discard(queue)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         delay = ESCAPED_DELAY if error else task.result()
         if delay is None:
             delivery.progress.end(delivery.message.offset)
-        if lane.waiting and (delay is None or delivery.progress.is_revoked or lane.is_given_up):
-            self._pop(lane, first=True)
-        if delay is None or not lane.waiting:
-            self._go_on(lane)
+        if queue.waiting and (delay is None or delivery.progress.is_revoked or queue.is_given_up):
+            self._pop(queue, first=True)
+        if delay is None or not queue.waiting:
+            self._advance(queue)
         else:
-            # Other lanes continue meanwhile. A lane that was removed meanwhile is skipped.
-            asyncio.get_running_loop().call_later(delay, self._go_on, lane)
+            # Other queues continue meanwhile. A queue that was removed meanwhile is skipped.
+            asyncio.get_running_loop().call_later(delay, self._advance, queue)
         self._changed.set()
         self._start()
-        if error and not lane.is_given_up:
+        if error and not queue.is_given_up:
             logger.error("attempt failed by itself, will be repeated", exc_info=error)
 
 

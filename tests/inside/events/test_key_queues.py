@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orders.internal.kafka.consuming import isolation
-from orders.internal.kafka.consuming import lanes as lanes_module
-from orders.internal.kafka.consuming.isolation import (
+from orders.internal.kafka import background
+from orders.internal.kafka.consuming import key_queues
+from orders.internal.kafka.background import (
     HandlerStuckError,
     HandlerTimeoutError,
-    outcome,
+    run_isolated,
 )
-from orders.internal.kafka.consuming.lanes import Delivery, Lanes
+from orders.internal.kafka.consuming.key_queues import Delivery, KeyQueues
 from orders.internal.kafka.consuming.progress import Progress
 
 from tests.harness.kafka.messages import eventually
@@ -31,9 +31,9 @@ class Handler:
     """Handles messages, and writes down which, and how many of one key at once."""
 
     def __init__(self) -> None:
-        self.begun: list[int] = []
-        self.at_once = 0
-        self._busy = 0
+        self.started: list[int] = []
+        self.most_at_once = 0
+        self._running = 0
         self._retried = False
 
     async def __call__(self, delivery: Delivery) -> float | None:
@@ -44,53 +44,55 @@ class Handler:
         if not self._retried and delivery.message.value == b"fails":
             self._retried = True
             return 0.15
-        self._busy += 1
-        self.at_once = max(self.at_once, self._busy)
-        self.begun.append(delivery.message.offset)
+        self._running += 1
+        self.most_at_once = max(self.most_at_once, self._running)
+        self.started.append(delivery.message.offset)
         await asyncio.sleep(0.05)
-        self._busy -= 1
+        self._running -= 1
         return None
 
 
 class Topic:
-    """One partition that can be read again, and the lanes that its messages go to."""
+    """One partition that can be read again, and the queues that its messages go to."""
 
     def __init__(self, handle: Callable[[Delivery], Awaitable[float | None]]) -> None:
         self.log: dict[int, bytes] = {}
         self.progress = Progress()
-        self.asked: list[int] = []
-        self.lanes = Lanes(handle, 4, CAPACITY, lambda _, offset: self.asked.append(offset))
+        self.requested: list[int] = []
+        self.queues = KeyQueues(
+            handle, 4, CAPACITY, lambda _, offset: self.requested.append(offset)
+        )
 
     def send(self, key: bytes, number: int = 1) -> None:
-        """Append messages, and give those to the lanes for which there is room."""
+        """Append messages, and give those to the queues for which there is room."""
         for offset in range(len(self.log), len(self.log) + number):
             self.log[offset] = key
-            if not self.lanes.full:
+            if not self.queues.full:
                 self._give(offset)
 
     def read_on(self) -> None:
-        """Read what was asked for again, then what has not been read."""
-        start = min(self.asked, default=self.progress.next or 0)
-        self.asked.clear()
-        for offset in sorted(one for one in self.log if one >= start):
-            if self.progress.has_seen(offset) or not self.lanes.full:
+        """Read the requested messages again, then those not read yet."""
+        start = min(self.requested, default=self.progress.next or 0)
+        self.requested.clear()
+        for offset in sorted(offset for offset in self.log if offset >= start):
+            if self.progress.has_seen(offset) or not self.queues.full:
                 self._give(offset)
 
     def _give(self, offset: int) -> None:
         message = SimpleNamespace(partition=0, offset=offset, key=self.log[offset], value=b"")
         delivery = Delivery(message, self.progress)
         if self.progress.has_seen(offset):
-            self.lanes.add_again(delivery)
+            self.queues.add_again(delivery)
         else:
             self.progress.begin(offset)
-            self.lanes.add(delivery)
+            self.queues.add(delivery)
 
 
-def add(lanes: Lanes, progress: Progress, offset: int, key: bytes, value: bytes = b"") -> None:
-    """Give the lanes a message."""
+def add(queues: KeyQueues, progress: Progress, offset: int, key: bytes, value: bytes = b"") -> None:
+    """Give the queues a message."""
     message: Any = SimpleNamespace(partition=0, offset=offset, key=key, headers=(), value=value)
     progress.begin(offset)
-    lanes.add(Delivery(message, progress))
+    queues.add(Delivery(message, progress))
 
 
 def no_parking(*_: object) -> None:
@@ -102,27 +104,27 @@ def no_parking(*_: object) -> None:
 async def test_a_partition_that_comes_back_keeps_the_order_of_its_keys(waits_for: str) -> None:
     """What was handed back while it waited does not get in the way of what is fetched again."""
     handler, old, new = Handler(), Progress(), Progress()
-    lanes = Lanes(handler, 4, 500, no_parking)
+    queues = KeyQueues(handler, 4, 500, no_parking)
     if waits_for == "a task":
         for offset in range(4):
-            add(lanes, old, offset, b"busy %d" % offset)
+            add(queues, old, offset, b"busy %d" % offset)
         for offset in range(4, 10):
-            add(lanes, old, offset, b"key")
+            add(queues, old, offset, b"key")
     else:
-        add(lanes, old, 4, b"key", b"fails")
+        add(queues, old, 4, b"key", b"fails")
     await asyncio.sleep(0.01)
     old.is_revoked = True
-    await lanes.hand_back([old], 5)
+    await queues.hand_back([old], 5)
     for offset in range(4, 10):
-        add(lanes, new, offset, b"key")
+        add(queues, new, offset, b"key")
 
     async def position() -> int:
         return new.position or 0
 
     await eventually(position, 10)
-    await lanes.close()
-    assert handler.at_once == 1
-    assert handler.begun == [4, 5, 6, 7, 8, 9]
+    await queues.close()
+    assert handler.most_at_once == 1
+    assert handler.started == [4, 5, 6, 7, 8, 9]
 
 
 async def test_a_key_that_fails_leaves_room_for_the_others_and_keeps_its_order() -> None:
@@ -138,9 +140,9 @@ async def test_a_key_that_fails_leaves_room_for_the_others_and_keeps_its_order()
 
     topic = Topic(handle)
     topic.send(b"bad", 5 * CAPACITY)
-    while len(topic.lanes._lanes[(0, b"bad")].parked) < 4 * CAPACITY:  # noqa: SLF001 - how far it came
-        assert not await topic.lanes.wait_for_room(0.01) or not topic.lanes.full
-        topic.lanes.park()
+    while len(topic.queues._queues[(0, b"bad")].parked) < 4 * CAPACITY:  # noqa: SLF001 - how far it came
+        assert not await topic.queues.wait_for_room(0.01) or not topic.queues.full
+        topic.queues.park()
         topic.read_on()
     topic.send(b"good", 3)
 
@@ -157,11 +159,11 @@ async def test_a_key_that_fails_leaves_room_for_the_others_and_keeps_its_order()
 
     await eventually(position, 5 * CAPACITY + 3)
     assert handled[3:] == list(range(5 * CAPACITY))
-    assert topic.lanes.size == 0
+    assert topic.queues.size == 0
 
 
 async def test_parked_messages_that_the_topic_forgot_hold_up_nothing() -> None:
-    """When brokers have deleted what waited on the topic, the key goes on with what is left."""
+    """When brokers have deleted what waited on the topic, the key continues with the rest."""
     heals = asyncio.Event()
 
     async def handle(_: Delivery) -> float | None:
@@ -169,16 +171,16 @@ async def test_parked_messages_that_the_topic_forgot_hold_up_nothing() -> None:
 
     topic = Topic(handle)
     topic.send(b"bad", CAPACITY)
-    topic.lanes.park()
+    topic.queues.park()
     heals.set()
 
-    async def asked() -> bool:
-        return bool(topic.asked)
+    async def requested() -> bool:
+        return bool(topic.requested)
 
-    await eventually(asked, expected=True)
-    start, left = topic.asked[0], CAPACITY - 2
-    topic.log = {offset: key for offset, key in topic.log.items() if offset >= left}
-    topic.lanes.forget(topic.progress, start, left)
+    await eventually(requested, expected=True)
+    start, first_left = topic.requested[0], CAPACITY - 2
+    topic.log = {offset: key for offset, key in topic.log.items() if offset >= first_left}
+    topic.queues.forget(topic.progress, start, first_left)
 
     async def position() -> int:
         topic.read_on()
@@ -189,17 +191,17 @@ async def test_parked_messages_that_the_topic_forgot_hold_up_nothing() -> None:
 
 async def test_what_waits_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large messages are fewer, and are fetched fewer at a time."""
-    monkeypatch.setattr(lanes_module, "ROOM", 1_000_000)
-    progress, lanes = Progress(), Lanes(Handler(), 1, 500, no_parking)
+    monkeypatch.setattr(key_queues, "ROOM", 1_000_000)
+    progress, queues = Progress(), KeyQueues(Handler(), 1, 500, no_parking)
     offset = 0
-    while not lanes.full:
-        add(lanes, progress, offset, b"%d" % offset, b"x" * 100_000)
+    while not queues.full:
+        add(queues, progress, offset, b"%d" % offset, b"x" * 100_000)
         offset += 1
     assert offset <= 10
-    assert lanes.room == 1
-    await lanes.close()
-    assert lanes.size == 0
-    assert lanes.room <= 10
+    assert queues.room == 1
+    await queues.close()
+    assert queues.size == 0
+    assert queues.room <= 10
 
 
 async def test_giving_a_partition_back_makes_room_at_once() -> None:
@@ -210,10 +212,10 @@ async def test_giving_a_partition_back_makes_room_at_once() -> None:
 
     topic = Topic(handle)
     topic.send(b"a", CAPACITY)
-    waiting = asyncio.create_task(topic.lanes.wait_for_room(600))
+    waiting = asyncio.create_task(topic.queues.wait_for_room(600))
     await asyncio.sleep(0)
     topic.progress.is_revoked = True
-    await topic.lanes.hand_back([topic.progress], 5)
+    await topic.queues.hand_back([topic.progress], 5)
     async with asyncio.timeout(60):
         assert await waiting
 
@@ -221,8 +223,8 @@ async def test_giving_a_partition_back_makes_room_at_once() -> None:
 async def test_an_attempt_that_fails_by_itself_is_repeated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even a fault of the consumer's own code loses a message or ends its key."""
-    monkeypatch.setattr(lanes_module, "ESCAPED_DELAY", 0.01)
+    """Not even a fault of the consumer's own code loses a message or stops its key."""
+    monkeypatch.setattr(key_queues, "ESCAPED_DELAY", 0.01)
     errors: list[BaseException] = [ZeroDivisionError(), asyncio.CancelledError()]
 
     async def handle(_: Delivery) -> float | None:
@@ -237,7 +239,7 @@ async def test_an_attempt_that_fails_by_itself_is_repeated(
         return topic.progress.position or 0
 
     await eventually(position, 2)
-    assert not [one for one in caplog.messages if "never retrieved" in one]
+    assert not [message for message in caplog.messages if "never retrieved" in message]
 
 
 async def cancelled_by_others() -> None:
@@ -272,14 +274,14 @@ async def hangs() -> None:
 
 async def ignores_its_cancellation() -> None:
     """Wait on, whatever happens, for as long as such a test lasts."""
-    ends = asyncio.get_running_loop().time() + 1
-    while asyncio.get_running_loop().time() < ends:
+    deadline = asyncio.get_running_loop().time() + 1
+    while asyncio.get_running_loop().time() < deadline:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(
-    ("work", "error"),
+    ("handler", "error"),
     [
         (cancelled_by_others, asyncio.CancelledError),
         (cancels_itself, asyncio.CancelledError),
@@ -290,14 +292,14 @@ async def ignores_its_cancellation() -> None:
     ],
 )
 async def test_nothing_that_a_handler_does_reaches_its_consumer(
-    work: Any,  # noqa: ANN401 - a coroutine function
+    handler: Any,  # noqa: ANN401 - a coroutine function
     error: type[BaseException],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each is an error of this attempt, in limited time."""
-    monkeypatch.setattr(isolation, "GRACE", 0.1)
-    patience = 0.05 if work in (hangs, ignores_its_cancellation) else 60
-    assert isinstance(await outcome(work(), patience), error)
+    monkeypatch.setattr(background, "GRACE", 0.1)
+    timeout = 0.05 if handler in (hangs, ignores_its_cancellation) else 60
+    assert isinstance(await run_isolated(handler(), timeout), error)
 
 
 async def test_cancelling_an_attempt_ends_its_handler() -> None:
@@ -310,7 +312,7 @@ async def test_cancelling_an_attempt_ends_its_handler() -> None:
         finally:
             ended.set()
 
-    attempt = asyncio.create_task(outcome(handler(), 60))
+    attempt = asyncio.create_task(run_isolated(handler(), 60))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     attempt.cancel()

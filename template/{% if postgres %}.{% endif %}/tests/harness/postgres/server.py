@@ -1,10 +1,11 @@
-"""The developer's own server in TEST_DATABASE_URL, which others may use too."""
+"""A server that others may use too: who uses it, and its databases."""
 
+import asyncio
 import contextlib
+import time
 
 import asyncpg
 
-from tests.harness.postgres import statements
 from tests.harness.postgres.failures import HarnessError
 from tests.harness.postgres.naming import OWNED
 
@@ -18,6 +19,14 @@ AND NOT EXISTS (
     WHERE application_name = substring(d.datname FROM '^pytest_[0-9a-f]{12}')
 )
 """
+
+PATIENCE = 30.0
+"""Seconds to wait until no other session uses the database to clone."""
+
+CLOSING = 0.25
+"""Seconds to wait for the end of sessions before a database is dropped."""
+
+POLL = 0.01
 
 
 async def connect(url: str, key: str) -> asyncpg.Connection:
@@ -66,4 +75,47 @@ async def sweep(connection: asyncpg.Connection) -> None:
     for record in await connection.fetch(DEAD, OWNED):
         # Another run may do the same. The next run drops what cannot be dropped now.
         with contextlib.suppress(asyncpg.PostgresError):
-            await statements.drop(connection, record["datname"])
+            await drop(connection, record["datname"])
+
+
+async def create(connection: asyncpg.Connection, name: str, options: str) -> None:
+    """Create a database, and retry while another session prevents the cloning."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}" {options}')
+        except asyncpg.ObjectInUseError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(POLL)
+        else:
+            return
+
+
+async def drop(connection: asyncpg.Connection, name: str) -> None:
+    """Drop a database, even a template, and end its sessions."""
+    await _until_unused(connection, name)
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    except asyncpg.WrongObjectTypeError:
+        await connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE false')
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+async def rename(connection: asyncpg.Connection, name: str, new_name: str) -> None:
+    """Rename a database, and end its sessions."""
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+    )
+    await _until_unused(connection, name)
+    await connection.execute(f'ALTER DATABASE "{name}" RENAME TO "{new_name}"')
+
+
+async def _until_unused(connection: asyncpg.Connection, name: str) -> None:
+    """Wait for the last sessions to end. PostgreSQL itself checks only every 100 ms."""
+    deadline = time.monotonic() + CLOSING
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
+    while time.monotonic() < deadline:
+        if not await connection.fetchval(count, name):
+            return
+        await asyncio.sleep(POLL)
