@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orders.internal.kafka import background
-from orders.internal.kafka.consuming import key_queues
 from orders.internal.kafka.background import (
     HandlerStuckError,
     HandlerTimeoutError,
     run_isolated,
 )
+from orders.internal.kafka.consuming import key_queues
 from orders.internal.kafka.consuming.key_queues import Delivery, KeyQueues
 from orders.internal.kafka.consuming.progress import Progress
 
