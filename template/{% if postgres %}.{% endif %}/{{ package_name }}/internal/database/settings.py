@@ -17,7 +17,9 @@ def _checked(value: str) -> str:
     return "postgresql://" + value.partition("://")[2]
 
 
-DatabaseUrl = Annotated[str, Field(repr=False), AfterValidator(_checked)]
+CheckedUrl = Annotated[str, AfterValidator(_checked)]
+
+DatabaseUrl = Annotated[CheckedUrl, Field(repr=False)]
 """The URL of a database, checked when the service reads its settings."""
 
 
@@ -32,7 +34,7 @@ class DatabaseSettings(BaseModel):
     database_statement_timeout: Seconds = 10
     database_lock_timeout: Seconds = 5
     database_idle_transaction_timeout: Seconds = 60
-    database_read_url: Annotated[DatabaseUrl | None, UNPREFIXED] = None
+    database_read_url: Annotated[CheckedUrl | None, Field(repr=False), UNPREFIXED] = None
     database_read_lag_limit: Seconds = 5
     migrate_on_start: bool = False
 
