@@ -124,15 +124,15 @@ async def produce(settings: Settings) -> None:
 
         topic = f"produce-{uuid.uuid4().hex}"
         await sender.soon_connected()
-        ours, theirs = [], []
+        our_rates, bare_rates = [], []
         await spread(send, 500)
         await spread(publish, 500)
         for number in range(ROUNDS):
-            pair = ((send, theirs), (publish, ours))
-            for work, rates in pair if number % 2 else reversed(pair):
+            contestants = [(send, bare_rates), (publish, our_rates)]
+            for work, rates in contestants[number % 2 :] + contestants[: number % 2]:
                 rates.append(await spread(work, EVENTS))
     await bare.stop()
-    report("publishing without an outbox", ours, theirs, 0.8)
+    report("publishing without an outbox", our_rates, bare_rates, 0.8)
 
 
 async def fill(settings: Settings, topic: str, number: int) -> None:
@@ -159,10 +159,10 @@ async def consume(settings: Settings, number: int) -> tuple[float, float, float]
     """
     topic = f"consume-{uuid.uuid4().hex}"
     await fill(settings, topic, number)
-    theirs = await consume_bare(settings, topic, number)
+    bare_rates = await consume_bare(settings, topic, number)
     decoding = await consume_bare(settings, topic, number, decode_event)
     attempts.open_scope = no_scope  # type: ignore[attr-defined, assignment]
-    return await consumed(Resources(settings), topic, number), theirs, decoding
+    return await consumed(Resources(settings), topic, number), bare_rates, decoding
 
 
 async def consume_with_inbox(settings: Settings, number: int) -> tuple[float, float]:
@@ -179,13 +179,13 @@ async def consume_with_inbox(settings: Settings, number: int) -> tuple[float, fl
             event_id = header_texts(message.headers)["ce_id"]
             await pool.execute(INBOX, f"{topic}#{event_id}")
 
-        theirs = await consume_bare(settings, topic, number, insert_all=insert)
+        bare_rates = await consume_bare(settings, topic, number, insert_all=insert)
     database = DatabaseSessionManager.from_settings(settings)
     resources = Resources(settings, database, create_app(settings))
     attempts.open_scope = open_scope  # type: ignore[attr-defined]
-    ours = await consumed(resources, topic, number)
+    our_rates = await consumed(resources, topic, number)
     await database.close()
-    return ours, theirs
+    return our_rates, bare_rates
 
 
 async def consumed(resources: Resources, topic: str, number: int) -> float:
@@ -347,16 +347,16 @@ def memory() -> float:
 
 def report(
     name: str,
-    ours: list[float],
-    theirs: list[float],
+    our_rates: list[float],
+    bare_rates: list[float],
     least: float | None = None,
     against: str = "a bare aiokafka client",
 ) -> None:
     """Keep the ratio of each round, and the figures that it is made of."""
-    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    ratios = [one / other for one, other in zip(our_rates, bare_rates, strict=True)]
     keep(name, ratios, "times", against, at_least=least)
-    keep(name, ours, "events/s")
-    keep(f"{name}: {against}", theirs, "events/s")
+    keep(name, our_rates, "events/s")
+    keep(f"{name}: {against}", bare_rates, "events/s")
 
 
 def keep(  # noqa: PLR0913 - the columns of the table
@@ -385,12 +385,12 @@ async def measure(settings: Settings) -> None:
     await relay(settings)
     await produce(settings)
     rounds = [await consume(settings, EVENTS) for _ in range(ROUNDS)]
-    ours, theirs, decoding = (list(values) for values in zip(*rounds, strict=True))
-    report("consuming, handler that does nothing", ours, theirs, 0.5)
-    report("getmany that decodes, no consumer", decoding, theirs, 0.5)
+    our_rates, bare_rates, decoding = (list(values) for values in zip(*rounds, strict=True))
+    report("consuming, handler that does nothing", our_rates, bare_rates, 0.5)
+    report("getmany that decodes, no consumer", decoding, bare_rates, 0.5)
     pairs = [await consume_with_inbox(settings, EVENTS // FEWER) for _ in range(ROUNDS)]
-    ours, theirs = (list(values) for values in zip(*pairs, strict=True))
-    report("consuming with an inbox", ours, theirs, None, "bare aiokafka and asyncpg")
+    our_rates, bare_rates = (list(values) for values in zip(*pairs, strict=True))
+    report("consuming with an inbox", our_rates, bare_rates, None, "bare aiokafka and asyncpg")
     await measure_memory(settings)
 
 
