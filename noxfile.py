@@ -261,6 +261,13 @@ def fleet(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure every claim about speed, print one table, and write docs/benchmarks.md."""
+    """Measure every claim about speed, or the named scripts', and write docs/benchmarks.md."""
     install(session, "benchmarks")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(default=False)
+def quick_benchmarks(session: nox.Session) -> None:
+    """Run each benchmark once, for a moment: they still work."""
+    install(session, "benchmarks")
+    session.run("python", "-m", "benchmarks", "--quick", *session.posargs)

@@ -1,76 +1,67 @@
-"""Run all benchmarks, or the named ones, print a table, and write docs/benchmarks.md.
+"""Run all benchmarks, or the named ones, and write docs/benchmarks.md from all figures so far.
 
-Run it with `uv run nox -s benchmarks`, on an idle machine.
+Run it with `uv run nox -s benchmarks`, on an idle machine. With `--quick` each benchmark runs once,
+two at a time, and nothing is written: that shows that they still work.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
-from datetime import UTC, datetime
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.measure import RESULTS, Result
-from benchmarks.plots import draw
+from benchmarks.machine import description
+from benchmarks.measure import QUICK, RESULTS
+from benchmarks.page import FIGURES, write_page
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
-PLOTS = PAGE.with_suffix(".svg")
-INTRODUCTION = """\
-# Benchmarks
-
-Written by `uv run nox -s benchmarks` on {day}, on {machine}. A ratio is made of
-two figures measured side by side in one round. The table shows medians, smallest and largest
-figures. Compare ratios, because other figures depend on the machine. The
-[scripts](../benchmarks/README.md) give details.
-
-![Each figure with a goal, its rounds as dots](benchmarks.svg)
-
-"""
+AT_ONCE = 2 if QUICK else 1
 
 
 def main() -> int:
     """Run the scripts, and return 1 if one of them failed. A missed goal is not a failure."""
-    names = sys.argv[1:] or sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
-    with TemporaryDirectory(prefix="benchmarks-") as folder:
-        file = Path(folder) / "results"
-        failed = [name for name in names if not completes(name, file)]
-        lines = file.read_text().splitlines() if file.exists() else []
-    results = [Result(**json.loads(line)) for line in lines]
-    table = "\n".join(rows(results))
-    print(f"\n{table}")
-    if not sys.argv[1:]:
-        machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-        day = datetime.now(tz=UTC).date().isoformat()
-        PAGE.write_text(INTRODUCTION.format(day=day, machine=machine) + table + "\n")
-        draw([result for result in results if result.holds is not None], PLOTS)
+    given = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    names = given or sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = zip(names, pool.map(measured, names), strict=True)
+        failed = [name for name, worked in outcomes if not worked]
+    if not QUICK:
+        write_page()
     for name in failed:
         print(f"{name} failed: its figures are missing", file=sys.stderr)
     return 1 if failed else 0
 
 
-def completes(name: str, results: Path) -> bool:
-    """Run a script, and return whether it finished and reported its goals."""
-    before = results.stat().st_size if results.exists() else 0
-    command = [sys.executable, "-m", f"benchmarks.{name}"]
-    environment = {**os.environ, RESULTS: str(results)}
-    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    return status in {0, 1} and results.exists() and results.stat().st_size > before
-
-
-def rows(results: list[Result]) -> list[str]:
-    """Return the rows of the table: first the figures with goals, then the others."""
-    lines = ["| measurement | figure | compared with | goal | |", "|---|---|---|---|---|"]
-    for result in sorted(results, key=lambda result: result.holds is None):
-        verdict = "" if result.holds is None else "met" if result.holds else "**missed**"
-        lines.append(
-            f"| {result.name} | {result.middle} | {result.against} | {result.goal} | {verdict} |"
+def measured(name: str) -> bool:
+    """Run a script, keep its figures, and return whether it finished and reported some."""
+    machine, started = description(), time.monotonic()
+    with TemporaryDirectory(prefix="benchmarks-") as folder:
+        results = Path(folder) / "results"
+        ended = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *(["--quick"] if QUICK else [])],
+            cwd=ROOT,
+            env={**os.environ, RESULTS: str(results)},
+            check=False,
+            stdout=subprocess.PIPE if QUICK else None,  # several would mix
+            stderr=subprocess.STDOUT if QUICK else None,
+            text=True,
         )
-    return lines
+        lines = results.read_text().splitlines() if results.exists() else []
+    # Run quickly, a script may lack the program that it needs, and say so.
+    worked = ended.returncode == 0 and (bool(lines) or QUICK)
+    if QUICK:
+        print(f"{name}: {len(lines)} figures in {time.monotonic() - started:.0f} s", flush=True)
+        print("" if worked and lines else ended.stdout, end="", flush=True)
+    elif worked:
+        figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+        figures[name] = {"machine": machine, "results": [json.loads(line) for line in lines]}
+        FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    return worked
 
 
 if __name__ == "__main__":

@@ -15,23 +15,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.bench_requests import (
-    CONNECTIONS,
-    ONE,
-    check_wrk,
-    commands,
-    filled_database,
-    served,
-)
 from benchmarks.installed import installed_service
-from benchmarks.measure import Series, figure
+from benchmarks.load import check_wrk
+from benchmarks.measure import QUICK, ROUNDS, Series, figure
+from benchmarks.serving import SERVICE, contestants, filled_database, served
 
 if TYPE_CHECKING:
-    from benchmarks.bench_requests import Served
+    from benchmarks.serving import Served
 
-ROUNDS = 3
-SECONDS = 5
+SECONDS = 1 if QUICK else 5
 RATE = 500
+CONNECTIONS = 32
 LAYERS = {
     "SQLAlchemy": {"sqlalchemy"},
     "asyncpg": {"asyncpg"},
@@ -56,26 +50,23 @@ def main() -> None:
     """Profile a service under load, and print the shares."""
     check_wrk()
     with installed_service() as service, ExitStack() as stack:
-        url = stack.enter_context(filled_database(service))
-        server = stack.enter_context(served(service, commands(service)["service"], url))
-        rounds = [shares(server, service) for _ in range(ROUNDS + 1)][1:]
+        database = stack.enter_context(filled_database(service))
+        one = stack.enter_context(served(contestants(service, database.url)[SERVICE]))
+        rounds = [shares(one, service) for _ in range(ROUNDS)]
     for layer in (*LAYERS, OTHER):
-        figure(
-            f"a read, {layer}", Series(tuple(round_shares[layer] for round_shares in rounds)), "%"
-        )
+        figure(f"a read, {layer}", Series(tuple(each[layer] for each in rounds)), "%")
 
 
-def shares(server: Served, folder: Path) -> Counter[str]:
+def shares(one: Served, folder: Path) -> Counter[str]:
     """Return the percentage of each layer in the samples."""
     stacks = folder / "stacks"
-    address = f"http://127.0.0.1:{server.port}{ONE}"
-    wrk = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS + 2}s", address]
+    wrk = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS + 2}s", one.address("get")]
     with subprocess.Popen(wrk, stdout=subprocess.DEVNULL):
         subprocess.run(
             [
                 Path(sys.executable).with_name("py-spy"),
                 "record",
-                f"--pid={server.process.pid}",
+                f"--pid={one.process.pid}",
                 f"--duration={SECONDS}",
                 f"--rate={RATE}",
                 "--format=raw",
@@ -88,16 +79,16 @@ def shares(server: Served, folder: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         frames, _, count = line.rpartition(" ")
-        counts[layer_of(frames)] += int(count)
+        counts[layer(frames)] += int(count)
     return Counter({name: 100 * count / counts.total() for name, count in counts.items()})
 
 
-def layer_of(frames: str) -> str:
+def layer(frames: str) -> str:
     """Return the layer of the innermost frame in a stack such as `outer;inner`."""
     for frame in reversed(frames.split(";")):
         if package := PACKAGE.search(frame):
             name = next(filter(None, package.groups()))
-            return next((layer for layer, names in LAYERS.items() if name in names), OTHER)
+            return next((one for one, names in LAYERS.items() if name in names), OTHER)
     return OTHER
 
 

@@ -1,8 +1,7 @@
 """Measure the cost of a database for each test.
 
 A service with 12 tables and 20 revisions is rendered and installed in a temporary folder, and its
-own harness is measured on its embedded server. Every figure is printed with what it is compared
-with; the exit code is 1 if one is out of bounds. Run it from the repository's root:
+own harness is measured on its embedded server. Run it from the repository's root:
 
     uv run --group test python -m benchmarks.bench_test_database
 """
@@ -15,18 +14,22 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
 
-from benchmarks.measure import Result, report
+from benchmarks.measure import QUICK, ROUNDS, Series, figure, in_turn, ratio
 
 from tests.support.rendering import render, snapshot
 
 TABLES = 12
 REVISIONS = 20
+TIMES = 4 if QUICK else 40
+"""How often a test or a statement is repeated in one round."""
+
+TESTS = 20 if QUICK else 500
 MARK = "BENCHMARK_RUN"
 MIB = 1024 * 1024
 
@@ -45,8 +48,9 @@ import pytest
 from tests.harness.postgres import service, template
 from tests.harness.postgres.naming import with_database
 
-BACK_TO_BACK = [f"fast{number}" for number in range(100)]
-SLOW = [f"slow{number}" for number in range(40)]
+TIMES = 0
+BACK_TO_BACK = [f"fast{number}" for number in range(TIMES)]
+SLOW = [f"slow{number}" for number in range(TIMES)]
 
 
 async def median(times: int, step: Callable[[int], Awaitable[None]]) -> float:
@@ -91,11 +95,11 @@ async def test_bare(migrated_postgres_template: str, postgres: str, pytestconfig
         await template.migrate(with_database(postgres, f"bare{number}"))
 
     figures = {
-        "create": await median(40, create),
-        "connect": await median(40, connect),
-        "drop": await median(40, drop),
-        "migrate": await median(15, migrate),
-        "drop_migrated": await median(15, drop),
+        "create": await median(TIMES, create),
+        "connect": await median(TIMES, connect),
+        "drop": await median(TIMES, drop),
+        "migrate": await median(TIMES // 2, migrate),
+        "drop_migrated": await median(TIMES // 2, drop),
     }
     await admin.close()
     (pytestconfig.rootpath / "bare.json").write_text(json.dumps(figures))
@@ -131,7 +135,7 @@ MANY = """
 import asyncpg
 import pytest
 
-@pytest.mark.parametrize("number", range(500))
+@pytest.mark.parametrize("number", range(0))
 async def test_database(migrated_postgres: str, number: int) -> None:
     connection = await asyncpg.connect(migrated_postgres)
     await connection.execute("INSERT INTO t0 (name) VALUES ('one')")
@@ -142,30 +146,6 @@ ONE = "async def test_one(migrated_postgres: str) -> None:\n    pass\n"
 NONE = "async def test_none() -> None:\n    pass\n"
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure and its bound."""
-
-    name: str
-    value: float
-    bound: float
-    unit: str
-    compared: str
-    at_least: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Say whether the value is within the bound."""
-        return self.value >= self.bound if self.at_least else self.value <= self.bound
-
-    @property
-    def result(self) -> Result:
-        """The figure as all benchmarks report theirs."""
-        goal = f"{'>=' if self.at_least else '<='} {self.bound:g}"
-        comparison = f"({self.compared})"
-        return Result(self.name, (self.value,), self.unit, comparison, goal, self.holds)
-
-
 class BenchedService:
     """The measured service."""
 
@@ -173,10 +153,8 @@ class BenchedService:
         """Render the service, install it, and write its history."""
         template = snapshot(folder / "template")
         self.folder = render(template, folder / "orders", kafka=False)
-        prefixes = ("UV_", "VIRTUAL_ENV", "PYTEST_", "TEST_DATABASE_URL")
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(prefixes)
-        }
+        ours = ("UV_", "VIRTUAL_ENV", "PYTEST_", "TEST_DATABASE_URL")
+        inherited = {name: v for name, v in os.environ.items() if not name.startswith(ours)}
         self.environment = inherited | {MARK: str(os.getpid())}
         command = ["uv", "sync", "--quiet"]
         subprocess.run(command, cwd=self.folder, env=self.environment, check=True)
@@ -203,10 +181,10 @@ class BenchedService:
         start = time.perf_counter()
         with self.start(*arguments) as process:
             output, _ = process.communicate()
-        seconds = time.perf_counter() - start
+        took = time.perf_counter() - start
         if process.returncode:
             sys.exit(output)
-        return seconds
+        return took
 
     def _write_history(self) -> None:
         """Write revisions that create tables and then change them."""
@@ -215,133 +193,107 @@ class BenchedService:
             file.unlink()
         for number in range(REVISIONS):
             table = f"t{number % TABLES}"
-            upgrade = (
+            up = (
                 f'op.create_table("{table}", sa.Column("id", sa.Integer, primary_key=True),'
                 ' sa.Column("name", sa.Text, unique=True), sa.Column("at", sa.DateTime))\n'
                 f'    op.create_index("ix_{table}_at", "{table}", ["at"])'
                 if number < TABLES
                 else f'op.add_column("{table}", sa.Column("more", sa.Text, server_default=""))'
             )
-            parent = f"r{number - 1:02}" if number else None
+            down = f"r{number - 1:02}" if number else None
             text = f"import sqlalchemy as sa\nfrom alembic import op\nrevision = 'r{number:02}'\n"
-            text += f"down_revision = {parent!r}\n\ndef upgrade() -> None:\n    {upgrade}\n"
+            text += f"down_revision = {down!r}\n\ndef upgrade() -> None:\n    {up}\n"
             text += "\ndef downgrade() -> None:\n    pass\n"
             (versions / f"r{number:02}.py").write_text(text)
 
 
-def measure_waits(service: BenchedService) -> list[Figure]:
+def measure_waits(service: BenchedService) -> None:
     """Compare the waiting time of tests with the time of the statements."""
     service.write("conftest.py", CONFTEST)
-    service.write("test_measure.py", MEASURE)
+    service.write("test_measure.py", MEASURE.replace("TIMES = 0", f"TIMES = {TIMES}"))
+    rounds = [waits(service) for _ in range(ROUNDS)]
+    series = {name: Series(tuple(each[name] for each in rounds)) for name in rounds[0]}
+    fast, slow, create = series["back_to_back"], series["30_ms"], series["create"]
+    ours, migrated = series["clone, connect, drop"], series["migrate, connect, drop"]
+    wait = "wait for a database"
+    ratio(f"{wait} without pause between tests", fast.over(create), "CREATE DATABASE", at_most=1.2)
+    figure(f"{wait} without pause between tests", fast, "ms")
+    figure(f"{wait} between tests of 30 ms", slow, "ms", at_most=5)
+    ratio("migrate, connect and drop", migrated.over(ours), "clone, connect and drop", at_least=5)
+    against = f"{wait} between tests of 30 ms"
+    ratio("create and migrate a database", series["migrate"].over(slow), against, at_least=20)
+    figure("CREATE DATABASE from a template", create, "ms")
+    figure("create and migrate a database", series["migrate"], "ms")
+
+
+def waits(service: BenchedService) -> dict[str, float]:
+    """Run the tests once, and return the median of each kind of wait and statement, in ms."""
     service.test("tests/test_measure.py")
-    direct = json.loads((service.folder / "bare.json").read_text())
-    fixture_waits = json.loads((service.folder / "waits.json").read_text())
-    fast = statistics.median(ms for name, ms in fixture_waits if "back_to_back" in name)
-    slow = statistics.median(ms for name, ms in fixture_waits if "30_ms" in name)
-    clone = direct["create"] + direct["connect"] + direct["drop"]
-    migrated = direct["migrate"] + direct["connect"] + direct["drop_migrated"]
-    return [
-        Figure(
-            "wait for a database without pause between tests",
-            fast / direct["create"],
-            1.2,
-            "times",
-            f"{fast:.1f} ms against a bare CREATE DATABASE of {direct['create']:.1f} ms",
-        ),
-        Figure(
-            "wait for a database between tests of 30 ms",
-            slow,
-            5,
-            "ms",
-            f"bare CREATE {direct['create']:.1f} ms",
-        ),
-        Figure(
-            "clone, connect and drop",
-            migrated / clone,
-            5,
-            "times cheaper",
-            f"{clone:.1f} ms against {migrated:.1f} ms to migrate, connect and drop",
-            at_least=True,
-        ),
-        Figure(
-            "wait with clones made ahead",
-            direct["migrate"] / slow,
-            20,
-            "times shorter",
-            f"{slow:.2f} ms against {direct['migrate']:.1f} ms to create and migrate",
-            at_least=True,
-        ),
-    ]
+    ms: dict[str, float] = json.loads((service.folder / "bare.json").read_text())
+    waited = json.loads((service.folder / "waits.json").read_text())
+    for kind in ("back_to_back", "30_ms"):
+        ms[kind] = statistics.median(wait for name, wait in waited if kind in name)
+    ms["clone, connect, drop"] = ms["create"] + ms["connect"] + ms["drop"]
+    ms["migrate, connect, drop"] = ms["migrate"] + ms["connect"] + ms["drop_migrated"]
+    return ms
 
 
-def measure_second_start(service: BenchedService) -> Figure:
+def measure_second_start(service: BenchedService) -> None:
     """Compare a run of one database test with a run of one that needs none."""
     service.write("conftest.py", "")
     service.write("test_one.py", ONE)
     service.write("test_none.py", NONE)
-    service.test("tests/test_one.py")
-    # In pairs, as the machine may be doing other things, too.
-    pairs = [
-        (service.test("tests/test_none.py"), service.test("tests/test_one.py")) for _ in range(9)
-    ]
-    without_test, with_test = (statistics.median(times) for times in zip(*pairs, strict=True))
-    return Figure(
-        "start of a second run",
-        statistics.median(with_one - without for without, with_one in pairs),
-        1.0,
-        "s",
-        f"{with_test:.2f} s with one database test, {without_test:.2f} s with one that needs none",
+    measured = in_turn(
+        {name: partial(service.test, f"tests/test_{name}.py") for name in ("none", "one")}
     )
+    pairs = zip(measured["one"].figures, measured["none"].figures, strict=True)
+    more = Series(tuple(one - none for one, none in pairs))
+    figure("second run of one database test, beyond one that needs none", more, "s", at_most=1)
+    figure("second run of one database test", measured["one"], "s")
 
 
-def measure_memory(service: BenchedService) -> list[Figure]:
-    """Measure the memory of 500 tests with two workers, and find remaining files and processes."""
-    service.write("test_many.py", MANY)
-    peak_memory, start = 0, time.perf_counter()
+def measure_memory(service: BenchedService) -> None:
+    """Measure the memory of many tests with two workers, and find remaining files and processes."""
+    service.write("test_many.py", MANY.replace("range(0)", f"range({TESTS})"))
+    rounds = [peak_and_left(service) for _ in range(ROUNDS)]
+    peaks, left, took = (Series(tuple(each)) for each in zip(*rounds, strict=True))
+    tests = f"{TESTS} tests on two workers"
+    figure(f"peak memory of {tests}, files in memory included", peaks, "MiB", at_most=1536)
+    figure(f"processes and files left after {tests}", left, "", at_most=0)
+    figure(tests, took, "s")
+
+
+def peak_and_left(service: BenchedService) -> tuple[float, float, float]:
+    """Run the tests once; return their peak memory in MiB, what they left, and their seconds."""
+    peak, start = 0, time.perf_counter()
     folders: set[Path] = set()
     with service.start("-n", "2", "tests/test_many.py") as process:
         while process.poll() is None:
             folders |= folders_of_run()
-            peak_memory = max(peak_memory, memory_of_run())
+            peak = max(peak, memory_of_run())
             time.sleep(0.1)
         output = process.stdout.read() if process.stdout else ""
+    took = time.perf_counter() - start
     if process.returncode:
         sys.exit(output)
-    seconds = time.perf_counter() - start
     time.sleep(1)
     if not folders:
         sys.exit("the run's data was not seen: is there no memory file system?")
-    leftovers = sum(folder.exists() for folder in folders) + len(processes())
-    cache = sum(file.stat().st_size for file in (service.folder / ".cache/postgres").iterdir())
-    return [
-        Figure(
-            "peak memory of 500 tests on two workers",
-            peak_memory / MIB,
-            1536,
-            "MiB",
-            f"processes and memory file system; they took {seconds:.1f} s",
-        ),
-        Figure(
-            "processes and files left after them",
-            leftovers,
-            0,
-            "",
-            f"except a cache of {cache / MIB:.1f} MiB",
-        ),
-    ]
+    left = sum(folder.exists() for folder in folders) + len(processes())
+    return peak / MIB, left, took
 
 
 def processes() -> list[psutil.Process]:
     """Return the living processes of the measured runs."""
-    matches = []
+    found = []
     for process in psutil.process_iter():
         try:
             alive = process.status() != psutil.STATUS_ZOMBIE
             if alive and process.environ().get(MARK) == str(os.getpid()):
-                matches.append(process)
+                found.append(process)
         except psutil.Error:
             continue
-    return matches
+    return found
 
 
 def folders_of_run() -> set[Path]:
@@ -359,34 +311,29 @@ def folders_of_run() -> set[Path]:
 
 def memory_of_run() -> int:
     """Return the bytes of the run's processes, what they share counted once, and of its files."""
-    memory = 0
+    used = 0
     for process in processes():
         try:
-            memory += process.memory_full_info().pss
+            used += process.memory_full_info().pss
         except psutil.Error:
             continue
     for folder in folders_of_run():
-        output = subprocess.run(
+        listed = subprocess.run(
             ["du", "-sk", str(folder)], capture_output=True, text=True, check=False
         )
-        memory += int(output.stdout.split()[0]) * 1024 if output.stdout else 0
-    return memory
+        used += int(listed.stdout.split()[0]) * 1024 if listed.stdout else 0
+    return used
 
 
-def main() -> int:
+def main() -> None:
     """Measure everything."""
     # Not in pytest's or a private folder: PostgreSQL's own account must reach it if we are root.
     with TemporaryDirectory(prefix="bench-") as folder:
         service = BenchedService(Path(folder))
-        figures = [
-            *measure_waits(service),
-            measure_second_start(service),
-            *measure_memory(service),
-        ]
-    for figure in figures:
-        report(figure.result)
-    return 0 if all(figure.holds for figure in figures) else 1
+        measure_waits(service)
+        measure_second_start(service)
+        measure_memory(service)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,57 +1,108 @@
-"""Measure `make template-update` over one release against a bare `copier update`.
+"""Measure `make template-update`: against a bare `copier update`, and by phase.
 
-The release changes a line of the Makefile, so neither locks dependencies. Both run the same copier.
+The comparison is over a release that changes a line of the Makefile, so neither locks dependencies.
+Both run the same copier. The phases are those of an update from the newest release in the history
+to the working tree.
+
 Run it with `uv run --group test python -m benchmarks.bench_update`.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.installed import run
-from benchmarks.measure import claim, figure, in_turn, seconds
+from benchmarks.measure import ROUNDS, Series, figure, in_turn, ratio, seconds
 
 from tests.support.git import commit_all
+from tests.support.history import releases, repository
 from tests.support.releases import FIRST, NEW, Repository
 from tests.support.rendering import render, snapshot
 
-ROUNDS = 7
 GOAL = 1.3
+SCRIPT = "--script=development/template.py"
+PHASES = Path(__file__).with_name("inside_update.py")
 
 
 def main() -> None:
-    """Measure, and print the ratio."""
+    """Measure, and print the ratio and the phases."""
     with TemporaryDirectory(prefix="benchmark-") as folder:
-        template, service = Path(folder) / "template", Path(folder) / "orders"
-        template.mkdir()
-        repository = Repository(snapshot(template))
-        repository.release("v1.0.0", news="The first one.")
-        commit_all(render(template, service))
-        repository.release("v1.1.0", FIRST, news="The second one.")
-        script = ["--script", "development/template.py"]
-        run(["uv", "sync", "--quiet", *script], service)
-        python = run(["uv", "python", "find", *script], service).strip()
+        compare(Path(folder))
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        report_phases(Path(folder))
 
-        def update(*command: str) -> float:
-            started = ["git", "restore", "--source=HEAD", "--worktree", "."]
-            subprocess.run(started, cwd=service, check=True)
-            duration = seconds(lambda: run([*command], service))
-            if NEW not in (service / "Makefile").read_text():
-                raise RuntimeError(f"{command[0]} brought in nothing")
-            return duration
 
-        copier = (python, "-m", "copier", "update", "--trust", "--defaults", "--quiet")
-        series_by_name = in_turn(
-            {"make": lambda: update("make", "template-update"), "copier": lambda: update(*copier)},
-            ROUNDS,
-        )
-    for name, series in series_by_name.items():
+def compare(folder: Path) -> None:
+    """Compare an update over one release with a bare one."""
+    template, service = folder / "template", folder / "orders"
+    template.mkdir()
+    release = Repository(snapshot(template)).release
+    release("v1.0.0", news="The first one.")
+    commit_all(render(template, service))
+    release("v1.1.0", FIRST, news="The second one.")
+    bare = (python_of(service), "-m", "copier", "update", "--trust", "--defaults", "--quiet")
+    measured = in_turn(
+        {
+            "make": partial(update, service, "make", "template-update"),
+            "copier": partial(update, service, *bare),
+        }
+    )
+    ratios = measured["make"].over(measured["copier"])
+    ratio("make template-update over one release", ratios, "a bare copier update", at_most=GOAL)
+    for name, series in measured.items():
         figure(f"update over one release, {name}", series, "s")
-    ratio = series_by_name["make"].over(series_by_name["copier"])
-    goal, holds = f"<= {GOAL}", ratio.median <= GOAL
-    claim("make template-update", ratio, against="a bare copier update", goal=goal, holds=holds)
+
+
+def update(service: Path, *command: str) -> float:
+    """Update a service that is as it was committed, and return the seconds that it takes."""
+    restore(service)
+    taken = seconds(lambda: run([*command], service))
+    if NEW not in (service / "Makefile").read_text():
+        raise RuntimeError(f"{command[0]} brought in nothing")
+    return taken
+
+
+def report_phases(folder: Path) -> None:
+    """Measure each phase of a full update of a service with its lock file."""
+    start = releases()[-1]
+    service = repository(folder / "template").service(folder / "orders", start)
+    run(["uv", "lock", "--quiet"], service)
+    commit_all(service)
+    python = python_of(service)
+    rounds = [phases(service, python) for _ in range(ROUNDS)]
+    for name in rounds[0]:
+        series = Series(tuple(each[name] for each in rounds))
+        figure(f"update from {start} to the working tree: {name}", series, "s")
+
+
+def phases(service: Path, python: str) -> dict[str, float]:
+    """Update a service that is as it was committed, and return the seconds of each phase."""
+    restore(service)
+    file = service.parent / "phases"
+    found: dict[str, float] = {}
+
+    def measured() -> None:
+        run([python, str(PHASES), str(file)], service)
+
+    whole = seconds(measured)
+    found |= json.loads(file.read_text())
+    return found | {"everything else": whole - sum(found.values()), "whole": whole}
+
+
+def restore(service: Path) -> None:
+    """Bring a service back to its commit."""
+    for command in (("reset", "--quiet", "--hard"), ("clean", "--quiet", "--force", "-d")):
+        subprocess.run(["git", *command], cwd=service, check=True)
+
+
+def python_of(service: Path) -> str:
+    """Return the interpreter with which `make template-update` runs, its packages installed."""
+    run(["uv", "sync", "--quiet", SCRIPT], service)
+    return run(["uv", "python", "find", SCRIPT], service).strip()
 
 
 if __name__ == "__main__":

@@ -1,41 +1,65 @@
-"""Draw ratios against their goals."""
+"""Draw figures against their goals."""
 
 from __future__ import annotations
 
-import re
-import statistics
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.measure import Result
 
-ROW_HEIGHT = 0.34
-GOOD, BAD, GOAL = "#1f7a4d", "#b3261e", "#555555"
+ROW_HEIGHT = 0.3
+COLORS = {"met": "#1f7a4d", "missed": "#b3261e", "not judged": "#7a7a7a"}
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 
 
 def draw(results: list[Result], file: Path) -> None:
-    """Write an SVG with a row for each result: its rounds as dots, against its goal at 1.
+    """Write an SVG with a row for each result: rounds, quartiles and median as shares of its goal.
 
-    Figures are divided by their goals, so that rows of all units share one axis.
+    Right of the line is always better: a goal with <= is divided by its figures. The axis is
+    logarithmic, so that half the goal and twice the goal are equally far from it.
     """
     mpl.rcParams |= {"svg.hashsalt": "benchmarks", "font.family": "sans-serif", "font.size": 8}
-    figure = Figure(figsize=(8, 1 + ROW_HEIGHT * len(results)), layout="constrained")
+    figure = Figure(figsize=(9, 1.2 + ROW_HEIGHT * len(results)), layout="constrained")
     axes = figure.subplots()
-    for row, result in enumerate(results):
-        goal = float(re.sub(r"[^0-9.].*", "", result.goal.lstrip("<>= ")) or 1) or 1.0
-        shares = [value / goal for value in result.figures]
-        color = GOOD if result.holds else BAD
-        axes.plot(shares, [row] * len(shares), "o", color=color, alpha=0.4, markersize=4)
-        axes.plot([statistics.median(shares)], [row], "|", color=color, markersize=11)
-    axes.axvline(1, color=GOAL, linestyle="--", linewidth=0.8)
-    axes.set_xscale("symlog", linthresh=2)
-    axes.set_yticks(range(len(results)), [f"{result.name} ({result.goal})" for result in results])
-    axes.set_xlabel("figure divided by its goal; a goal with >= wants to be right of the line")
+    for row, one in enumerate(results):
+        color = COLORS[one.verdict]
+        lower, upper = sorted(share(one, value) for value in one.series.quartiles)
+        rounds = [share(one, value) for value in one.figures]
+        axes.plot(rounds, [row] * len(rounds), "o", color=color, alpha=0.25, markersize=4)
+        axes.plot([lower, upper], [row, row], "-", color=color, linewidth=3, alpha=0.6)
+        axes.plot([share(one, one.series.median)], [row], "|", color=color, markersize=11)
+    axes.axvline(1, color="#333333", linestyle="--", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(TICKS))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.minorticks_off()
+    axes.set_yticks(range(len(results)), [label(one) for one in results])
+    axes.set_xlabel(
+        "share of the goal that is reached (logarithmic). Bar: quartiles, stroke: median, dots: "
+        "rounds. The whole bar must be right of the line."
+    )
+    axes.grid(axis="x", linewidth=0.3)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})
+
+
+def share(result: Result, value: float) -> float:
+    """Return how much of the goal a figure reaches; 1 is the goal, and more is better."""
+    if result.at_least is not None:
+        return value / result.at_least
+    goal = result.at_most or 0.0
+    # Nothing left of a goal of nothing is the goal itself.
+    return (goal + 1) / (value + 1) if goal == 0 else goal / value
+
+
+def label(result: Result) -> str:
+    """Name a row: what is measured, compared with what, and the goal."""
+    against = f" / {result.against}" if result.against else ""
+    return f"{result.name}{against} ({result.goal} {result.unit})"

@@ -30,7 +30,7 @@ SUFFIXES = {".example", ".ini", ".mako", ".md", ".py", ".sql", ".toml", ".yaml",
 MADE_LATER = {".env", ".postgres/", ".venv/", "compose.override.yaml", "service.mk", "uv.lock"}
 """What no render holds: a service's developers or its commands make these."""
 
-IN_WORDS = {"DATABASE_URL", "SERVICE_NAME"}
+IN_WORDS = {"DATABASE_URL", "DATABASE_READ_URL", "SERVICE_NAME"}
 """Settings whose values in `.env.example` are no defaults of every service."""
 
 

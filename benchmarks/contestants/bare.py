@@ -1,5 +1,9 @@
-"""The example's requests on bare Starlette and asyncpg: about the least that Python can do."""
+"""The example's requests on bare Starlette and asyncpg: about the least that Python can do.
 
+No validation, no schema, no documentation. The garbage collector's settings are the service's.
+"""
+
+import gc
 import json
 import os
 from collections.abc import AsyncIterator
@@ -20,6 +24,7 @@ INSERT INTO products (id, sku, name, price, status, version)
 VALUES (gen_random_uuid(), $1, $2, $3, 'draft', 1) RETURNING {COLUMNS}
 """  # noqa: S608 - constants
 PAGE = f"SELECT {COLUMNS} FROM products ORDER BY id LIMIT $1"  # noqa: S608 - a constant
+gc.set_threshold(50_000)
 
 
 @asynccontextmanager
@@ -30,6 +35,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         os.environ["DATABASE_URL"], min_size=size, max_size=size
     ) as pool:
         app.state.pool = pool
+        gc.freeze()
         yield
 
 

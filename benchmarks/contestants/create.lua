@@ -1,4 +1,5 @@
--- Creates a product with a SKU of its own in each request; the argument after `--` is their prefix.
+-- Creates a row with a name of its own in each request. The arguments after `--` are the method, the
+-- body with NAME in it, and a prefix of the names.
 local thread_number = 0
 
 function setup(thread)
@@ -7,13 +8,12 @@ function setup(thread)
 end
 
 function init(arguments)
-    prefix, count = arguments[1], 0
-    wrk.method = "POST"
+    wrk.method, body, prefix, count = arguments[1], arguments[2], arguments[3], 0
     wrk.headers["Content-Type"] = "application/json"
 end
 
 function request()
     count = count + 1
-    local sku = string.format("%s-%d-%d", prefix, number, count)
-    return wrk.format(nil, nil, nil, '{"sku":"' .. sku .. '","name":"Lamp","price":"12.50"}')
+    local name = string.format("%s-%d-%d", prefix, number, count)
+    return wrk.format(nil, nil, nil, (string.gsub(body, "NAME", name)))
 end

@@ -1,10 +1,19 @@
-"""The example's requests as the documentation of FastAPI and of SQLAlchemy shows them, by hand.
+"""The example's requests, written by hand with FastAPI and SQLAlchemy.
 
-One session per request, ORM rows into a response model; no middleware, no log, no envelope.
+What an experienced developer writes first. The choices, each with its reason:
+
+- A session per request, and ORM objects into a response model: so both libraries' tutorials do it.
+- `expire_on_commit=False`, because a lazy load cannot work in asyncio.
+- No `refresh` after the commit: PostgreSQL returns the defaults with the INSERT.
+- No rollback, log, middleware, request id or envelope: whatever is left out makes it faster.
+- The pool's size, uvloop, httptools and the garbage collector's settings are the service's, so that
+  a difference comes from the code.
 """
 
+import gc
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -23,7 +32,18 @@ engine = create_async_engine(
     max_overflow=0,
 )
 new_session = async_sessionmaker(engine, expire_on_commit=False)
-app = FastAPI()
+gc.set_threshold(50_000)
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """Let the garbage collector skip what exists by now."""
+    gc.freeze()
+    yield
+    await engine.dispose()
+
+
+app = FastAPI(lifespan=lifespan)
 
 
 class Status(StrEnum):
@@ -118,5 +138,4 @@ async def create_product(new: ProductCreate, session: Session) -> Product:
     product = Product(**new.model_dump())
     session.add(product)
     await session.commit()
-    await session.refresh(product)
     return product
