@@ -60,6 +60,7 @@ def test_edits_of_the_same_line_are_marked(orders: Service, releases: Repository
     assert orders.git("show", f":3:{IDS}").startswith('"""Now ids."""')
 
 
+@pytest.mark.thorough
 def test_two_renames_are_one_for_whoever_missed_the_first(
     orders: Service, releases: Repository
 ) -> None:
@@ -77,6 +78,7 @@ def test_two_renames_are_one_for_whoever_missed_the_first(
     assert orders.changes == ""
 
 
+@pytest.mark.thorough
 def test_what_stays_at_the_old_path_is_the_releases(orders: Service, releases: Repository) -> None:
     """If a module stays at the old path, the edits move to the new path only."""
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
@@ -115,6 +117,7 @@ def test_a_file_of_the_services_at_the_new_path_is_kept(
     assert orders.read(f"{UTILS}.saved").endswith("\nOURS = 1\n")
 
 
+@pytest.mark.thorough
 def test_a_service_below_the_root_of_its_repository(releases: Repository, tmp_path: Path) -> None:
     """In a folder of a repository, edits move too, and conflicts have their full path."""
     shop = Service(tmp_path / "shop")
@@ -127,6 +130,7 @@ def test_a_service_below_the_root_of_its_repository(releases: Repository, tmp_pa
     assert shop.conflicts == [f"orders/{IDS}"]
 
 
+@pytest.mark.thorough
 def test_a_rename_that_is_taken_back_ends(orders: Service, releases: Repository) -> None:
     """Two renames that undo each other do not cause an endless loop."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")

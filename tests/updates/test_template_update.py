@@ -293,7 +293,7 @@ def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: R
     [
         ("at once", signal.SIGINT),
         ("amid the files", signal.SIGKILL),
-        ("at random", signal.SIGKILL),
+        pytest.param("at random", signal.SIGKILL, marks=pytest.mark.thorough),
     ],
 )
 def test_an_update_that_is_killed_can_be_undone_and_done_again(

@@ -43,7 +43,7 @@ def release_with_a_new_file(releases: Repository) -> None:
     releases.release("v1.1.0", FIRST)
 
 
-@pytest.mark.parametrize("whitespace", ["error", "fix"])
+@pytest.mark.parametrize("whitespace", ["error", pytest.param("fix", marks=pytest.mark.thorough)])
 def test_an_update_does_not_depend_on_the_settings_of_git(
     updatable: Path, releases: Repository, tmp_path: Path, whitespace: str
 ) -> None:
@@ -72,7 +72,7 @@ def test_an_update_does_not_depend_on_the_settings_of_git(
     assert status(updatable) == ""
 
 
-@pytest.mark.parametrize("name", ["latin.mk", "nul.mk"])
+@pytest.mark.parametrize("name", ["latin.mk", pytest.param("nul.mk", marks=pytest.mark.thorough)])
 def test_bytes_that_are_not_text_stay_as_they_are(
     updatable: Path, releases: Repository, name: str
 ) -> None:
@@ -129,6 +129,7 @@ def test_changes_that_git_was_told_to_overlook_are_kept(
     assert NEW in git(updatable, "show", "HEAD:Makefile")
 
 
+@pytest.mark.thorough
 def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Repository) -> None:
     """In a sparse checkout, changes outside of it are committed too."""
     git(
@@ -150,6 +151,7 @@ def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Re
     assert git(updatable, "show", f"HEAD:{DOCTOR}").startswith('"""Look')
 
 
+@pytest.mark.thorough
 def test_an_alias_in_a_worktree_moves_no_head(
     updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
@@ -241,6 +243,7 @@ def test_two_updates_at_once_are_refused(updatable: Path, releases: Repository) 
     assert ask(updatable, "update").returncode == 0
 
 
+@pytest.mark.thorough
 def test_the_way_back_works_after_a_conflict_in_a_renamed_file(
     updatable: Path, releases: Repository
 ) -> None:
@@ -263,6 +266,7 @@ def test_the_way_back_works_after_a_conflict_in_a_renamed_file(
     assert (updatable / old).read_text() == '"""Ours."""\n'
 
 
+@pytest.mark.thorough
 def test_gits_own_reason_is_shown(updatable: Path) -> None:
     """Errors contain git's own reason. A missing answers file is reported."""
     updated = ask(updatable, "update", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
@@ -274,6 +278,7 @@ def test_gits_own_reason_is_shown(updatable: Path) -> None:
     assert "The last commit has no .copier-answers.yml" in updated.stderr
 
 
+@pytest.mark.thorough
 def test_what_a_hook_says_is_shown(updatable: Path, releases: Repository) -> None:
     """If a hook refuses the commit, the message shows its output and what to do."""
     hook = updatable / ".git/hooks/pre-commit"
@@ -291,6 +296,7 @@ def test_what_a_hook_says_is_shown(updatable: Path, releases: Repository) -> Non
     assert status(updatable) == ""
 
 
+@pytest.mark.thorough
 def test_a_service_from_a_clone_without_tags_is_compared_by_its_commit(
     updatable: Path, releases: Repository
 ) -> None:
@@ -307,6 +313,7 @@ def test_a_service_from_a_clone_without_tags_is_compared_by_its_commit(
     assert ask(updatable, "check").stdout.startswith("Behind by 1 release:")
 
 
+@pytest.mark.thorough
 def test_the_lock_of_a_workspace_is_named(
     updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
