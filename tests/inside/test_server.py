@@ -114,11 +114,13 @@ async def test_sigterm_fails_readiness_first_and_finishes_what_is_in_flight(
     migrated_postgres: str,
 ) -> None:
     """Load balancers see 503 while the service still answers; then it ends with 0."""
-    async with running(str(migrated_postgres)) as (process, client):
+    async with running(str(migrated_postgres), ORDERS_SHUTDOWN_DELAY="5") as (process, client):
         assert (await client.get("/healthcheck/ready")).status_code == 200
         process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.2)
-        assert (await client.get("/healthcheck/ready")).status_code == 503
+        ready = 200
+        while ready == 200:
+            ready = (await client.get("/healthcheck/ready")).status_code
+        assert ready == 503
         assert (await client.get("/healthcheck/live")).status_code == 200
         assert (await client.get("/api/v1/products")).status_code == 200
         async with asyncio.timeout(PATIENCE):
