@@ -41,8 +41,9 @@ def draw(results: list[Result], file: Path) -> None:
     axes.xaxis.minorticks_off()
     axes.set_yticks(range(len(results)), [label(one) for one in results])
     axes.set_xlabel(
-        "share of the goal that is reached (logarithmic). Bar: quartiles, stroke: median, dots: "
-        "rounds. The whole bar must be right of the line."
+        "share of the goal that is reached, logarithmic\n"
+        "bar: quartiles, stroke: median, dots: rounds\n"
+        "the goal is met if the whole bar is right of the line"
     )
     axes.grid(axis="x", linewidth=0.3)
     axes.invert_yaxis()
@@ -62,4 +63,5 @@ def share(result: Result, value: float) -> float:
 def label(result: Result) -> str:
     """Name a row: what is measured, compared with what, and the goal."""
     against = f" / {result.against}" if result.against else ""
-    return f"{result.name}{against} ({result.goal} {result.unit})"
+    goal = f"{result.goal} {result.unit}".strip()
+    return f"{result.name}{against} ({goal})"
