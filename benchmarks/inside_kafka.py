@@ -124,7 +124,8 @@ async def produce(settings: Settings) -> None:
 
         topic = f"produce-{uuid.uuid4().hex}"
         await sender.soon_connected()
-        our_rates, bare_rates = [], []
+        our_rates: list[float] = []
+        bare_rates: list[float] = []
         await spread(send, 500)
         await spread(publish, 500)
         for number in range(ROUNDS):
