@@ -37,7 +37,7 @@ def secure(
     """A broker that speaks SASL over TLS, and the certificate that it shows."""
     del broker  # asked for so that both are there, or neither
     folder = tmp_path_factory.mktemp("secure")
-    store, certificate = folder / "own_broker.p12", folder / "ca.pem"
+    store, certificate = folder / "broker.p12", folder / "ca.pem"
     secret = ["-keystore", str(store), "-storepass", PASSWORD, "-alias", "broker"]
     more = ["-keyalg", "EC", "-dname", "CN=127.0.0.1", "-ext", "SAN=IP:127.0.0.1"]
     more += ["-ext", "bc:c=ca:true", "-validity", "2", "-storetype", "PKCS12"]
@@ -50,7 +50,7 @@ def secure(
             "ssl.truststore.type=PEM",
             f"ssl.truststore.location={certificate}",
             "sasl.enabled.mechanisms=PLAIN",
-            "sasl.mechanism.inter.own_broker.protocol=PLAIN",
+            "sasl.mechanism.inter.broker.protocol=PLAIN",
             f"listener.name.sasl_ssl.plain.sasl.jaas.config={JAAS}",
         ]
     )
