@@ -53,7 +53,7 @@ def rehearse(
         service: the results, which contain only the service's place at first.
         plan: the options.
         templates: the folder for clones of templates, shared by all services.
-        tell: called at the start of each stage.
+        report_stage: called at the start of each stage.
     """
     try:
         explore(service, plan, templates, report_stage)

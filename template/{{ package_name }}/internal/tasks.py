@@ -25,7 +25,7 @@ class EndedTasks(list[str]):
 async def running(
     resources: Resources, name: str, coroutine: Coroutine[Any, Any, None]
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Run `work` in a task for as long as the block runs, and cancel it at the end.
+    """Run a coroutine in a task for as long as the block runs, and cancel it at the end.
 
     A task that ends before is logged as an error, and the probe `tasks` names it.
     """

@@ -179,7 +179,7 @@ def _beyond(keys: list[_Key], *, inclusive: bool) -> ColumnElement[bool]:
 
 
 def _beyond_key(key: _Key, next_keys: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition for rows beyond `key`, or equal to it and then `tied`."""
+    """Return the condition for rows beyond `key`, or equal to it and beyond `next_keys`."""
     column, value = key.column, key.value
     if key.is_null:
         is_equal = and_(column.is_(None), next_keys)
