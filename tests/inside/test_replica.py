@@ -117,8 +117,11 @@ def _folder() -> Iterator[Path]:
 
 
 @pytest.fixture(name="servers")
-async def _servers(folder: Path) -> AsyncIterator[tuple[Server, Server]]:
-    """A primary and its streaming replica."""
+async def _servers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Server, Server]]:
+    """A primary and its streaming replica, which services check often."""
+    monkeypatch.setattr(replicas, "INTERVAL", 0.1)
     primary, replica = (Server(folder / name, free_port()) for name in ("one", "two"))
     with stopped(replica, primary):
         await asyncio.to_thread(primary.make)
@@ -135,11 +138,8 @@ async def until(reader: DatabaseReader, *, on_replica: bool) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_readers_use_a_replica_that_keeps_up(
-    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_readers_use_a_replica_that_keeps_up(servers: tuple[Server, Server]) -> None:
     """It falls behind, is killed in the middle of queries, comes back, and is promoted."""
-    monkeypatch.setattr(replicas, "INTERVAL", 0.1)
     primary, replica = servers
     limits = {"database_read_url": replica.url, "database_read_lag_limit": 0.5}
     async with serve_on(primary.url, migrate_on_start=True, **limits) as (app, client):
@@ -179,10 +179,9 @@ async def until_probe_says(client: AsyncClient, words: str) -> None:
 
 
 async def test_a_primary_that_is_away_leaves_the_replica_in_use(
-    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+    servers: tuple[Server, Server],
 ) -> None:
     """What was committed before is there."""
-    monkeypatch.setattr(replicas, "INTERVAL", 0.1)
     primary, replica = servers
     async with serve_on(primary.url, database_read_url=replica.url) as (app, _):
         reader = app.resources.get(DatabaseSessionManager).reader
