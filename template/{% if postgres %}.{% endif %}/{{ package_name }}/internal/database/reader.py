@@ -35,7 +35,7 @@ class DatabaseReader:
     """
 
     def __init__(self, connections: DirectConnections, replica: "Replica | None" = None) -> None:
-        self._connections = connections
+        self.connections = connections
         self.replica = replica
         self.primary = DatabaseReader(connections) if replica else self
         """A reader that sees all that is committed: this one may read from a replica."""
@@ -124,16 +124,16 @@ class DatabaseReader:
 
     async def _fetch(self, query: Query) -> list[Any]:
         if self.replica is None:
-            return await self._connections.fetch(query)
+            return await self.connections.fetch(query)
         return await self._try_replica(lambda connections: connections.fetch(query))
 
     async def _try_replica(self, read: Callable[[DirectConnections], Awaitable[Result]]) -> Result:
         """Read from the replica, or from the primary if that fails for a reason of the replica."""
         if self.replica is not None and self.replica.problem is None:
             try:
-                return await read(self.replica.connections)
+                return await read(self.replica.reader.connections)
             except DatabaseUnavailable:
                 self.replica.lose()
             except (TransactionConflict, asyncpg.SyntaxOrAccessError):
                 pass  # it had to apply a change of the rows, or does not have a new table yet
-        return await read(self._connections)
+        return await read(self.connections)

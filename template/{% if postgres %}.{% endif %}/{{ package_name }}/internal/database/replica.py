@@ -8,7 +8,6 @@ from typing import Final
 import structlog
 from sqlalchemy import text
 
-from .direct import DirectConnections
 from .errors import DatabaseError
 from .reader import DatabaseReader
 
@@ -37,18 +36,15 @@ class Replica:
     """Checks a replica against its primary, and says whether to read from it.
 
     Args:
-        connections: of the replica.
+        reader: reads from the replica.
         primary: reads from the primary.
         lag_limit: how many seconds the replica may be behind.
     """
 
-    def __init__(
-        self, connections: DirectConnections, primary: DatabaseReader, lag_limit: float
-    ) -> None:
-        self.connections = connections
+    def __init__(self, reader: DatabaseReader, primary: DatabaseReader, lag_limit: float) -> None:
+        self.reader = reader
         self.problem: str | None = "it was not checked yet"
         """Why readers use the primary; None while they use the replica."""
-        self._reader = DatabaseReader(connections)
         self._primary = primary
         self._lag_limit = lag_limit
         self._missing = deque[tuple[int, float]]()
@@ -65,7 +61,7 @@ class Replica:
         await self._see_primary()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
-                replayed = await self._reader.scalar(REPLAYED)
+                replayed = await self.reader.scalar(REPLAYED)
         except (DatabaseError, TimeoutError):
             self._note("it does not answer")
         else:

@@ -36,7 +36,6 @@ class DatabaseSessionManager:
         self._writing: async_sessionmaker[AsyncSession] | None = None
         self._reading: async_sessionmaker[AsyncSession] | None = None
         self._snapshots: async_sessionmaker[AsyncSession] | None = None
-        self._connections: DirectConnections | None = None
         self._reader: DatabaseReader | None = None
 
     @classmethod
@@ -118,15 +117,7 @@ class DatabaseSessionManager:
         self._writing = _sessions(self._engine, BlockSession)
         self._reading = _sessions(engine, ReadingSession)
         self._snapshots = _sessions(snapshots, BlockSession)
-        self._connections = DirectConnections(engine, guard)
-        self._reader = DatabaseReader(self._connections)
-
-    @property
-    def connections(self) -> DirectConnections:
-        """The connections of the pool, for readers."""
-        if self._connections is None:
-            raise NotInitialisedError
-        return self._connections
+        self._reader = DatabaseReader(DirectConnections(engine, guard))
 
     @property
     def reader(self) -> DatabaseReader:
@@ -142,9 +133,9 @@ class DatabaseSessionManager:
         """Let readers use the replica of these settings while the block runs."""
         manager = DatabaseSessionManager.from_settings(settings)
         primary = self.reader
-        replica = Replica(manager.connections, primary, lag_limit)
+        replica = Replica(manager.reader, primary, lag_limit)
         await replica.check()
-        self._reader = DatabaseReader(self.connections, replica)
+        self._reader = DatabaseReader(primary.connections, replica)
         try:
             yield replica
         finally:
@@ -170,7 +161,7 @@ class DatabaseSessionManager:
         """Close all connections. `init` may be called again. A second `close` has no effect."""
         engine, self._engine = self._engine, None
         self._writing = self._reading = self._snapshots = None
-        self._connections = self._reader = None
+        self._reader = None
         if engine is not None:
             await engine.dispose()
 
