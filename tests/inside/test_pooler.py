@@ -5,23 +5,31 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import text
+from pydantic import BaseModel
+from sqlalchemy import literal, select, text
 
-from orders.internal.database import DatabaseSessionManager
+from orders.internal.database import DatabaseSessionManager, ReadOnlyError, engine
 from orders.internal.database.pooler import TransactionPoolingError
 
-from .helpers import settings
+from .helpers import serve_on, settings
 from tests.support.ports import free_port
 
 PROGRAM = shutil.which("pgbouncer")
 NOBODY = 65534
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
+
+
+class Numbered(BaseModel):
+    """A row with a number."""
+
+    number: int
 
 
 @asynccontextmanager
@@ -79,6 +87,14 @@ async def test_transaction_mode_is_refused(postgres: str) -> None:
         await manager.close()
 
 
+async def test_transaction_mode_is_refused_for_a_replica(postgres: str) -> None:
+    """Prepared statements of several clients would have the same names there."""
+    async with pooled(str(postgres), "transaction") as url:
+        with pytest.raises(TransactionPoolingError, match="DATABASE_READ_URL leads to"):
+            async with serve_on(str(postgres), database_read_url=url):
+                pass
+
+
 async def test_session_mode_works(postgres: str) -> None:
     """With nothing to set in PgBouncer: timeouts and read-only sessions hold as without it."""
     async with pooled(str(postgres), "session") as url:
@@ -92,3 +108,22 @@ async def test_session_mode_works(postgres: str) -> None:
         async with manager.session(read_only=True) as session:
             assert await session.scalar(text("SHOW transaction_read_only")) == "on"
         await manager.close()
+
+
+async def test_readers_work_in_session_mode(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that get the same session one after another do not see each other's statements."""
+    async with pooled(str(postgres), "session") as url:
+        for _process in range(2):
+            monkeypatch.setattr(engine, "NUMBERS", count())
+            manager = DatabaseSessionManager.from_settings(
+                settings(database_url=url, database_pool_size=1, database_statement_timeout=7)
+            )
+            reader = manager.reader
+            assert await reader.scalar(text("SHOW statement_timeout")) == "7s"
+            number = select(literal(7).label("number"))
+            assert [row.number for row in await reader.all(number, Numbered)] == [7]
+            async with reader.stream(number, Numbered) as rows:
+                assert [row.number async for row in rows] == [7]
+            with pytest.raises(ReadOnlyError):
+                await reader.scalar(text("CREATE TABLE t ()"))
+            await manager.close()

@@ -1,7 +1,9 @@
 """Readers: rows become schemas, and errors, limits and healing are those of sessions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -338,6 +340,38 @@ async def test_an_error_of_the_caller_passes_unchanged(reader: DatabaseReader) -
         async with reader.stream(select(Book), BookRead):
             raise FileNotFoundError
     assert await reader.scalar(text("SELECT 1")) == 1
+
+
+async def test_each_query_can_be_watched(reader: DatabaseReader) -> None:
+    """From sending it until its rows are there: how long it took, and why it failed."""
+    watched: list[tuple[str, float, type[BaseException] | None]] = []
+
+    @contextmanager
+    def watch(sql: str) -> Iterator[None]:
+        begun, error = monotonic(), None
+        try:
+            yield
+        except BaseException as raised:
+            error = type(raised)
+            raise
+        finally:
+            watched.append((sql.split()[1], monotonic() - begun, error))
+
+    reader.watch_queries(watch)
+    await reader.scalar(text("SELECT 1, pg_sleep(0.1)"))
+    async with reader.stream(text("SELECT 2 AS number FROM pg_sleep(0.1)"), BaseModel):
+        pass
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        await reader.scalar(text("SELECT three"))
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await reader.scalar(text("SELECT 4/0"))
+    assert [(sql, error) for sql, _, error in watched] == [
+        ("1,", None),
+        ("2", None),
+        ("three", asyncpg.UndefinedColumnError),
+        ("4/0", asyncpg.DivisionByZeroError),
+    ]
+    assert all(seconds > 0.1 for _, seconds, _ in watched[:2])
 
 
 async def test_a_cancelled_query_gives_its_connection_back(reader: DatabaseReader) -> None:

@@ -1,10 +1,15 @@
-"""Readers use a replica while it keeps up, and the primary otherwise, without a failed query."""
+"""Readers use a replica while it keeps up, and the primary otherwise, without a failed query.
+
+Set TEST_POSTGRES_PROGRAMS to the folder of another PostgreSQL's programs to run these tests on it.
+"""
 
 import asyncio
+import os
 import pwd
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,8 +17,8 @@ from typing import Any
 import asyncpg
 import pytest
 from httpx import AsyncClient
-from pydantic import ValidationError
-from sqlalchemy import text
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import func, select, text
 
 from orders.internal.database import DatabaseReader, DatabaseSessionManager
 from orders.internal.database import replica as replicas
@@ -29,8 +34,29 @@ fsync = off
 max_connections = 30
 shared_buffers = 8MB
 """
+PROGRAMS = Path(os.environ.get("TEST_POSTGRES_PROGRAMS") or system.programs())
 WHERE = text("SELECT pg_is_in_recovery()")
-IS_BUSY = text("SELECT pg_sleep(1) IS NULL AND pg_is_in_recovery()")
+IS_ON_REPLICA = select(func.pg_is_in_recovery().label("on_replica"))
+MISTAKES = (
+    "SELEC 1",
+    "SELECT 1 WHERE 1",
+    "SELECT 1 ORDER BY 2",
+    "SELECT oid, relname FROM pg_class GROUP BY 2",
+)
+MISSING = (
+    "SELECT 1 FROM new_table",
+    "SELECT new_column FROM pg_class",
+    "SELECT new_function()",
+    "SELECT NULL::new_type",
+    "SELECT new_schema.f()",
+)
+IS_BUSY = text("SELECT pg_sleep(1) IS NOT NULL AND pg_is_in_recovery()")
+
+
+class OnReplica(BaseModel):
+    """A row that says where it was read."""
+
+    on_replica: bool
 
 
 class Server:
@@ -49,7 +75,7 @@ class Server:
 
     def run(self, program: str, *arguments: str) -> None:
         """Run a program of PostgreSQL to its end."""
-        command = [str(system.programs() / program), *arguments]
+        command = [str(PROGRAMS / program), *arguments]
         subprocess.run(command, check=True, capture_output=True, **self._account)  # noqa: S603 - a list
 
     def make(self) -> None:
@@ -65,7 +91,7 @@ class Server:
     def launch(self) -> None:
         """Start the process."""
         self.process = subprocess.Popen(  # noqa: S603 - a list
-            [str(system.programs() / "postgres"), "-D", str(self._data), "-p", str(self._port)],
+            [str(PROGRAMS / "postgres"), "-D", str(self._data), "-p", str(self._port)],
             stderr=subprocess.DEVNULL,
             **self._account,
         )
@@ -86,6 +112,25 @@ class Server:
             self.run("pg_ctl", "stop", "-mimmediate", f"--pgdata={self._data}")
             self.process.wait()
             self.process = None
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Stop all processes in this block: connections stay open, and nothing answers."""
+        pids = self._pids()
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def _pids(self) -> list[int]:
+        """Return the process, stopped so that it starts no other, and its children."""
+        assert self.process
+        os.kill(self.process.pid, signal.SIGSTOP)
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [self.process.pid, *map(int, path.read_text().split())]
 
     async def execute(self, statement: str) -> None:
         """Run a statement."""
@@ -112,7 +157,7 @@ def _folder() -> Iterator[Path]:
     with TemporaryDirectory(prefix="replica-") as name:
         folder = Path(name)
         folder.chmod(0o777)
-        system.let_through(system.programs())
+        system.let_through(PROGRAMS)
         yield folder
 
 
@@ -189,6 +234,69 @@ async def test_a_primary_that_is_away_leaves_the_replica_in_use(
         await asyncio.to_thread(primary.kill)
         await asyncio.sleep(0.5)
         assert await reader.scalar(WHERE) is True
+
+
+async def test_a_silent_replica_delays_reads_for_a_bounded_time(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads that run, and those that wait for its connections, move to the primary by a check."""
+    monkeypatch.setattr(replicas, "ANSWER_TIMEOUT", 0.5)
+    primary, replica = servers
+    limits = {
+        "database_pool_size": 4,
+        "database_pool_timeout": 600,
+        "database_statement_timeout": 600,
+    }
+    async with serve_on(
+        primary.url, database_read_url=replica.url, migrate_on_start=True, **limits
+    ) as (app, client):
+        reader = app.resources.get(DatabaseSessionManager).reader
+        await until(reader, on_replica=True)
+        with replica.silent():
+            async with asyncio.timeout(60):
+                assert not any(await asyncio.gather(*(reader.scalar(WHERE) for _ in range(9))))
+                async with reader.stream(IS_ON_REPLICA, OnReplica) as rows:
+                    assert [row.on_replica async for row in rows] == [False]
+            await until_probe_says(client, "does not answer")
+        await until(reader, on_replica=True)
+        await until_probe_says(client, "is used")
+
+
+async def test_a_busy_pool_is_not_a_silent_replica(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checks pass while reads use all of its connections."""
+    monkeypatch.setattr(replicas, "ANSWER_TIMEOUT", 0.5)
+    primary, replica = servers
+    async with serve_on(primary.url, database_read_url=replica.url, database_pool_size=2) as (
+        app,
+        _,
+    ):
+        reader = app.resources.get(DatabaseSessionManager).reader
+        await until(reader, on_replica=True)
+        assert await asyncio.gather(*(reader.scalar(IS_BUSY) for _ in range(3))) == [True] * 3
+
+
+async def test_only_what_a_migration_may_add_is_looked_for_on_the_primary(
+    servers: tuple[Server, Server],
+) -> None:
+    """Any other mistake in SQL is reported at once."""
+    primary, replica = servers
+    runs: list[str] = []
+
+    def note(sql: str) -> AbstractContextManager[None]:
+        runs.append(sql)
+        return nullcontext()
+
+    async with serve_on(primary.url, database_read_url=replica.url) as (app, _):
+        reader = app.resources.get(DatabaseSessionManager).reader
+        await until(reader, on_replica=True)
+        reader.watch_queries(note)
+        for statement in (*MISTAKES, *MISSING):
+            with pytest.raises(asyncpg.PostgresError):
+                await reader.scalar(text(statement))
+    assert [runs.count(statement) for statement in MISTAKES] == [1] * len(MISTAKES)
+    assert [runs.count(statement) for statement in MISSING] == [2] * len(MISSING)
 
 
 def test_the_pool_is_split() -> None:

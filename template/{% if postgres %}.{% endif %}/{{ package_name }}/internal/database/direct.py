@@ -4,10 +4,10 @@ SQLAlchemy compiles a statement and binds its values, in its own cache. We send 
 SQLAlchemy would cross a greenlet for each round trip.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from time import monotonic
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import asyncpg
@@ -27,9 +27,15 @@ from .pool_guard import PoolGuard, answers
 from .row_layout import Layout, RowReader, layout_of
 
 Result = TypeVar("Result")
+QueryWatch = Callable[[str], AbstractContextManager[object]]
+"""Returns a context manager in which a query with this SQL runs."""
 
 DIRECTLY: Final = "read_directly"
 """The execution option of statements that this module sends itself."""
+
+
+Send: TypeAlias = "Callable[[PreparedStatement[Any], Sequence[Any]], Awaitable[Result]]"
+"""Runs a prepared statement with values."""
 
 
 class Call(NamedTuple):
@@ -61,6 +67,8 @@ class DirectConnections:
         self._layouts = WeakKeyDictionary[Compiled, dict[type[BaseModel] | None, Layout]]()
         self._outdated = 0.0
         """When a migration last invalidated what is known of statements."""
+        self.watch: QueryWatch = nullcontext
+        """Encloses each query, from sending it until its rows are there."""
         event.listen(self._engine, "do_execute", self._capture)
 
     async def fetch(self, query: Query) -> list[Any]:
@@ -77,27 +85,32 @@ class DirectConnections:
 
     async def _fetch(self, query: Query) -> list[Any]:
         async with self._connected() as connection:
-            records, read = await self._guarded(connection, self._records(connection, query))
+            records, read = await self._guarded(connection, self._run(connection, query, _rows))
         return [read(record) for record in records]
-
-    async def _records(
-        self, connection: Connection, query: Query
-    ) -> tuple[list[asyncpg.Record], RowReader]:
-        prepared, call, read = await self._prepare(connection, query)
-        return await prepared.fetch(*call.values), read
 
     @asynccontextmanager
     async def stream(self, query: Query, batch: int) -> AsyncIterator[AsyncIterator[Any]]:
-        """Run a statement in a transaction, and read its rows with a server-side cursor."""
+        """Run a statement in a transaction, and read its rows with a server-side cursor.
+
+        The first batch is there when the block begins.
+        """
         is_open = True
 
+        async def open_cursor(
+            prepared: "PreparedStatement[Any]", values: Sequence[Any]
+        ) -> "tuple[Cursor[Any], list[asyncpg.Record]]":
+            cursor = await prepared.cursor(*values)
+            return cursor, await cursor.fetch(batch)
+
         async def rows() -> AsyncIterator[Any]:
+            unread = first
             while True:
                 if not is_open:
                     raise SessionClosedError
-                records = await self._guarded(connection, cursor.fetch(batch))
+                records = unread or await self._guarded(connection, cursor.fetch(batch))
                 if not records:
                     return
+                unread = []
                 for record in records:
                     yield read(record)
 
@@ -106,18 +119,14 @@ class DirectConnections:
             transaction = driver.transaction(isolation="repeatable_read", readonly=True)
             await self._guarded(connection, transaction.start())
             try:
-                cursor, read = await self._guarded(connection, self._cursor(connection, query))
+                (cursor, first), read = await self._guarded(
+                    connection, self._run(connection, query, open_cursor)
+                )
                 yield rows()
             finally:
                 is_open = False
                 if not connection.invalidated:
                     await self._guarded(connection, transaction.rollback())
-
-    async def _cursor(
-        self, connection: Connection, query: Query
-    ) -> "tuple[Cursor[Any], RowReader]":
-        prepared, call, read = await self._prepare(connection, query)
-        return await prepared.cursor(*call.values), read
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
@@ -176,9 +185,10 @@ class DirectConnections:
                 connection.close()
         return is_healthy
 
-    async def _prepare(
-        self, connection: Connection, query: Query
-    ) -> "tuple[PreparedStatement[Any], Call, RowReader]":
+    async def _run(
+        self, connection: Connection, query: Query, send: "Send[Result]"
+    ) -> tuple[Result, RowReader]:
+        """Prepare a statement, and send its values. Return the result and how to read its rows."""
         driver = _driver(connection)
         statement = query.statement
         while True:
@@ -186,13 +196,14 @@ class DirectConnections:
             layouts = self._layouts.setdefault(call.compiled, {})
             layout = layouts.get(query.schema)
             if layout is None or layout.read is not None:
-                prepared = await driver.prepared(call.sql, self._outdated)
-                if layout is None:
-                    columns = prepared.get_attributes()
-                    layout = layout_of(statement, query.schema, columns, connection.dialect)
-                    layouts[query.schema] = layout
-                if layout.read is not None:
-                    return prepared, call, layout.read
+                with self.watch(call.sql):
+                    prepared = await driver.prepared(call.sql, self._outdated)
+                    if layout is None:
+                        columns = prepared.get_attributes()
+                        layout = layout_of(statement, query.schema, columns, connection.dialect)
+                        layouts[query.schema] = layout
+                    if layout.read is not None:
+                        return await send(prepared, call.values), layout.read
             statement = layout.instead(statement)
 
     def _compile(
@@ -212,6 +223,10 @@ class DirectConnections:
             return False
         self._call = Call(cast("Compiled", context.compiled), sql, values)
         return True
+
+
+async def _rows(prepared: "PreparedStatement[Any]", values: Sequence[Any]) -> list[asyncpg.Record]:
+    return await prepared.fetch(*values)
 
 
 def _driver(connection: Connection) -> PooledConnection:

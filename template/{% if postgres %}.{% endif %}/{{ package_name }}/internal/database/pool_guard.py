@@ -159,4 +159,7 @@ async def answers(connection: asyncpg.Connection) -> bool:
     except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         connection.terminate()
         return False
+    except asyncio.CancelledError:  # the answer may still come
+        connection.terminate()
+        raise
     return True

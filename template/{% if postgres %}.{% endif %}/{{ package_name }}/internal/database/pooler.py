@@ -18,16 +18,22 @@ PID: Final = "SELECT pg_backend_pid()"
 class TransactionPoolingError(StartError):
     """The connection pooler may use another server session for each transaction."""
 
-    def __init__(self) -> None:
+    def __init__(self, setting: str) -> None:
         super().__init__(
-            "DATABASE_URL leads to a connection pooler in transaction mode, such as PgBouncer with"
+            f"{setting} leads to a connection pooler in transaction mode, such as PgBouncer with"
             " pool_mode=transaction, where clients share sessions. Use its session mode"
             " (pool_mode=session), or the address of the server itself."
         )
 
 
-async def refuse_shared_sessions(connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+async def refuse_shared_sessions(
+    connect: Callable[[], Awaitable[asyncpg.Connection]], setting: str
+) -> None:
     """Check whether two connections of a database share a server session.
+
+    Args:
+        connect: opens a connection.
+        setting: names the URL of the database in the error.
 
     Raises:
         TransactionPoolingError: they do.
@@ -39,9 +45,9 @@ async def refuse_shared_sessions(connect: Callable[[], Awaitable[asyncpg.Connect
             return  # the server itself answers, not a pooler
         for _ in range(ROUNDS):
             if await _shares(connection, pid, connect):
-                raise TransactionPoolingError
+                raise TransactionPoolingError(setting)
     except MIXED_UP as error:
-        raise TransactionPoolingError from error
+        raise TransactionPoolingError(setting) from error
     except TimeoutError:
         return  # the second connection waits for a session: the pooler is in session mode
     finally:

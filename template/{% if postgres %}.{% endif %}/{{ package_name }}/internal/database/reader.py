@@ -11,7 +11,7 @@ from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
 from ..lists import ListPage, ListQuery
 from ..lists.statements import page_statement, page_values
-from .direct import DirectConnections, Query
+from .direct import DirectConnections, Query, QueryWatch
 from .errors import DatabaseUnavailable, TransactionConflict
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ Values = Mapping[str, Any]
 BATCH: Final = 500
 """Rows that a stream fetches at a time."""
 
+NOT_THERE_YET: Final = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedObjectError,  # a type
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+"""Errors of a replica that did not apply the newest migration yet."""
+
 
 class DatabaseReader:
     """Runs queries, each in its own snapshot. The server refuses to write.
@@ -39,6 +49,17 @@ class DatabaseReader:
         self.replica = replica
         self.primary = DatabaseReader(connections) if replica else self
         """A reader that sees all that is committed: this one may read from a replica."""
+
+    def watch_queries(self, watch: QueryWatch) -> None:
+        """Run each query of this database in a context manager, for example to time it.
+
+        Args:
+            watch: called with the SQL of a query before it is sent. The block ends when the rows
+                are there, the first batch in a stream, or with the driver's error.
+        """
+        self.connections.watch = watch
+        if self.replica is not None:
+            self.replica.reader.watch_queries(watch)
 
     async def one_or_none(
         self, statement: Executable, schema: type[Schema], values: Values | None = None
@@ -129,11 +150,15 @@ class DatabaseReader:
 
     async def _try_replica(self, read: Callable[[DirectConnections], Awaitable[Result]]) -> Result:
         """Read from the replica, or from the primary if that fails for a reason of the replica."""
-        if self.replica is not None and self.replica.problem is None:
+        replica = self.replica
+        if replica is not None and replica.problem is None:
             try:
-                return await read(self.replica.reader.connections)
+                async with replica.reading():
+                    return await read(replica.reader.connections)
+            except TimeoutError:
+                pass  # a check found that the replica no longer answers
             except DatabaseUnavailable:
-                self.replica.lose()
-            except (TransactionConflict, asyncpg.SyntaxOrAccessError):
-                pass  # it had to apply a change of the rows, or does not have a new table yet
+                replica.lose()
+            except (TransactionConflict, *NOT_THERE_YET):
+                pass  # the replica had to apply a change of the rows, or lacks one of the schema
         return await read(self.connections)

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
 
+import asyncpg
 import structlog
 from sqlalchemy import text
 
@@ -23,11 +26,20 @@ WRITTEN = text(
 )
 """How much the primary has written: a position in its log."""
 
-REPLAYED = text(
+REPLAYED: Final = (
     "SELECT CASE WHEN pg_is_in_recovery()"
     " THEN coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0) END"
 )
 """How much of it a replica has; null on a server that is not a replica."""
+
+NO_ANSWER: Final = (
+    DatabaseError,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -38,17 +50,29 @@ class Replica:
     Args:
         reader: reads from the replica.
         primary: reads from the primary.
+        connect: opens a connection to the replica beside its pool. The checks keep it, so that a
+            pool that is busy is not taken for a server that is silent.
         lag_limit: how many seconds the replica may be behind.
     """
 
-    def __init__(self, reader: DatabaseReader, primary: DatabaseReader, lag_limit: float) -> None:
+    def __init__(
+        self,
+        reader: DatabaseReader,
+        primary: DatabaseReader,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        lag_limit: float,
+    ) -> None:
         self.reader = reader
         self.problem: str | None = "it was not checked yet"
         """Why readers use the primary; None while they use the replica."""
         self._primary = primary
+        self._connect = connect
+        self._connection: asyncpg.Connection | None = None
         self._lag_limit = lag_limit
         self._missing = deque[tuple[int, float]]()
         """Positions of the primary that the replica did not reach yet, and when they were seen."""
+        self._reads = set[asyncio.Timeout]()
+        """The time limits of the reads that are running."""
 
     async def watch(self) -> None:
         """Check the replica until the task is cancelled."""
@@ -61,15 +85,48 @@ class Replica:
         await self._see_primary()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
-                replayed = await self.reader.scalar(REPLAYED)
-        except (DatabaseError, TimeoutError):
-            self._note("it does not answer")
+                replayed = await self._replayed()
+        except NO_ANSWER:
+            self.close()
+            self.lose()
+            self._end_reads()
         else:
             self._note(self._judge(replayed))
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Read from the replica in this block.
+
+        Raises:
+            TimeoutError: a check found that the replica does not answer.
+        """
+        async with asyncio.timeout(None) as limit:
+            self._reads.add(limit)
+            try:
+                yield
+            finally:
+                self._reads.discard(limit)
 
     def lose(self) -> None:
         """Read from the primary until the next check."""
         self._note("it does not answer")
+
+    def close(self) -> None:
+        """Close the connection of the checks."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    def _end_reads(self) -> None:
+        reads, self._reads = self._reads, set()
+        for limit in reads:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+    async def _replayed(self) -> int | None:
+        if self._connection is None:
+            self._connection = await self._connect()
+        position: int | None = await self._connection.fetchval(REPLAYED)
+        return position
 
     async def _see_primary(self) -> None:
         try:

@@ -130,20 +130,32 @@ class DatabaseSessionManager:
     async def reading_from(
         self, settings: DatabaseSettings, *, lag_limit: float
     ) -> AsyncIterator[Replica]:
-        """Let readers use the replica of these settings while the block runs."""
+        """Let readers use the replica of these settings while the block runs.
+
+        Raises:
+            StartError: the replica can never be used.
+        """
         manager = DatabaseSessionManager.from_settings(settings)
         primary = self.reader
-        replica = Replica(manager.reader, primary, lag_limit)
-        await replica.check()
-        self._reader = DatabaseReader(primary.connections, replica)
+        manager.reader.watch_queries(primary.connections.watch)
+        replica = Replica(
+            manager.reader, primary, partial(connect, settings.database_url), lag_limit
+        )
         try:
+            await manager.check("DATABASE_READ_URL")
+            await replica.check()
+            self._reader = DatabaseReader(primary.connections, replica)
             yield replica
         finally:
             self._reader = primary
+            replica.close()
             await manager.close()
 
-    async def check(self) -> None:
+    async def check(self, setting: str = "DATABASE_URL") -> None:
         """Raise an error if the database can never be used. It may be unavailable for now.
+
+        Args:
+            setting: names the URL in messages.
 
         Raises:
             StartError: the URL is wrong, or leads to a pooler in transaction mode.
@@ -151,11 +163,11 @@ class DatabaseSessionManager:
         if self._plain is None:
             raise NotInitialisedError
         try:
-            await refuse_shared_sessions(self._plain)
+            await refuse_shared_sessions(self._plain, setting)
         except DatabaseUnavailable:
             return
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise UnusableDatabaseError(error) from error
+            raise UnusableDatabaseError(error, setting) from error
 
     async def close(self) -> None:
         """Close all connections. `init` may be called again. A second `close` has no effect."""
@@ -215,8 +227,8 @@ class DatabaseSessionManager:
 class UnusableDatabaseError(StartError):
     """The server refuses all connections for a permanent reason."""
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(f"DATABASE_URL cannot be used: {error}. Correct it.")
+    def __init__(self, error: Exception, setting: str) -> None:
+        super().__init__(f"{setting} cannot be used: {error}. Correct it.")
 
 
 class NotInitialisedError(RuntimeError):
