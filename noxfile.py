@@ -266,7 +266,7 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session(tags=["side-by-side"])
 def quick_benchmarks(session: nox.Session) -> None:
     """Run each benchmark once, for a moment: they still work."""
     install(session, "benchmarks")

@@ -20,7 +20,10 @@ from tempfile import TemporaryFile
 from typing import IO
 
 NOX = (sys.executable, "-m", "nox")
-LONGEST_FIRST = ("updates", "services", "internals", "tests", "harness", "hostile", "lint")
+LONGEST_FIRST = (
+    *("updates", "services", "internals", "tests", "harness", "hostile"),
+    *("quick_benchmarks", "lint"),
+)
 """The order of starting, so that both cores are busy to the end. Other sessions start first."""
 
 SIDE_BY_SIDE = 3
@@ -112,9 +115,9 @@ def summary(sessions: list[Session]) -> str:
     lines = [
         line for session in sessions for line in session.text.splitlines() if CLOSING.match(line)
     ]
-    table = [f"{'session':12}{'status':>8}{'seconds':>9}{'CPU s':>9}"]
+    table = [f"{'session':17}{'status':>8}{'seconds':>9}{'CPU s':>9}"]
     table += [
-        f"{session.name:12}{session.status!s:>8}{session.seconds:9.0f}{session.cpu:9.0f}"
+        f"{session.name:17}{session.status!s:>8}{session.seconds:9.0f}{session.cpu:9.0f}"
         for session in sessions
     ]
     return "\n".join([*lines, *table])

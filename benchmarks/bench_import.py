@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.installed import installed_service, run
+from benchmarks.installed import IMAGE, installed_service, run
 from benchmarks.measure import figure, in_turn, ratio
 
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ print("\\n".join(
 def main() -> None:
     """Measure in fresh interpreters with compiled code, and print the ratio."""
     with installed_service(kafka=True) as service:
-        # As in the image: with development tools, libraries would import more optional packages.
-        run(["uv", "sync", "--quiet", "--no-dev"], service)
-        python = str(service / ".venv/bin/python")
-        run([python, "-m", "compileall", "-q", "."], service)
+        python = str(service / IMAGE / "bin/python")
+        # Compiles them, too.
         packages = run([python, "-c", LOADED], service).split()
         # The service sets the same thresholds. Without them, the packages would take longer.
         imports = "\n".join(["import orders", *(f"import {name}" for name in packages)])

@@ -28,6 +28,7 @@ def main() -> None:
     with installed_service(kafka=True) as service:
         shutil.copy(Path(__file__).with_name("inside_kafka.py"), service / "bench.py")
         results = service / "results"
+        results.unlink(missing_ok=True)
         passed_on = {name: os.environ[name] for name in (BROKERS,) if name in os.environ}
         passed_on["RESULTS"] = str(results)
         command = [str(service / ".venv/bin/python"), "bench.py", *sys.argv[1:]]

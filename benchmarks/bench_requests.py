@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.installed import installed_service
+from benchmarks.installed import IMAGE, installed_service
 from benchmarks.load import check_wrk, load
 from benchmarks.machine import cores
 from benchmarks.measure import QUICK, Series, figure, ratio, rotated
@@ -21,7 +21,6 @@ from benchmarks.peer import PEER, rendered_peer
 from benchmarks.serving import (
     BARE,
     HAND_WRITTEN,
-    IMAGE,
     PATHS,
     SERVICE,
     contestants,

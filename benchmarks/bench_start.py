@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.installed import installed_service, run
+from benchmarks.installed import IMAGE, installed_service, run
 from benchmarks.load import check_wrk, load
 from benchmarks.measure import ROUNDS, Series, figure, ratio, rotated, seconds
-from benchmarks.serving import HAND_WRITTEN, IMAGE, SERVICE, contestants, filled_database, served
+from benchmarks.serving import HAND_WRITTEN, SERVICE, contestants, filled_database, served
 
 if TYPE_CHECKING:
     from benchmarks.serving import Contestant, Database

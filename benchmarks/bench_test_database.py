@@ -304,7 +304,7 @@ def folders_of_run() -> set[Path]:
             command = process.cmdline()
         except psutil.Error:
             continue
-        if Path(command[0]).name == "postgres" and "-D" in command:
+        if "-D" in command and Path(command[0]).name == "postgres":
             folders.add(Path(command[command.index("-D") + 1]).parent)
     return folders
 

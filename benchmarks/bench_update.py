@@ -2,7 +2,7 @@
 
 The comparison is over a release that changes a line of the Makefile, so neither locks dependencies.
 Both run the same copier. The phases are those of an update from the newest release in the history
-to the working tree.
+to the working tree. The service has the working tree's updater: it is what is measured.
 
 Run it with `uv run --group test python -m benchmarks.bench_update`.
 """
@@ -10,6 +10,7 @@ Run it with `uv run --group test python -m benchmarks.bench_update`.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.installed import run
 from benchmarks.measure import ROUNDS, Series, figure, in_turn, ratio, seconds
 
-from tests.support.git import commit_all
+from tests.support.git import commit_all, git
 from tests.support.history import releases, repository
 from tests.support.releases import FIRST, NEW, Repository
 from tests.support.rendering import render, snapshot
@@ -26,6 +27,8 @@ from tests.support.rendering import render, snapshot
 GOAL = 1.3
 SCRIPT = "--script=development/template.py"
 PHASES = Path(__file__).with_name("inside_update.py")
+UPDATER = "template/development/updating"
+COMMAND = "template/development/template.py"
 
 
 def main() -> None:
@@ -68,8 +71,8 @@ def update(service: Path, *command: str) -> float:
 
 def report_phases(folder: Path) -> None:
     """Measure each phase of a full update of a service with its lock file."""
-    start = releases()[-1]
-    service = repository(folder / "template").service(folder / "orders", start)
+    template, start = repository(folder / "template"), releases()[-1]
+    service = template.service(folder / "orders", with_new_updater(template.folder, start))
     run(["uv", "lock", "--quiet"], service)
     commit_all(service)
     python = python_of(service)
@@ -77,6 +80,17 @@ def report_phases(folder: Path) -> None:
     for name in rounds[0]:
         series = Series(tuple(each[name] for each in rounds))
         figure(f"update from {start} to the working tree: {name}", series, "s")
+
+
+def with_new_updater(template: Path, start: str) -> str:
+    """Tag a release that is an earlier one with the newest updater, and return the tag."""
+    newest, tag = git(template, "rev-parse", "HEAD"), f"{start.rpartition('.')[0]}.999"
+    git(template, "checkout", "--quiet", "--detach", start)
+    shutil.rmtree(template / UPDATER)
+    git(template, "checkout", newest, "--", UPDATER, COMMAND)
+    commit_all(template, tag=tag)
+    git(template, "checkout", "--quiet", "--detach", newest)
+    return tag
 
 
 def phases(service: Path, python: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 
 import psutil
 
-from benchmarks.installed import run
+from benchmarks.installed import IMAGE, run
 
 from tests.support.environment import environment
 from tests.support.ports import free_port
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 CONTESTANTS = Path(__file__).parent / "contestants"
-IMAGE = ".image"
-"""The folder of the environment without development tools, which would import more packages."""
-
 POOL_SIZE = "10"
 PRODUCTS = "/api/v1/products"
 ONE = f"{PRODUCTS}/01900000-0000-7000-8000-000000000001"
@@ -38,6 +35,7 @@ import asyncio, asyncpg, os
 async def fill():
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
     await connection.execute('''
+        TRUNCATE products;
         INSERT INTO products (id, sku, name, price, status, version)
         SELECT ('01900000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
             'SKU-' || n, 'Product ' || n, n * 1.25, 'active', 1
@@ -106,8 +104,7 @@ def contestants(service: Path, url: str) -> dict[str, Contestant]:
 
 @contextmanager
 def filled_database(service: Path) -> Iterator[Database]:
-    """Give a database with ten rows, beside the environment of the image."""
-    run(["uv", "sync", "--quiet", "--no-dev"], service, UV_PROJECT_ENVIRONMENT=IMAGE)
+    """Give a database with ten rows."""
     with postgres(service) as database:
         run(["uv", "run", "alembic", "upgrade", "head"], service, DATABASE_URL=database.url)
         run(["uv", "run", "python", "-c", ROWS], service, DATABASE_URL=database.url)
