@@ -25,25 +25,32 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", name="installed")
 def _installed(template: Path) -> Iterator[Path]:
-    """A rendered service with its environment."""
+    """A rendered service with its environment, and the caches that a first run of tests leaves."""
     with folder() as path:
         service = render(template, path / "orders", postgres=True, kafka=False, healthcheck=True)
         subprocess.run(["uv", "sync", "--quiet"], cwd=service, env=environment(), check=True)
+        run = Service.at(service, python(service)).test("tests/integration")
+        assert run.code == 0, run.output
         yield service
 
 
 @pytest.fixture(name="service")
 def _service(installed: Path) -> Iterator[Service]:
     """A service of the test's own, with no tests but those of migrations; nothing of it stays."""
-    ignored = shutil.ignore_patterns(".venv", ".cache", "unit", "integration", "__pycache__")
+    ignored = shutil.ignore_patterns(".venv", "unit", "integration")
     with folder() as path:
         shutil.copytree(installed, path / "orders", ignore=ignored)
-        service = Service.at(path / "orders", installed / ".venv" / "bin" / "python")
+        service = Service.at(path / "orders", python(installed))
         try:
             yield service
         finally:
             for process in marked(service.mark):
                 process.kill()
+
+
+def python(installed: Path) -> Path:
+    """Return the interpreter of an installed service."""
+    return installed / ".venv" / "bin" / "python"
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def test_every_test_of_the_page_passes(service: Service) -> None:
 
 
 def test_further_sources_of_a_migration_are_named(service: Service) -> None:
-    """A file that a revision reads makes the template anew when the fixture names it."""
+    """The template is rebuilt if a file that the fixture names changes."""
     service.write("data.csv", "one")
     service.add_revision(
         "a01",

@@ -334,10 +334,10 @@ def test_no_revision_yet(service: Service) -> None:
     assert (run.counts("passed"), run.counts("skipped")) == (5, 3)
 
 
-def test_a_hundred_revisions(service: Service) -> None:
-    """A long history takes seconds, not minutes."""
+def test_a_long_history(service: Service) -> None:
+    """More revisions than the snapshots that are kept, shared by two workers, are all tested."""
     previous = NEWEST
-    for number in range(99):
+    for number in range(20):
         table = f"t{number}"
         service.add_revision(
             f"r{number:03}",
@@ -348,7 +348,7 @@ def test_a_hundred_revisions(service: Service) -> None:
         previous = f"r{number:03}"
     run = service.test(STAIRWAY, "-n", "2")
     assert run.code == 0, run.output
-    assert run.counts("passed") == 101
+    assert run.counts("passed") == 22
 
 
 def forget_the_example(service: Service) -> None:

@@ -31,7 +31,8 @@ async def drift(
     migrated, modelled = await databases.copy(template), await databases.copy(EMPTY)
     try:
         await _make(modelled, metadata, like=migrated)
-        differences = catalogue.compare(await stairs.read(migrated), await stairs.read(modelled))
+        async with stairs.reading(migrated) as before, stairs.reading(modelled) as after:
+            differences = catalogue.compare(await before(), await after())
     finally:
         databases.give_back(migrated)
         databases.give_back(modelled)

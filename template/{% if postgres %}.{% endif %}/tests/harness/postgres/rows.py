@@ -49,13 +49,13 @@ class DataMigration:
 
     async def upgrade(self) -> None:
         """Apply the revision."""
-        await stairs.climb(service.alembic_config(self._database.url), self.revision)
+        await stairs.upgrade(service.alembic_config(self._database.url), self.revision)
         await self._forget_types()
 
     async def downgrade(self) -> None:
         """Undo the revision."""
         config = service.alembic_config(self._database.url)
-        await stairs.descend(config, self._stairway.scripts[self.revision])
+        await stairs.downgrade(config, self._stairway.scripts[self.revision])
         await self._forget_types()
 
     async def close(self) -> None:

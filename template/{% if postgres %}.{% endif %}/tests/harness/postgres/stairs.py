@@ -1,6 +1,8 @@
 """Databases at any revision, for tests of one upgrade and downgrade."""
 
 from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import asyncpg
 from alembic.config import Config
@@ -11,7 +13,7 @@ from tests.harness.postgres.databases import Database, Databases
 from tests.harness.postgres.failures import MigrationError, migration_error
 from tests.harness.postgres.naming import EMPTY
 
-LANDINGS_AT_MOST = 6
+MOST_SNAPSHOTS = 6
 """Limit of databases to keep at the revisions of earlier tests, as starting points."""
 
 IRREVERSIBLE = "irreversible"
@@ -23,7 +25,7 @@ class Stairway:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
-        self._landings: OrderedDict[str, Database] = OrderedDict()
+        self._snapshots: OrderedDict[str, Database] = OrderedDict()
         config = service.alembic_config()
         self.scripts = {script.revision: script for script in revisions.revisions(config)}
         self._parents = revisions.parents(config)
@@ -46,28 +48,30 @@ class Stairway:
             HarnessError: there is no server, or an earlier migration fails.
         """
         wanted = self.ancestors(revision)
-        landing = self._highest_landing(wanted)
-        database = await self._databases.copy(landing.name if landing else EMPTY)
+        start = self._newest_snapshot(wanted)
+        database = await self._databases.copy(self._snapshots[start].name if start else EMPTY)
         config = service.alembic_config(database.url)
+        applied = self._applied_at(start) if start else set()
         for parent in self._parents[revision]:
-            await climb(config, parent)
+            if parent not in applied:
+                await upgrade(config, parent)
         return database
 
-    def _highest_landing(self, wanted: set[str]) -> Database | None:
-        """Return the most advanced database that has only needed revisions."""
-        applied = {name: {name, *self.ancestors(name)} for name in self._landings}
-        fitting = [name for name, those in applied.items() if those <= wanted]
-        if not fitting:
-            return None
-        return self._landings[max(fitting, key=lambda name: len(applied[name]))]
+    def _newest_snapshot(self, wanted: set[str]) -> str | None:
+        """Return the revision of the most advanced database that has only needed revisions."""
+        fitting = [name for name in self._snapshots if self._applied_at(name) <= wanted]
+        return max(fitting, key=lambda name: len(self._applied_at(name)), default=None)
+
+    def _applied_at(self, revision: str) -> set[str]:
+        return {revision, *self.ancestors(revision)}
 
     def leave(self, revision: str, database: Database) -> None:
         """Take back a database at the revision, as a starting point for later revisions."""
-        if known := self._landings.pop(revision, None):
+        if known := self._snapshots.pop(revision, None):
             self._databases.give_back(known)
-        self._landings[revision] = database
-        while len(self._landings) > LANDINGS_AT_MOST:
-            _, oldest = self._landings.popitem(last=False)
+        self._snapshots[revision] = database
+        while len(self._snapshots) > MOST_SNAPSHOTS:
+            _, oldest = self._snapshots.popitem(last=False)
             self._databases.give_back(oldest)
 
     def discard(self, database: Database) -> None:
@@ -92,29 +96,36 @@ class Stairway:
     async def _check(self, script: Script, database: Database) -> None:
         config = service.alembic_config(database.url)
         if irreversible(script):
-            await climb(config, script.revision)
+            await upgrade(config, script.revision)
             return
-        before = await read(database)
-        await climb(config, script.revision)
-        after = await read(database)
-        await descend(config, script)
-        leftovers = catalogue.differences(before, await read(database))
-        _refuse(f"downgrade of {script.revision}", leftovers)
-        await climb(config, script.revision)
-        repeated = catalogue.differences(after, await read(database))
-        _refuse(f"second upgrade to {script.revision}", repeated)
+        async with reading(database) as read_objects:
+            before = await read_objects()
+            await upgrade(config, script.revision)
+            after = await read_objects()
+            await downgrade(config, script)
+            leftovers = catalogue.differences(before, await read_objects())
+            _refuse(f"downgrade of {script.revision}", leftovers)
+            await upgrade(config, script.revision)
+            repeated = catalogue.differences(after, await read_objects())
+            _refuse(f"second upgrade to {script.revision}", repeated)
 
 
-async def read(database: Database) -> catalogue.Catalogue:
-    """Return the objects of a database."""
+@asynccontextmanager
+async def reading(
+    database: Database,
+) -> AsyncIterator[Callable[[], Awaitable[catalogue.Catalogue]]]:
+    """Give a function that reads the objects of a database.
+
+    Its calls share a connection: a new one takes four times as long to read the catalogue.
+    """
     connection = await asyncpg.connect(database.url)
     try:
-        return await catalogue.read(connection)
+        yield lambda: catalogue.read(connection)
     finally:
         await connection.close()
 
 
-async def climb(config: Config, revision: str) -> None:
+async def upgrade(config: Config, revision: str) -> None:
     """Upgrade to a revision.
 
     Raises:
@@ -126,7 +137,7 @@ async def climb(config: Config, revision: str) -> None:
         raise migration_error(error) from error
 
 
-async def descend(config: Config, script: Script) -> None:
+async def downgrade(config: Config, script: Script) -> None:
     """Undo one revision.
 
     Raises:
