@@ -1,8 +1,9 @@
 """The choices of features that are tested, computed from the catalogue in copier.yml.
 
 On every change: no feature, all features, each alone, the defaults, and what else it takes to see
-every pair of features in all four ways (on and on, on and off, ...). Before a release: the same for
-every three features. A new feature needs no edit here.
+every pair of features in all four ways (on and on, on and off, ...). Updates see each release, and
+each feature that stays on, stays off, is turned on and is turned off. Before a release: every three
+features, in updates too. A new feature needs no edit here.
 """
 
 from __future__ import annotations
@@ -85,24 +86,16 @@ def covering(strength: int) -> list[Combination]:
     return list(dict.fromkeys([*chosen, *covered]))
 
 
-def covering_updates(
-    strength: int, releases: Sequence[str], asks: Asks, *, besides: Sequence[Toggle] = ()
-) -> list[Case]:
+def covering_updates(strength: int, releases: Sequence[str], asks: Asks) -> list[Case]:
     """Choose releases with features that they ask for, every few of them in all ways.
 
     Args:
         strength: how many.
         releases: the releases to update from.
         asks: says whether a release asks for a feature.
-        besides: updates that are tested anyway. Those chosen complete them.
     """
-    tested = [(release, features) for release, features, _ in besides]
-    presets = [
-        {"release": release, **{name: (on,) for name, on in features.answers.items()}}
-        for release, features in tested
-    ]
-    chosen = rows(strength, [(True,), (False,)], releases, asks, presets=presets)
-    return [case for row in chosen if (case := (row["release"], before(row))) not in tested]
+    chosen = rows(strength, [(True,), (False,)], releases, asks)
+    return [(row["release"], before(row)) for row in chosen]
 
 
 def covering_toggles(releases: Sequence[str], asks: Asks) -> list[Toggle]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.combinations import (
+    ALL,
+    FEATURES,
     PAIRS,
     THREES,
     Combination,
-    covering_toggles,
     covering_updates,
 )
 from tests.support.history import asks, releases
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
     from tests.support.releases import Repository
 
 THOROUGH = pytest.mark.thorough
-TOGGLES = covering_toggles(releases(), asks)
-"""Updates of `test_toggles.py`, which check the same."""
+OLDEST, *_, NEWEST = releases() or ["v1.0.0", "v1.0.0"]
+OLDEST_ALL = Combination(frozenset(feature for feature in FEATURES if asks(OLDEST, feature)))
+ALWAYS = [(OLDEST, OLDEST_ALL), (NEWEST, ALL)]
+"""Tested on every change, beside the updates of `test_toggles.py`, which check the same."""
 
-PAIRWISE = covering_updates(PAIRS, releases(), asks, besides=TOGGLES)
+PAIRWISE = covering_updates(PAIRS, releases(), asks)
 THREEWISE = covering_updates(THREES, releases(), asks)
 CASES = [
     # The session `release` runs the others.
-    pytest.param(*case, id="-".join(map(str, case)), marks=() if case in PAIRWISE else THOROUGH)
-    for case in dict.fromkeys([*PAIRWISE, *THREEWISE])
+    pytest.param(*case, id="-".join(map(str, case)), marks=() if case in ALWAYS else THOROUGH)
+    for case in dict.fromkeys([*ALWAYS, *PAIRWISE, *THREEWISE])
 ]
 
 

@@ -9,7 +9,6 @@ import pytest
 from migrations.answers import convert_answers
 from migrations.files import RENAMES
 from tests.support.combinations import ALL
-from tests.support.git import git
 from tests.support.history import releases
 from tests.support.services import Service
 from tests.updates.fresh import check_update
@@ -18,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.releases import Repository
+
+*EARLIER, NEWEST = releases() or ["v1.0.0"]
+RELEASES = [*(pytest.param(release, marks=pytest.mark.thorough) for release in EARLIER), NEWEST]
+"""The session `release` runs those that are marked, too."""
 
 OURS = "# Ours.\n"
 PLACES = {"development/updating/bringing.py": 'that this service was never asked."""\n'}
@@ -46,30 +49,23 @@ def test_the_file_of_code_owners_is_that_of_a_new_service(
     assert service.has(".github/CODEOWNERS")
 
 
+@pytest.mark.parametrize("release", RELEASES)
 def test_edits_of_renamed_files_are_found_under_their_names_of_today(
-    history: Repository, tmp_path: Path
+    history: Repository, tmp_path: Path, release: str
 ) -> None:
-    """A service of the first release with a file keeps its edits, whatever the file is called."""
-    for release in sorted({first_with(history, old) for old in RENAMES}):
-        service = Service.copy(history, tmp_path / release / "orders", release, **ALL.answers)
-        renamed = {
-            old.format(package_name="orders"): new.format(package_name="orders")
-            for old, new in RENAMES.items()
-            if first_with(history, old) == release
-        }
-        for old in renamed:
-            place = PLACES.get(old, "\n\n")  # no release changed the lines around it
-            service.write(old, service.read(old).replace(place, f"{place}{OURS}", 1))
-        service.commit()
-        service.update()
-        assert service.conflicts == []
-        for old, new in renamed.items():
-            assert OURS in service.read(new), new
-            assert not service.has(old)
-
-
-def first_with(history: Repository, path: str) -> str:
-    """Return the first release that has a file of the template."""
-    name = path.rpartition("/")[2]
-    listed = ("ls-tree", "-r", "--name-only")
-    return next(one for one in releases() if f"/{name}" in git(history.folder, *listed, one))
+    """A service of any release keeps its edits, whatever the files are called by now."""
+    service = Service.copy(history, tmp_path / "orders", release, **ALL.answers)
+    names = {
+        old.format(package_name="orders"): new.format(package_name="orders")
+        for old, new in RENAMES.items()
+    }
+    renamed = {old: new for old, new in names.items() if service.has(old)}
+    for old in renamed:
+        place = PLACES.get(old, "\n\n")  # no release changed the lines around it
+        service.write(old, service.read(old).replace(place, f"{place}{OURS}", 1))
+    service.commit()
+    service.update()
+    assert service.conflicts == []
+    for old, new in renamed.items():
+        assert OURS in service.read(new), new
+        assert not service.has(old)
