@@ -93,9 +93,9 @@ class Workspace:
         """
         program = Path(sysconfig.get_path("scripts"), command[0])
         environment = {
-            **os.environ,
             # Mypy reads the files that are the same here from what it knows of the service.
             "MYPY_CACHE_DIR": str(self.service / ".cache/mypy"),
+            **os.environ,
             "PYTHONDONTWRITEBYTECODE": "1",
             **variables,
         }
