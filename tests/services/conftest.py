@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.combinations import CASES, Combination, case
+from tests.support.environment import IN_TESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,3 +35,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             [] if chosen else thorough_cases
         )
     metafunc.parametrize("combination", cases, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", autouse=True, name="installed")
+def _installed() -> Iterator[Path]:
+    """The environment of the service that was installed last.
+
+    All services have it one after another, and `make install` removes what the next one does not
+    need. What stays is compiled already.
+    """
+    with TemporaryDirectory(prefix="installed-") as folder, pytest.MonkeyPatch.context() as patch:
+        environment = Path(folder) / "environment"
+        patch.setitem(IN_TESTS, "UV_PROJECT_ENVIRONMENT", str(environment))
+        yield environment

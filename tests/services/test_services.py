@@ -46,7 +46,7 @@ def packages(features: Iterable[str]) -> set[str]:
 
 @pytest.fixture(scope="session", name="service")
 def _service(template: Path, combination: Combination) -> Iterator[Path]:
-    """The service, rendered and installed in an environment of its own.
+    """The service, rendered and installed.
 
     It lies outside pytest's folder, which every other run of pytest, a service's own included,
     closes to the account that a database has when root starts it.
@@ -57,14 +57,15 @@ def _service(template: Path, combination: Combination) -> Iterator[Path]:
         yield service
 
 
-def test_it_installs_only_what_it_uses(service: Path, combination: Combination) -> None:
+@pytest.mark.usefixtures("service")
+def test_it_installs_only_what_it_uses(installed: Path, combination: Combination) -> None:
     """No package of a feature that was left out is in the service's environment."""
-    (site_packages,) = service.glob(".venv/lib/python*/site-packages")
-    packages_found = distributions(path=[str(site_packages)])
-    installed = {package.name.lower().replace("_", "-") for package in packages_found}
+    (site_packages,) = installed.glob("lib/python*/site-packages")
+    distributions_found = distributions(path=[str(site_packages)])
+    names = {package.name.lower().replace("_", "-") for package in distributions_found}
     chosen = packages(combination.features)
-    assert chosen <= installed
-    assert (packages(CATALOGUE) - chosen - IN_EVERY_SERVICE) & installed == set()
+    assert chosen <= names
+    assert (packages(CATALOGUE) - chosen - IN_EVERY_SERVICE) & names == set()
 
 
 def test_its_own_lint_passes(service: Path) -> None:

@@ -23,6 +23,14 @@ RUN = ("NOX_CURRENT_SESSION", "PYTEST_XDIST_WORKER")
 TYPES = ROOT / ".nox/mypy" / "-".join(os.environ.get(name, "alone") for name in RUN)
 """Mypy's cache of the packages that services share: one folder for each worker."""
 
+IN_TESTS = {
+    "MYPY_CACHE_DIR": str(TYPES),
+    # `make test` runs in one process: the workers of our own pytest keep all cores busy already,
+    # and each additional process imports everything again.
+    "PYTEST_XDIST_AUTO_NUM_WORKERS": "0",
+}
+"""Variables that save time in tests."""
+
 
 def environment(**more: str) -> dict[str, str]:
     """Return the user's environment without the tests' own variables and a service's settings.
@@ -38,5 +46,4 @@ def environment(**more: str) -> dict[str, str]:
     other_folders = [
         folder for folder in folders if not Path(folder).resolve().is_relative_to(ROOT)
     ]
-    test_variables = {"PATH": os.pathsep.join(other_folders), "MYPY_CACHE_DIR": str(TYPES)}
-    return base | test_variables | more
+    return base | {"PATH": os.pathsep.join(other_folders)} | IN_TESTS | more
