@@ -172,6 +172,29 @@ def test_compose_starts_what_the_service_needs(
             assert ("healthcheck" in services[name]) is healthy
 
 
+def test_each_database_is_migrated(
+    service: Path, compose: dict[str, dict[str, dict[str, object]]], tmp_path: Path
+) -> None:
+    """By compose's job and by `make migrate`: the first one, then those with their own folder."""
+    if not (job := compose["services"].get("migrate")):
+        return
+    configurations = ["alembic.ini", "migrations/reports/alembic.ini"]
+    for name in configurations:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("alembic", "uv"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert isinstance(job["command"], list)
+    in_compose = [part.replace("$$", "$") for part in job["command"]]
+    in_make = ["make", "--silent", f"--makefile={service / 'Makefile'}", "migrate"]
+    for command, beginning in (in_compose, ""), (in_make, "run python -m development alembic "):
+        output = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+        expected = [f"{beginning}-c {name} upgrade head" for name in configurations]
+        assert output.splitlines() == expected
+
+
 @pytest.mark.parametrize("schema", ["github-workflows", "dependabot"])
 def test_github_accepts_the_services_files(service: Path, schema: str) -> None:
     """Workflows and the dependency updates' configuration hold to GitHub's schemas."""
