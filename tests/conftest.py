@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", name="template")
 def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as it stands in the working tree."""
+    """The template in the working tree."""
     return snapshot(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture(scope="session", name="combination", params=CASES)
 def _combination(request: pytest.FixtureRequest) -> Combination:
-    """Each choice of features in turn."""
+    """Parametrize a test with each combination of features."""
     combination: Combination = request.param
     return combination
 
@@ -30,6 +30,6 @@ def _combination(request: pytest.FixtureRequest) -> Combination:
 def _service(
     template: Path, combination: Combination, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A service with these features, rendered once; tests only read it."""
+    """A service with these features, rendered once. Tests must not change it."""
     destination = tmp_path_factory.mktemp(str(combination)) / "orders"
     return render(template, destination, **combination.answers)

@@ -1,4 +1,4 @@
-"""Answers are recorded as they were given, and any legal text renders to valid files."""
+"""Answers are recorded as given, and any valid text renders to valid files."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ODD = '"It\'s" {{ 50% }} \\ {% raw %} #hash: [é] 🚀 <b> $HOME `x` ${{ y }} & 
 
 
 @pytest.mark.parametrize("text", [ODD, ODD * 7, "x" * 500, "'", '"', "\\", "- no", "null", "{# x"])
-def test_odd_texts_are_kept_as_they_are(template: Path, tmp_path: Path, text: str) -> None:
-    """Quotes, braces, accents, emoji and length reach the record and pyproject.toml unchanged."""
+def test_unusual_texts_are_recorded_unchanged(template: Path, tmp_path: Path, text: str) -> None:
+    """Quotes, accents, emoji and long texts reach the answers file and pyproject.toml unchanged."""
     names = {"project_name": text[:60].strip(), "author_name": "Ö'Né {{", "description": text}
     service = render(template, tmp_path / "service", **names, author_email="o'{x}+%@example.com")
     project = tomllib.loads((service / "pyproject.toml").read_text())["project"]
@@ -35,28 +35,28 @@ def test_odd_texts_are_kept_as_they_are(template: Path, tmp_path: Path, text: st
 
 
 def test_computed_answers_are_not_recorded(template: Path, tmp_path: Path) -> None:
-    """What follows from the answers is computed anew in every render."""
+    """Values that follow from the answers are computed again in every render."""
     answers = recorded(render(template, tmp_path / "service"))
     assert answers.keys().isdisjoint(
         {"given", "named", "outbox", "in_memory", "features", "left_over", "env_prefix", "images"}
     )
 
 
-def test_the_python_versions_on_offer_are_those_that_are_accepted(template: Path) -> None:
-    """The question's choices and the check of answers given beforehand agree."""
+def test_the_offered_python_versions_are_the_accepted_ones(template: Path) -> None:
+    """The question's choices agree with the check of answers given on the command line."""
     questions = yaml.safe_load((template / "copier.yml").read_text())
     assert tuple(questions["python_version"]["choices"]) == PYTHON_VERSIONS
 
 
 def test_a_service_is_named_after_its_folder(template: Path, tmp_path: Path) -> None:
-    """With defaults alone, `../order-history` is the service Order History."""
+    """With defaults alone, `../order-history` becomes the service Order History."""
     answers = recorded(render(template, tmp_path / "order-history"))
     names = [answers[name] for name in ("project_name", "project_slug", "package_name")]
     assert names == ["Order History", "order-history", "order_history"]
 
 
-def test_what_the_first_copy_recorded_stays(template: Path, tmp_path: Path) -> None:
-    """An update a year later, with a feature more, keeps the first day and the first features."""
+def test_values_of_the_first_copy_are_kept(template: Path, tmp_path: Path) -> None:
+    """An update a year later that adds a feature keeps the first date and the first features."""
     repository = shutil.copytree(template, tmp_path / "template")
     commit_all(repository, tag="v1.0.0")
     with time_machine.travel(TODAY):

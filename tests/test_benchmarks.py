@@ -1,4 +1,4 @@
-"""How benchmarks judge their goals and order their contestants."""
+"""Benchmarks judge goals by quartiles and rotate the order of their contestants."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def test_a_goal_is_met_by_the_lower_quartile(figures: tuple[float, ...], verdict
 
 
 @pytest.mark.parametrize(("figures", "verdict"), [(LUCKY, "missed"), (STEADY, "missed")])
-def test_a_limit_is_kept_by_the_upper_quartile(figures: tuple[float, ...], verdict: str) -> None:
-    """For a goal with a largest figure, the larger quartile counts."""
+def test_a_limit_is_met_by_the_upper_quartile(figures: tuple[float, ...], verdict: str) -> None:
+    """If a goal is a largest figure, the upper quartile must meet it."""
     assert Result("memory", figures, "times", at_most=1).verdict == verdict
     assert Result("memory", figures, "times", at_most=2).verdict == "met"
 
 
-def test_few_rounds_are_not_judged() -> None:
-    """However good the figures are."""
+def test_too_few_rounds_are_not_judged() -> None:
+    """A goal is not met by too few rounds, even if their figures are good."""
     assert Result("get", (9.0,) * (ENOUGH - 1), "times", at_least=2).verdict == "not judged"
 
 
 def test_a_single_figure_has_no_spread() -> None:
-    """Three equal numbers would look like three measurements."""
+    """A single figure is not shown as three equal quartiles."""
     assert not Result("left", (1.0,), "files").spread
 
 
 def test_each_round_starts_with_the_next_contestant() -> None:
-    """Nobody always comes first."""
+    """No contestant always runs first."""
     order: list[str] = []
 
     def measure(name: str) -> float:

@@ -1,4 +1,4 @@
-"""`.ci/run` runs every session, shows what they print, fails when one fails, and leaves nothing."""
+"""`.ci/run` runs every session, shows the output, reports failures, and leaves no process."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def endless(session):
 """
 
 
-def test_all_is_shown_and_one_failure_fails_the_run(tmp_path: Path) -> None:
-    """The output of every session is printed, then the closing lines and the times."""
+def test_all_output_is_shown_and_one_failure_fails_the_run(tmp_path: Path) -> None:
+    """The output of every session is printed, followed by the summary and the times."""
     (tmp_path / "noxfile.py").write_text(NOXFILE)
     done = subprocess.run(
         [sys.executable, SCHEDULE], cwd=tmp_path, check=False, capture_output=True, text=True
@@ -70,8 +70,8 @@ def test_all_is_shown_and_one_failure_fails_the_run(tmp_path: Path) -> None:
     assert statuses == {"good": "0", "bad": "1", "last": "0"}
 
 
-def test_an_interrupt_ends_all_that_was_started(tmp_path: Path) -> None:
-    """Ctrl-C leaves no process, also when the shell that started it ignores the signal."""
+def test_an_interrupt_ends_every_started_process(tmp_path: Path) -> None:
+    """Ctrl-C leaves no process, even if the shell that started the run ignores the signal."""
     (tmp_path / "noxfile.py").write_text(ENDLESS)
     mark = uuid4().hex
     inherited = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -94,7 +94,7 @@ def test_an_interrupt_ends_all_that_was_started(tmp_path: Path) -> None:
 
 
 def test_every_default_session_is_scheduled() -> None:
-    """A check that `nox` runs is run by CI as well."""
+    """CI runs every session that `nox` runs by default."""
     nox = [sys.executable, "-m", "nox", "--list"]
     output = subprocess.run(nox, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     tagged = subprocess.run(

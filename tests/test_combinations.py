@@ -1,4 +1,4 @@
-"""The tested combinations hold what they promise, and stay few while features and releases grow."""
+"""The tested combinations cover all states, and stay few as features and releases grow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RELEASES = [f"v1.{number}.0" for number in range(6)]
 
 
 def states(covered: list[Combination], strength: int) -> set[tuple[tuple[str, bool], ...]]:
-    """List the states of every few features that combinations hold."""
+    """List the states of every few features in some combinations."""
     return {
         states_
         for combination in covered
@@ -32,8 +32,8 @@ def states(covered: list[Combination], strength: int) -> set[tuple[tuple[str, bo
 
 
 @pytest.mark.parametrize("strength", [PAIRS, THREES])
-def test_every_few_features_are_seen_in_all_states(strength: int) -> None:
-    """Two features are on and on, on and off, off and on, off and off; so are three."""
+def test_every_few_features_have_all_states(strength: int) -> None:
+    """Every two features, and every three, occur in all combinations of on and off."""
     expected = {
         tuple(zip(names, states_, strict=True))
         for names in combinations(FEATURES, strength)
@@ -43,7 +43,7 @@ def test_every_few_features_are_seen_in_all_states(strength: int) -> None:
 
 
 def test_none_all_each_alone_and_the_defaults_are_tested() -> None:
-    """These are the services that people think of first."""
+    """These are the most common services."""
     expected = [set(), set(FEATURES), {name for name, default in FEATURES.items() if default}]
     expected += [{name} for name in FEATURES]
     assert [
@@ -51,8 +51,10 @@ def test_none_all_each_alone_and_the_defaults_are_tested() -> None:
     ] == []
 
 
-def test_six_features_and_six_releases_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On every change: 9 services of 64, and 6 updates of 384 beside those of all features."""
+def test_six_features_and_six_releases_need_few_combinations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On every change: 9 of 64 services, and 6 of 384 updates besides those of all features."""
     monkeypatch.setattr(choices, "FEATURES", SIX)
     monkeypatch.setattr(choices, "NEEDS", {name: [] for name in SIX})
 
@@ -65,8 +67,8 @@ def test_six_features_and_six_releases_stay_few(monkeypatch: pytest.MonkeyPatch)
     assert len(covering_updates(PAIRS, RELEASES, asks)) <= 15
 
 
-def test_a_feature_comes_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No combination is tested that the questions would refuse."""
+def test_a_feature_comes_with_the_features_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tested combination is one that the questions refuse."""
     monkeypatch.setattr(choices, "FEATURES", SIX)
     needs: dict[str, list[str]] = {name: [] for name in SIX}
     needs["feature_1"] = ["feature_0"]

@@ -41,9 +41,9 @@ CHECKED: set[tuple[object, ...]] = set()
 
 
 def run(tool: str, *options: str, files: Sequence[Path]) -> None:
-    """Run a tool installed beside pytest on files; its complaints fail the test.
+    """Run a tool installed beside pytest on files, and fail if it reports a problem.
 
-    Most files are the same in every combination, and a file that was checked is not checked again.
+    Most files are the same in every combination, so each content is checked once.
     """
     new = {(tool, options, path.name, path.read_text()): path for path in files}
     new = {key: path for key, path in new.items() if key not in CHECKED}
@@ -55,12 +55,12 @@ def run(tool: str, *options: str, files: Sequence[Path]) -> None:
 
 
 def check_schema(name: str, *files: Path) -> None:
-    """Check files against a schema that check-jsonschema carries with it."""
+    """Check files against a schema that check-jsonschema contains."""
     run("check-jsonschema", "--builtin-schema", f"vendor.{name}", files=files)
 
 
 def check_safety(*files: Path) -> None:
-    """Have zizmor, at its strictest, look for ways to exploit workflows."""
+    """Check workflows for security problems with zizmor at its strictest."""
     run("zizmor", "--offline", "--no-progress", "--persona=auditor", files=files)
 
 
@@ -70,12 +70,12 @@ def workflows(folder: Path) -> list[Path]:
 
 
 def own_workflows() -> list[Path]:
-    """List the workflows of the template, with the one that is an example."""
+    """List the workflows of the template, including the example."""
     return [*workflows(ROOT), ROOT / "docs/fleet-workflow.yml"]
 
 
 def defaults(service: Path) -> dict[str, ast.expr | None]:
-    """Read from the code which settings a service has, and their defaults."""
+    """Read a service's settings and their defaults from the code."""
     return {
         field.target.id: field.value
         for module in service.glob("orders/internal/*/*settings*.py")
@@ -88,7 +88,7 @@ def defaults(service: Path) -> dict[str, ast.expr | None]:
 
 
 def written(default: ast.expr | None) -> str | None:
-    """Write a default as in a file of variables, or None where the code computes it."""
+    """Write a default as `.env.example` does, or return None if the code computes it."""
     match default:
         case ast.Constant(bool() as value):
             return str(value).lower()
@@ -100,8 +100,8 @@ def written(default: ast.expr | None) -> str | None:
             return None
 
 
-def test_the_dockerfile_follows_good_practice(service: Path) -> None:
-    """Hadolint finds nothing."""
+def test_the_dockerfile_passes_hadolint(service: Path) -> None:
+    """Hadolint reports no problem."""
     run("hadolint", "--no-color", "--failure-threshold=style", files=[service / "Dockerfile"])
 
 
@@ -114,8 +114,8 @@ def test_the_image_runs_the_service_as_a_numeric_user(service: Path) -> None:
     assert last[-1] == 'CMD ["python", "-m", "orders"]'
 
 
-def test_the_user_of_the_image_may_read_a_private_check_out(service: Path, tmp_path: Path) -> None:
-    """Whatever umask the check-out had, others may read files, run programs and write none."""
+def test_the_users_umask_does_not_change_the_image(service: Path, tmp_path: Path) -> None:
+    """With any umask, the image's user can read files and run programs, but write none."""
     text = (service / "Dockerfile").read_text()
     [command] = re.findall(r"^RUN (chmod -R \S+ \.)", text, flags=re.MULTILINE)
     file, program, folder = tmp_path / "main.py", tmp_path / "tool", tmp_path / "folder"
@@ -129,7 +129,7 @@ def test_the_user_of_the_image_may_read_a_private_check_out(service: Path, tmp_p
 
 
 def test_the_image_has_a_health_check(service: Path, combination: Combination) -> None:
-    """The image's health check is a program of its own that Python compiles."""
+    """The image's health check is a separate program that Python compiles."""
     text = (service / "Dockerfile").read_text().replace("\\\n", "")
     [command] = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", text, flags=re.MULTILINE)
     python, option, program = yaml.safe_load(command)
@@ -138,8 +138,8 @@ def test_the_image_has_a_health_check(service: Path, combination: Combination) -
     assert ("/healthcheck/live" in program) is ("healthcheck" in combination)
 
 
-def test_nothing_enters_the_image_unnamed(service: Path) -> None:
-    """The list of what the build ignores starts with everything."""
+def test_the_build_ignores_files_that_are_not_listed(service: Path) -> None:
+    """The .dockerignore file starts by excluding everything."""
     rules = [
         line
         for line in (service / ".dockerignore").read_text().splitlines()
@@ -155,10 +155,10 @@ def test_the_compose_file_is_valid(service: Path) -> None:
     check_schema("compose-spec", service / "compose.yaml")
 
 
-def test_compose_starts_what_the_service_needs(
+def test_compose_starts_the_servers_that_the_service_needs(
     compose: dict[str, dict[str, dict[str, object]]], combination: Combination
 ) -> None:
-    """Each chosen feature has its server, and everything that is waited for can be."""
+    """Each chosen feature has its server, and every awaited server has a health check."""
     names = {"service"}
     names |= {"postgres", "migrate"} if "postgres" in combination else set()
     names |= {"kafka"} if "kafka" in combination else set()
@@ -196,24 +196,24 @@ def test_each_database_is_migrated(
 
 
 @pytest.mark.parametrize("schema", ["github-workflows", "dependabot"])
-def test_github_accepts_the_services_files(service: Path, schema: str) -> None:
-    """Workflows and the dependency updates' configuration hold to GitHub's schemas."""
+def test_files_for_github_follow_its_schemas(service: Path, schema: str) -> None:
+    """Workflows and the configuration of dependency updates follow GitHub's schemas."""
     updates = [service / ".github/dependabot.yml"]
     check_schema(schema, *(workflows(service) if schema == "github-workflows" else updates))
 
 
-def test_the_services_workflows_are_sound(service: Path) -> None:
-    """Actionlint finds no mistake."""
+def test_the_services_workflows_pass_actionlint(service: Path) -> None:
+    """Actionlint reports no problem."""
     run("actionlint", "-no-color", files=workflows(service))
 
 
-def test_the_services_workflows_are_safe(service: Path) -> None:
-    """Zizmor, at its strictest, finds nothing to exploit."""
+def test_the_services_workflows_pass_zizmor(service: Path) -> None:
+    """Zizmor, at its strictest, reports no security problem."""
     check_safety(*workflows(service), service / ".github/dependabot.yml")
 
 
-def test_the_templates_workflows_are_sound_and_safe() -> None:
-    """The template's own workflows are held to the same rules."""
+def test_the_templates_workflows_pass_actionlint_and_zizmor() -> None:
+    """The template's own workflows follow the same rules."""
     check_schema("github-workflows", *own_workflows())
     check_schema("dependabot", ROOT / ".github/dependabot.yml")
     run("actionlint", "-no-color", files=own_workflows())
@@ -221,7 +221,7 @@ def test_the_templates_workflows_are_sound_and_safe() -> None:
 
 
 def test_each_action_is_pinned_to_the_same_commit_everywhere(service: Path) -> None:
-    """An action is named by its commit, and by the same one in the template and its services."""
+    """An action is pinned by commit, the same one in the template and its services."""
     lines = [
         line.strip().removeprefix("- ")
         for path in [*workflows(service), *own_workflows()]
@@ -235,7 +235,7 @@ def test_each_action_is_pinned_to_the_same_commit_everywhere(service: Path) -> N
 
 
 def test_workflows_and_images_install_the_same_uv(service: Path) -> None:
-    """One version of uv builds the image and runs the checks."""
+    """The image and the checks use the same version of uv."""
     image = re.findall(r"uv==([\d.]+)", (service / "Dockerfile").read_text())
     text = "".join(path.read_text() for path in [*workflows(service), *own_workflows()])
     checks = re.findall(r'^ +version: "([\d.]+)"$', text, flags=re.MULTILINE)
@@ -243,8 +243,8 @@ def test_workflows_and_images_install_the_same_uv(service: Path) -> None:
     assert image
 
 
-def test_nothing_is_installed_but_what_is_locked_and_audited(service: Path) -> None:
-    """Image and checks take `uv.lock` as it is; it is audited, and listed for each push."""
+def test_only_locked_and_audited_versions_are_installed(service: Path) -> None:
+    """Image and checks use `uv.lock` unchanged. Every push audits and lists its packages."""
     workflow = yaml.safe_load((service / ".github/workflows/ci.yml").read_text())
     assert workflow["env"]["UV_LOCKED"] == "1"
     assert "uv sync --locked" in (service / "Dockerfile").read_text()
@@ -257,7 +257,7 @@ def test_nothing_is_installed_but_what_is_locked_and_audited(service: Path) -> N
 
 
 def test_each_stage_of_the_image_runs_the_services_own_steps(service: Path) -> None:
-    """image.sh enters both stages, as root and before the code; as given it does nothing."""
+    """Both stages run image.sh as root before they copy the code. The original does nothing."""
     stages = (service / "Dockerfile").read_text().split("\nFROM ")
     for stage, name, code in zip(stages, ("build", "run"), ("uv sync", "/app ./"), strict=True):
         start, steps = stage.index("COPY image.sh ./\n"), stage.index(f"RUN sh image.sh {name}\n")
@@ -268,7 +268,7 @@ def test_each_stage_of_the_image_runs_the_services_own_steps(service: Path) -> N
 
 
 def test_renovate_finds_every_image(service: Path) -> None:
-    """Renovate finds in copier.yml each image that a service names, and can add a digest there."""
+    """Renovate finds each image of a service in copier.yml, and can add a digest there."""
     check_schema("renovate", ROOT / "renovate.json")
     manager = json.loads((ROOT / "renovate.json").read_text())["customManagers"][0]
     pattern = re.compile(manager["matchStrings"][0].replace("(?<", "(?P<"))
@@ -288,7 +288,7 @@ def test_renovate_finds_every_image(service: Path) -> None:
 
 
 def test_every_setting_is_in_the_example(service: Path) -> None:
-    """`.env.example` names the service's settings, no more and no less, each with its default."""
+    """`.env.example` lists exactly the service's settings, each with its default."""
     text = (service / ".env.example").read_text()
     example = dict(re.findall(r"^# ORDERS_(\w+)=(.*)$", text, flags=re.MULTILINE))
     code = {name.upper(): written(default) for name, default in defaults(service).items()}
@@ -299,8 +299,8 @@ def test_every_setting_is_in_the_example(service: Path) -> None:
     }
 
 
-def test_releases_are_tagged_from_their_subjects(tmp_path: Path) -> None:
-    """A commit whose whole subject names a release gets that tag, and keeps it when run again."""
+def test_releases_are_tagged_by_commit_subject(tmp_path: Path) -> None:
+    """A commit whose whole subject is a release gets its tag once. A second run changes nothing."""
     for subject in ("release: v1.0.0", "release: v1.1", "Undo release: v1.2.0", "release: v1.10.0"):
         commit_all(tmp_path, subject=subject)
     for _ in range(2):
@@ -311,8 +311,8 @@ def test_releases_are_tagged_from_their_subjects(tmp_path: Path) -> None:
     assert tagged == ["v1.0.0 release: v1.0.0", "v1.10.0 release: v1.10.0"]
 
 
-def test_code_owners_are_named_where_there_are_some(template: Path, tmp_path: Path) -> None:
-    """GitHub finds the owner of every file, and no file of owners where nobody is named."""
+def test_code_owners_are_optional(template: Path, tmp_path: Path) -> None:
+    """With owners, GitHub finds one for every file. Without owners, there is no CODEOWNERS file."""
     path = ".github/CODEOWNERS"
     with_owners = render(
         template, tmp_path / "owned", code_owners="@acme/payments jane@example.com"

@@ -1,4 +1,4 @@
-"""What the documentation names exists, and what it tables is what the code says."""
+"""Names in the documentation exist, and its tables agree with the code."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ CHECK = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 SUFFIXES = {".example", ".ini", ".mako", ".md", ".py", ".sql", ".toml", ".yaml", ".yml"}
 
 MADE_LATER = {".env", ".postgres/", ".venv/", "compose.override.yaml", "service.mk", "uv.lock"}
-"""What no render holds: a service's developers or its commands make these."""
+"""Paths that no render contains, because developers or their commands create them."""
 
 IN_WORDS = {"DATABASE_URL", "DATABASE_READ_URL", "SERVICE_NAME"}
-"""Settings whose values in `.env.example` are no defaults of every service."""
+"""Settings whose values in `.env.example` are not defaults of every service."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +42,28 @@ class Page:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
         return (ROOT / self.path).read_text()
 
     @property
     def prose(self) -> str:
-        """It, without what stands between fences."""
+        """The text without code blocks."""
         return FENCED.sub("", self.text)
 
     @property
     def commands(self) -> str:
-        """What it says that a reader can type."""
+        """The commands in the text."""
         return "\n".join([*CODE.findall(self.prose), *FENCED.findall(self.text)])
 
     @property
     def paths(self) -> list[str]:
-        """What looks like a path in its prose, but for what comes into being later."""
+        """The paths in the prose, without those that are created later."""
         paths_ = [code for code in CODE.findall(self.prose) if PATH.fullmatch(code)]
         named = [code for code in paths_ if code.endswith("/") or Path(code).suffix in SUFFIXES]
         return [code for code in named if code not in MADE_LATER]
 
     def __str__(self) -> str:
-        """Where it is, as pytest shows it."""
+        """The path that pytest shows."""
         return str(self.path)
 
 
@@ -76,27 +76,27 @@ PAGES = [
 
 @pytest.fixture(name="page", params=PAGES, ids=str)
 def _page(request: pytest.FixtureRequest) -> Page:
-    """Each page in turn."""
+    """Parametrize a test with each page."""
     page: Page = request.param
     return page
 
 
 @pytest.fixture(scope="session", name="orders")
 def _orders(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A service called orders with every feature, of which the pages speak."""
+    """A service called orders with every feature, as in the documentation."""
     return render(
         template, tmp_path_factory.mktemp("documented") / "orders", kafka=True, authentication=True
     )
 
 
 def anchors(path: Path) -> set[str]:
-    """List a page's headings by the names that links use."""
+    """Return a page's headings as anchors in links."""
     headings = HEADING.findall(FENCED.sub("", path.read_text()))
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def table(page: str, first: str) -> dict[str, list[str]]:
-    """Read the one table whose first column is called so: rows by the code in their first cell."""
+    """Read the table with this first column. Keys are the code in the first cells."""
     tables = re.findall(
         rf"^\| {first} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", (ROOT / page).read_text(), re.MULTILINE
     )
@@ -106,7 +106,7 @@ def table(page: str, first: str) -> dict[str, list[str]]:
 
 
 def questions() -> list[str]:
-    """List what copier.yml asks, in its order."""
+    """List the questions of copier.yml in their order."""
     content = yaml.safe_load((ROOT / "copier.yml").read_text())
     return [
         name
@@ -116,22 +116,22 @@ def questions() -> list[str]:
 
 
 def functions(path: Path) -> set[str]:
-    """List the functions that a module defines at its top."""
+    """List the top-level functions of a module."""
     tree = ast.parse(path.read_text())
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {node.name for node in tree.body if isinstance(node, kinds)}
 
 
 def exists(path: str, page: Page, service: Path) -> bool:
-    """Say whether a path is here, beside the page, or in any folder of a service."""
+    """Return whether a path exists here, beside the page, or in any folder of a service."""
     pattern = path.removeprefix("../").removeprefix("orders/").rstrip("/")
     folders = [path_ for path_ in service.rglob("*") if path_.is_dir()]
     places = [ROOT, (ROOT / page.path).parent, service, *folders]
     return any(next(place.glob(pattern), None) for place in places)
 
 
-def test_every_link_leads_somewhere(page: Page) -> None:
-    """A relative link names a file, and in it the heading that it promises."""
+def test_every_link_has_a_target(page: Page) -> None:
+    """The file of a relative link exists, and contains the heading in the link."""
     broken_links = []
     for link in LINK.findall(page.prose):
         if re.match(r"https?:", link):
@@ -144,13 +144,13 @@ def test_every_link_leads_somewhere(page: Page) -> None:
 
 
 def test_every_make_target_exists(page: Page, orders: Path) -> None:
-    """What the page tells to make, a service's Makefile can make."""
+    """Every make target on the page exists in a service's Makefile."""
     targets = set(TARGET.findall((orders / "Makefile").read_text()))
     assert set(MAKE.findall(page.commands)) - targets == set()
 
 
 def test_every_nox_session_exists(page: Page) -> None:
-    """The page names sessions of nox, and services that can be made."""
+    """The sessions of nox on the page exist, and so do the services they make."""
     named = NOX.findall(page.text)
     assert {session for session, _ in named} - functions(ROOT / "noxfile.py") == set()
     services = [features for session, features in named if session == "service" and features]
@@ -158,7 +158,7 @@ def test_every_nox_session_exists(page: Page) -> None:
 
 
 def test_every_path_exists(page: Page, orders: Path) -> None:
-    """What looks like a path is one, here or in a service; a changelog tells of former ones too."""
+    """Paths exist here or in a service. A changelog may also contain former paths."""
     if page.path == Path("CHANGELOG.md"):
         return
     assert [path for path in page.paths if not exists(path, page, orders)] == []
@@ -167,13 +167,13 @@ def test_every_path_exists(page: Page, orders: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "first"), [("README.md", "Question"), (REFERENCE, "question")], ids=str
 )
-def test_the_questions_are_those_of_copier(page: str, first: str) -> None:
-    """A table of questions has each of them, in the order in which they are asked."""
+def test_the_tables_of_questions_are_complete(page: str, first: str) -> None:
+    """A table of questions contains all questions in the order of copier.yml."""
     assert list(table(page, first)) == questions()
 
 
-def test_the_defaults_are_those_that_a_copy_records(template: Path, tmp_path: Path) -> None:
-    """The reference tells what the folder's name and nothing else leads to."""
+def test_the_documented_defaults_are_those_of_a_copy(template: Path, tmp_path: Path) -> None:
+    """The reference shows the answers of a copy that has only a folder name."""
     answers = recorded(render(template, tmp_path / "orders"))
     documented = {
         name: yaml.safe_load(CODE.findall(cells[-1])[0]) for name, cells in asked().items()
@@ -188,14 +188,14 @@ def asked() -> dict[str, list[str]]:
     return table(REFERENCE, "question")
 
 
-def test_the_make_targets_are_those_of_a_service(orders: Path) -> None:
-    """The reference has each target that `make` lists, in its order."""
+def test_the_documented_make_targets_are_those_of_a_service(orders: Path) -> None:
+    """The reference lists all targets of `make` in its order."""
     targets = re.findall(r"^([\w-]+):.*## ", (orders / "Makefile").read_text(), re.MULTILINE)
     assert [MAKE.findall(row)[0] for row in table(REFERENCE, "target") if row != "make"] == targets
 
 
-def test_the_sessions_are_those_of_nox() -> None:
-    """The reference has each session, and says which ones `nox` runs by itself."""
+def test_the_documented_sessions_are_those_of_nox() -> None:
+    """The reference lists each session, and says which sessions `nox` runs by default."""
     tree = ast.parse((ROOT / "noxfile.py").read_text())
     code = {
         node.name: "no" if "default=False" in ast.unparse(node) else "yes"
@@ -207,8 +207,8 @@ def test_the_sessions_are_those_of_nox() -> None:
     assert {NOX.findall(name)[0][0]: cells[-1].strip("| ") for name, cells in rows} == code
 
 
-def test_the_settings_are_those_of_a_service(orders: Path) -> None:
-    """The reference has the settings of `.env.example`, which the code proves, in its order."""
+def test_the_documented_settings_are_those_of_a_service(orders: Path) -> None:
+    """The reference lists the settings of `.env.example` in its order."""
     example = re.findall(
         r"^# ORDERS_(\w+)=(.*)$", (orders / ".env.example").read_text(), re.MULTILINE
     )
@@ -224,8 +224,8 @@ def test_the_settings_are_those_of_a_service(orders: Path) -> None:
     ]
 
 
-def test_every_decision_is_in_the_index_with_its_words() -> None:
-    """The index lists all decisions, each by its title and by the sentence that it is."""
+def test_every_decision_is_in_the_index() -> None:
+    """The index lists all decisions, each with its title and its one-sentence summary."""
     rows = re.findall(
         r"^\| \[(\d{4})\]\(([\w.-]+)\) \| (.+) \| (.+) \|$",
         (DECISIONS / "README.md").read_text(),
@@ -242,7 +242,7 @@ def test_every_decision_is_in_the_index_with_its_words() -> None:
 
 @pytest.mark.parametrize("path", sorted(DECISIONS.glob("0*.md")), ids=lambda path: path.stem)
 def test_the_checks_of_a_decision_exist(path: Path) -> None:
-    """What holds a decision is a test that is there."""
+    """The tests and checks that a decision names exist."""
     checks = CHECK.findall(path.read_text())
     assert checks
     assert [f"{file}::{test}" for file, test in checks if test not in functions(ROOT / file)] == []

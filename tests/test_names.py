@@ -1,4 +1,4 @@
-"""Any human name gives a slug and a package name that are valid answers."""
+"""Any human name gives a valid slug and a valid package name."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ from extensions.answers import (
     ],
 )
 def test_a_slug_follows_from_any_human_name(name: str, expected: str) -> None:
-    """Accents, other alphabets, digits first, punctuation and length all end in a plain slug."""
+    """Accents, other alphabets, leading digits, punctuation and long names give a plain slug."""
     assert slug(name) == expected
     assert not slug_problem(expected)
 
@@ -73,22 +73,22 @@ def test_a_slug_follows_from_any_human_name(name: str, expected: str) -> None:
     ],
 )
 def test_a_package_name_follows_from_a_slug(project_slug: str, expected: str) -> None:
-    """Hyphens become underscores, and a name that is taken gets a word more."""
+    """Hyphens become underscores, and a name already in use gets a suffix."""
     assert package_name(project_slug) == expected
 
 
-@settings(deadline=None)  # time says nothing on a machine that is busy
+@settings(deadline=None)  # a busy machine would exceed the deadline
 @given(st.text())
-def test_whatever_is_derived_is_a_valid_answer(text: str) -> None:
-    """No text leads to a name that a question then refuses; deriving twice changes nothing."""
+def test_derived_names_are_valid_answers(text: str) -> None:
+    """No text gives a name that a question refuses, and deriving again changes nothing."""
     assert not slug_problem(slug(text))
     assert slug(slug(text)) == slug(text)
     assert not package_problem(package_name(text))
     assert not problem(human_name(text), "project_name")
 
 
-def test_a_name_that_is_taken_is_never_derived() -> None:
-    """Keywords, modules, libraries and the service's own folders are refused and avoided."""
+def test_a_name_in_use_is_never_derived() -> None:
+    """Keywords and the names of modules, libraries and folders are refused and avoided."""
     taken = KEYWORDS | STANDARD_LIBRARY | FOLDERS | DEPENDENCIES
     assert {name for name in taken if not package_problem(name)} == set()
     assert {name for name in taken if package_problem(package_name(name))} == set()
@@ -105,12 +105,12 @@ def test_a_name_that_is_taken_is_never_derived() -> None:
     ],
 )
 def test_a_project_is_named_after_its_folder(folder: str, expected: str) -> None:
-    """`copier copy ... ../orders` needs no answer to make a service called Orders."""
+    """`copier copy ... ../orders` makes a service called Orders without any answer."""
     assert human_name(folder) == expected
 
 
-def test_the_lists_hold_this_python() -> None:
-    """The words that the extension writes out cover the interpreter that runs here."""
+def test_the_reserved_names_cover_this_python() -> None:
+    """The extension's lists contain all keywords and modules of the running interpreter."""
     assert {*keyword.kwlist, *keyword.softkwlist} - {"_"} <= KEYWORDS
     public = {name for name in sys.stdlib_module_names if not name.startswith("_")}
     assert public <= STANDARD_LIBRARY

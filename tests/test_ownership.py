@@ -1,4 +1,4 @@
-"""Every file of a service has one owner by docs/template/ownership.md, and updates obey it."""
+"""Every file of a service has one owner in docs/template/ownership.md, and updates respect it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NAMES = {
     "orders.consumers.CONSUMERS",
     "orders.db.metadata",
 }
-"""All that the template's code may import from a service's files: older services have them too."""
+"""Names that the template's code may import from a service's files, as all services have them."""
 
 
 def test_every_file_is_on_exactly_one_list(service: Path) -> None:
-    """No file is without an owner, and none has two."""
+    """Each file matches exactly one list."""
     owned = {owner: matched(patterns, service) for owner, patterns in lists(service).items()}
     paths = [str(path) for path in files(service)]
     owners = {path: [owner for owner in owned if path in owned[owner]] for path in paths}
@@ -36,13 +36,13 @@ def test_every_file_is_on_exactly_one_list(service: Path) -> None:
 
 
 def test_every_pattern_names_a_file(service: Path) -> None:
-    """The lists hold nothing that this service does not have."""
+    """Every pattern in the lists matches a file of this service."""
     patterns = [pattern for patterns_ in lists(service).values() for pattern in patterns_]
     assert [pattern for pattern in patterns if not matched([pattern], service)] == []
 
 
 def imported(path: Path, service: Path) -> set[str]:
-    """List what a module imports, by absolute names."""
+    """List the absolute names that a module imports."""
     package = path.relative_to(service).parent.parts
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -55,8 +55,8 @@ def imported(path: Path, service: Path) -> set[str]:
     return names
 
 
-def test_the_templates_code_imports_no_other_name_of_the_services(service: Path) -> None:
-    """A name that is new to the template's code would be missing in every older service."""
+def test_the_templates_code_imports_only_known_names_of_a_service(service: Path) -> None:
+    """Older services do not have names that a later release adds to their files."""
     patterns = lists(service)
     modules = {
         ".".join(Path(path).with_suffix("").parts).removesuffix(".__init__")
@@ -84,14 +84,14 @@ def test_the_templates_code_imports_no_other_name_of_the_services(service: Path)
     ],
     ids=["copy", "update", "recopy"],
 )
-def test_updates_leave_out_the_services_own_files(
+def test_updates_exclude_the_services_own_files(
     service: Path, template: Path, operation: str, subfolder: str, left_out: list[str]
 ) -> None:
-    """What copier.yml leaves out of an update and a recopy is the service's own, no more."""
+    """Copier.yml excludes exactly the service's own files from updates and recopies."""
     exclude = "\n".join(yaml.safe_load((template / "copier.yml").read_text())["_exclude"])
     environment = Environment(autoescape=False)  # noqa: S701 -- not HTML
     environment.filters["is_service"] = is_service
-    if operation == "copy":  # an update renders the list with the filters of an older release
+    if operation == "copy":  # an update also renders the list with the filters of an older release
         environment.filters["has_file"] = has_file
     conf = {"dst_path": service / subfolder, "answers_file": ".copier-answers.yml"}
     patterns = environment.from_string(exclude).render(
@@ -105,8 +105,8 @@ def test_updates_leave_out_the_services_own_files(
     assert matched(patterns.splitlines(), service) == expected
 
 
-def test_a_recopy_respects_what_is_the_services(template: Path, tmp_path: Path) -> None:
-    """It restores the template's files; the service's own, changed or deleted, stay so."""
+def test_a_recopy_keeps_the_services_own_files(template: Path, tmp_path: Path) -> None:
+    """It restores the template's files. The service's own files stay changed or deleted."""
     folder = shutil.copytree(template, tmp_path / "template")
     commit_all(folder, tag="v1.0.0")
     service = tmp_path / "orders"

@@ -1,4 +1,4 @@
-"""Only named modules use private or undocumented parts of a library, and its version has a cap."""
+"""Only listed modules use private parts of a library, and that library has an upper bound."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONFINED = {
     ),
     "aiokafka": ("internal/kafka/connection.py", r"aiokafka\.partitioner"),
 }
-"""Libraries, each with the module that uses its internals, and a pattern that finds such uses."""
+"""Libraries, each with the module that uses its internals, and a pattern that matches such uses."""
 
 UNUSED = re.compile(r"fastapi_\w+stack|asyncpg\.(transaction|protocol|connresource)|starlette\._")
 """Internals that no module may use."""
@@ -45,13 +45,13 @@ def requirements() -> str:
 
 
 def modules() -> list[Path]:
-    """Find the Python files of a service, and its templates of such files."""
+    """List the Python files of a service, and its templates of Python files."""
     paths = [*ROOT.glob("template/**/*.py"), *ROOT.glob("template/**/*.py.jinja")]
     return [path for path in paths if "updating" not in path.parts]  # the updater has its own tests
 
 
 def private_uses(path: Path) -> Iterator[str]:
-    """Give each import of a private name, and each private attribute of another object."""
+    """Yield each import of a private name, and each private attribute of another object."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and not node.level:
             names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
@@ -65,8 +65,8 @@ def private_uses(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", [p for p in modules() if p.suffix == ".py"], ids=lambda p: p.name)
-def test_private_names_of_libraries_stay_in_their_module(path: Path) -> None:
-    """A service reads no attribute and imports no name with a leading underscore elsewhere."""
+def test_private_names_of_libraries_are_not_used(path: Path) -> None:
+    """A service reads no attribute and imports no name with a leading underscore."""
     if any(str(path).endswith(module) for module, _ in CONFINED.values()):
         return
     own_names = set(
@@ -79,28 +79,28 @@ def test_private_names_of_libraries_stay_in_their_module(path: Path) -> None:
 
 
 @pytest.mark.parametrize("library", CONFINED)
-def test_internals_of_a_library_stay_in_one_module(library: str) -> None:
-    """Every use of them is in the module that says so in its docstring."""
+def test_one_module_uses_the_internals_of_a_library(library: str) -> None:
+    """The module says in its docstring that it uses the library's internals."""
     module, pattern = CONFINED[library]
     users = {path for path in modules() if re.search(pattern, path.read_text())}
     [user] = users
     assert str(user).endswith(module)
 
 
-def test_internals_without_a_module_are_not_used() -> None:
-    """What a public interface replaced does not come back."""
+def test_forbidden_internals_are_not_used() -> None:
+    """Internals that a public interface replaced are not used again."""
     users = [str(path) for path in modules() if UNUSED.search(path.read_text())]
     assert users == []
 
 
 @pytest.mark.parametrize("library", CONFINED)
-def test_a_library_whose_internals_are_used_has_a_cap(library: str) -> None:
-    """Its next minor version may change them: an update of the template raises the cap."""
+def test_a_library_whose_internals_are_used_has_an_upper_bound(library: str) -> None:
+    """A minor version may change the internals. A release of the template raises the bound."""
     assert re.search(rf'"{library}(\[\w+\])?>=[\d.]+,<[\d.]+"', requirements())
 
 
-def test_the_canary_lifts_every_cap() -> None:
-    """The weekly session runs on the releases that a service must not install yet."""
+def test_the_canary_ignores_every_upper_bound() -> None:
+    """The weekly session installs releases that services must not install yet."""
     cap: re.Pattern[str] = run_path(str(ROOT / "noxfile.py"))["CAP"]
     for library in CONFINED:
         lifted = cap.sub(r'\1.dev0"', requirements())

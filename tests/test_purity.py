@@ -1,4 +1,4 @@
-"""Rendering is a function of the recorded answers and of nothing else."""
+"""Rendering depends on nothing but the recorded answers."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def contents(service: Path) -> dict[Path, tuple[bytes, int]]:
 
 
 def answers_of(service: Path) -> dict[str, object]:
-    """The recorded answers, without copier's notes about where the template came from."""
+    """The recorded answers without copier's keys about the template's origin."""
     return {name: value for name, value in recorded(service).items() if not name.startswith("_")}
 
 
 def test_the_same_answers_give_the_same_files_a_year_later(
     template: Path, service: Path, tmp_path: Path
 ) -> None:
-    """With the clock moved, rendering the recorded answers changes no byte."""
+    """With another date, rendering the recorded answers changes no byte."""
     with time_machine.travel(datetime.now(UTC) + timedelta(days=366)):
         second_render = render(template, tmp_path / "elsewhere", **answers_of(service))
     assert contents(second_render) == contents(service)
 
 
-def test_the_memory_of_compiled_templates_changes_no_file(template: Path, tmp_path: Path) -> None:
-    """A render without the extension gives the same bytes: the memory only saves time."""
+def test_cached_templates_change_no_file(template: Path, tmp_path: Path) -> None:
+    """A render without the extension gives the same bytes, because the cache only saves time."""
     without_memory = shutil.copytree(template, tmp_path / "plain")
     replace(without_memory / "copier.yml", "  - extensions/memory.py:MemoryExtension\n", "")
     answers = COMBINATIONS[0].answers
@@ -64,8 +64,8 @@ def test_the_memory_of_compiled_templates_changes_no_file(template: Path, tmp_pa
     assert contents(with_memory) | {record: b""} == contents(compiled) | {record: b""}
 
 
-def test_the_memory_is_for_a_known_jinja_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later Jinja keeps its own method: an old release renders with what is installed then."""
+def test_only_a_known_jinja_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a later Jinja, which old releases may meet, the extension does nothing."""
     environment = Environment(extensions=[MemoryExtension])  # noqa: S701 -- not HTML
     assert environment.from_string("a") is environment.from_string("a")
     monkeypatch.setattr("extensions.memory.version", lambda _: "4.0.0")
@@ -73,8 +73,8 @@ def test_the_memory_is_for_a_known_jinja_only(monkeypatch: pytest.MonkeyPatch) -
     assert "from_string" not in vars(environment)
 
 
-def test_only_the_record_knows_the_day(template: Path, tmp_path: Path) -> None:
-    """A service that is made on another day differs in the answers file alone."""
+def test_only_the_answers_file_contains_the_date(template: Path, tmp_path: Path) -> None:
+    """A service made on another day differs only in its answers file."""
     features = COMBINATIONS[0].answers
     today = contents(render(template, tmp_path / "today/orders", **features))
     with time_machine.travel(datetime.now(UTC) + timedelta(days=366)):
@@ -83,8 +83,8 @@ def test_only_the_record_knows_the_day(template: Path, tmp_path: Path) -> None:
     assert [str(path) for path in today if today[path] != later[path]] == [".copier-answers.yml"]
 
 
-def test_the_process_that_renders_leaves_no_trace(template: Path, tmp_path: Path) -> None:
-    """Another process, locale, time zone, folder, user and order of hashing give the same bytes."""
+def test_renders_do_not_depend_on_the_process(template: Path, tmp_path: Path) -> None:
+    """Another locale, time zone, folder, user and hash seed give the same bytes."""
     here = render(template, tmp_path / "orders", **COMBINATIONS[0].answers)
     answers = json.dumps(answers_of(here))
     variables = {

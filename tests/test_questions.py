@@ -1,4 +1,4 @@
-"""A bad answer stops before a file is written and says what to type instead."""
+"""A bad answer stops the copy before it writes a file, and the message says what to type."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.rendering import render
 COPIER = [sys.executable, "-m", "copier"]
 
 DRAWN = "\x1b[?7h"
-"""Ends each drawing of a prompt (xterm's DECAWM): from then on it reads what is typed."""
+"""The sequence at the end of each prompt (xterm's DECAWM). The prompt then reads input."""
 
 BAD: list[tuple[str, object, str]] = [
     ("project_name", "", 'such as "Orders"'),
@@ -90,10 +90,10 @@ BAD: list[tuple[str, object, str]] = [
 
 
 @pytest.mark.parametrize(("question", "answer", "advice"), BAD)
-def test_a_bad_answer_given_beforehand_writes_nothing(
+def test_a_bad_answer_on_the_command_line_writes_nothing(
     template: Path, tmp_path: Path, question: str, answer: object, advice: str
 ) -> None:
-    """Each bad value ends the copy with a line that names the question and says what to type."""
+    """Each bad value ends the copy. The message names the question and says what to type."""
     with pytest.raises(UserMessageError) as refused:
         render(template, tmp_path / "service", **{question: answer})
     assert refused.value.message.startswith(f"{question}: ")
@@ -101,7 +101,7 @@ def test_a_bad_answer_given_beforehand_writes_nothing(
     assert not (tmp_path / "service").exists()
 
 
-def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: Path) -> None:
+def test_all_bad_answers_are_reported_at_once(template: Path, tmp_path: Path) -> None:
     """On the command line: exit code 1, a line for each bad value, no traceback, no file."""
     data = ["project_slug=a/b", "package_name=class", "kafka=maybe"]
     options = [part for item in data for part in ("--data", item)]
@@ -116,24 +116,24 @@ def test_all_bad_answers_are_told_at_once_and_plainly(template: Path, tmp_path: 
     assert not (tmp_path / "service").exists()
 
 
-def test_the_name_of_a_library_that_came_later_is_refused(template: Path, tmp_path: Path) -> None:
-    """A copy and an update stop with a message; a validator would reset the recorded answer."""
+def test_a_name_taken_by_a_newer_library_is_refused(template: Path, tmp_path: Path) -> None:
+    """A copy and an update stop with a message. A validator would reset the recorded answer."""
     with pytest.raises(UserMessageError, match="give the service and its package another name"):
         render(template, tmp_path / "service", package_name="fastapi_offline")
 
 
 @pytest.mark.parametrize("names", [{"package_name": "jwt"}, {"project_slug": "pyjwt"}])
-def test_authentication_is_refused_to_a_service_named_as_its_libraries(
+def test_authentication_is_refused_if_the_service_has_a_librarys_name(
     template: Path, tmp_path: Path, names: dict[str, str]
 ) -> None:
-    """Older services may have such a name, and keep it in updates; they cannot add the feature."""
+    """Older services may have such a name and keep it in updates, but cannot add the feature."""
     render(template, tmp_path / "without", **names)
     with pytest.raises(UserMessageError, match="a library that it installs; type no"):
         render(template, tmp_path / "with", **names, authentication=True)
     assert not (tmp_path / "with").exists()
 
 
-def test_a_feature_is_refused_without_those_that_it_needs() -> None:
+def test_a_feature_is_refused_without_the_features_it_needs() -> None:
     """The message names the feature that is missing."""
     jobs = {"needs": ["postgres"]}
     with pytest.raises(UndefinedError, match="jobs: it needs postgres; type yes for that too"):
@@ -142,7 +142,7 @@ def test_a_feature_is_refused_without_those_that_it_needs() -> None:
 
 
 def test_a_relative_path_to_the_template_is_refused(template: Path, tmp_path: Path) -> None:
-    """The service records where its template is, and its updates start in another folder."""
+    """The answers file records the template's path, and updates start in another folder."""
     with contextlib.chdir(template), pytest.raises(UserMessageError, match="type its full path"):
         render(Path(), tmp_path / "service")
     assert not (tmp_path / "service").exists()
@@ -151,11 +151,11 @@ def test_a_relative_path_to_the_template_is_refused(template: Path, tmp_path: Pa
 def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
     template: Path, tmp_path: Path
 ) -> None:
-    """Whoever types a bad value reads what to type, types it, and gets the service."""
+    """A user who types a bad value reads what to type, types it, and gets the service."""
     arguments = [*COPIER[1:], "copy", "--trust", str(template), str(tmp_path / "service")]
     variables = os.environ | {
         "PROMPT_TOOLKIT_NO_CPR": "1"
-    }  # ask the terminal nothing it can't answer
+    }  # do not query the terminal, which cannot answer
     terminal = pexpect.spawn(
         COPIER[0], arguments, env=variables, encoding="utf-8", timeout=60, dimensions=(40, 300)
     )
@@ -170,7 +170,7 @@ def test_a_bad_answer_at_the_prompt_is_explained_and_asked_again(
     ]:
         terminal.expect_exact(question)
         terminal.expect_exact(DRAWN)
-        terminal.send("\x05\x15" + bad + "\r")  # to the end of the line, delete it
+        terminal.send("\x05\x15" + bad + "\r")  # go to the end of the line and delete it
         terminal.expect_exact(advice)
         assert not (tmp_path / "service").exists()
         terminal.send("\x05\x15" + good + "\r")

@@ -1,4 +1,4 @@
-"""Only a commit on main that was meant as a release is tagged, and only after all its checks."""
+"""Only a release commit on main is tagged, and only after all its checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TAGGING = ROOT / ".github/tag-releases"
 
 @pytest.fixture(name="main")
 def _main(tmp_path: Path) -> Path:
-    """A clone whose history has the release v1.0.0, as the first commit."""
+    """A clone with the release v1.0.0 as its first commit."""
     folder = tmp_path / "template"
     git(tmp_path, "init", "--quiet", "--initial-branch=main", str(folder))
     commit(folder, "release: v1.0.0", section="v1.0.0")
@@ -29,7 +29,7 @@ def _main(tmp_path: Path) -> Path:
 
 
 def commit(folder: Path, subject: str, section: str = "") -> None:
-    """Commit on the current branch, with a section in the changelog if one is named."""
+    """Commit on the current branch, with a section of the changelog if one is given."""
     if section:
         (folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## {section}\n\nNews.\n")
         git(folder, "add", "--all")
@@ -37,7 +37,7 @@ def commit(folder: Path, subject: str, section: str = "") -> None:
 
 
 def publish(folder: Path) -> None:
-    """Make the current branch what the hosting side has as main."""
+    """Push the current branch to the origin's main."""
     git(folder, "update-ref", "refs/remotes/origin/main", "HEAD")
 
 
@@ -49,7 +49,7 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def refusal(folder: Path) -> str:
-    """Return why HEAD is not tagged: both ways to ask fail, and no tag is set."""
+    """Return why HEAD is not tagged. Both commands must fail without creating a tag."""
     before = git(folder, "tag")
     checked, tagged = run(folder, "--check"), run(folder, "--head")
     assert (checked.returncode, tagged.returncode) == (1, 1)
@@ -59,7 +59,7 @@ def refusal(folder: Path) -> str:
 
 
 def test_only_head_is_tagged(main: Path) -> None:
-    """Earlier releases are left alone, and to tag again changes nothing."""
+    """Earlier releases stay untagged, and a second run changes nothing."""
     commit(main, "release: v1.1.0", section="v1.1.0 - 2026-11-28")
     publish(main)
     assert run(main, "--check").stdout == "v1.1.0\n"
@@ -73,7 +73,7 @@ def test_only_head_is_tagged(main: Path) -> None:
     "subject", ["Fix it", "release: v1.1", "release: v01.1.0", "Revert release: v1.1.0"]
 )
 def test_a_commit_that_is_not_a_release_is_not_tagged(main: Path, subject: str) -> None:
-    """It is named as no release, and that is not a failure."""
+    """The message says that it is not a release, and the script succeeds."""
     commit(main, subject, section="v1.1.0")
     assert run(main, "--check").stdout == "\n"
     assert run(main, "--head").returncode == 0
@@ -81,13 +81,13 @@ def test_a_commit_that_is_not_a_release_is_not_tagged(main: Path, subject: str) 
 
 
 def test_a_release_without_a_section_in_the_changelog_is_refused(main: Path) -> None:
-    """The message says what to write; a section of another release does not count."""
+    """The message says what to write. A section of another release does not count."""
     commit(main, "release: v1.1.0", section="v1.1.01")
     assert 'CHANGELOG.md has no section "## v1.1.0"' in refusal(main)
 
 
-def test_a_merged_commit_is_not_a_release(main: Path) -> None:
-    """Neither on its branch, nor where the branch is merged, nor from the history."""
+def test_a_branch_with_a_release_commit_is_not_a_release(main: Path) -> None:
+    """It is not tagged on its branch, in a merge, or from the history."""
     publish(main)
     git(main, "switch", "--quiet", "--create=work")
     commit(main, "release: v1.1.0", section="v1.1.0")
@@ -109,7 +109,7 @@ def test_a_tag_never_moves(main: Path) -> None:
 def test_a_clone_gets_the_tags_of_its_history(
     main: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the user's git is told to do to logs and tags; wrong usage is refused."""
+    """The user's git configuration of logs and tags does not matter. Wrong usage is refused."""
     (tmp_path / "gitconfig").write_text("[tag]\n\tgpgSign = true\n[log]\n\tshowSignature = true\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     for subject in ("release: v1.1.0", "Go on", "release: v1.2.0"):
@@ -120,7 +120,7 @@ def test_a_clone_gets_the_tags_of_its_history(
 
 
 def test_each_release_of_this_template_has_its_section() -> None:
-    """A release that is committed without one fails its own checks, so that it is never tagged."""
+    """A release commit without a section fails its own checks, so it is never tagged."""
     subjects = git(ROOT, "log", "--first-parent", "--format=%s").splitlines()
     changelog = (ROOT / "CHANGELOG.md").read_text()
     headings = set(re.findall(r"^## (\S+)", changelog, flags=re.MULTILINE))
@@ -128,7 +128,7 @@ def test_each_release_of_this_template_has_its_section() -> None:
 
 
 def test_the_workflow_tags_after_all_checks() -> None:
-    """The default checks and the session `release` both have to pass, on the commit itself."""
+    """The default checks and the session `release` must both pass on the commit itself."""
     workflow: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
     jobs = workflow["jobs"]
     assert jobs["tag"]["needs"] == ["check", "release"]
@@ -141,5 +141,5 @@ def test_the_workflow_tags_after_all_checks() -> None:
 
 
 def commands(job: dict[str, Any]) -> list[str]:
-    """List what a job runs."""
+    """List the commands of a job."""
     return [step["run"] for step in job["steps"] if "run" in step]

@@ -1,4 +1,4 @@
-"""Whatever features are chosen, the service reads as if it had been written by hand."""
+"""With any features, the service looks as if it were written by hand."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 ANSWERS = ".copier-answers.yml"
 
-# Docker and Compose give one of these words a meaning of their own.
+# Docker and Compose use one of these words in another meaning.
 OTHER_MEANING = re.compile(r"HEALTHCHECK |\s+healthcheck:$")
 
 FENCED_CODE = re.compile(r"^```.*?^```$", flags=re.MULTILINE | re.DOTALL)
-"""Code in a page keeps the blank lines of its own language."""
+"""Code blocks of a page follow the blank lines of their own language."""
 
 JINJA = re.compile(r"(?<!\$)\{\{[ -]|\{%|%\}|\{#|#\}")
-"""What an unrendered expression leaves; `${{ }}` is a workflow's and `{{x` an f-string's."""
+"""The rest of an unrendered expression. `${{ }}` is a workflow's and `{{x` an f-string's."""
 
 
 def texts(service: Path) -> dict[str, str]:
-    """Read every file of a service; each has to be text."""
+    """Read all files of a service, which must be text."""
     return {str(path): (service / path).read_text(encoding="utf-8") for path in files(service)}
 
 
 def litter(path: str, text: str) -> list[str]:
-    """Name the stray white space that templates leave behind."""
+    """Return the superfluous white space that templates leave behind."""
     blank_lines = 2 if path.endswith((".py", ".py.j2", ".mako")) else 1
     if path.endswith(".md"):
         text = FENCED_CODE.sub("code", text)
@@ -56,33 +56,33 @@ def litter(path: str, text: str) -> list[str]:
 
 
 def ruff(*arguments: str, folder: Path) -> str:
-    """Run ruff on a folder, without its cache, and give what it complains of."""
+    """Run ruff on a folder without its cache, and return its messages."""
     command = [sys.executable, "-m", "ruff", *arguments, "--no-cache", "--quiet", "."]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
 def test_no_jinja_is_left(service: Path) -> None:
-    """Every expression was rendered, in the files and in their names."""
+    """All expressions in files and in their names are rendered."""
     paths = {path for path, text in texts(service).items() if JINJA.search(path + "\n" + text)}
     assert paths == set()
     assert [path for path in texts(service) if path.endswith(".jinja")] == []
 
 
-def test_no_white_space_is_left(service: Path) -> None:
-    """A part that was left out takes its blank lines with it."""
+def test_no_superfluous_white_space_is_left(service: Path) -> None:
+    """An omitted part leaves no blank lines behind."""
     problems_by_path = {path: litter(path, text) for path, text in texts(service).items()}
     assert {path: problems for path, problems in problems_by_path.items() if problems} == {}
 
 
 def test_ruff_changes_and_finds_nothing(service: Path) -> None:
-    """The rendered code is formatted, and clean by the service's own rules."""
+    """The rendered code is formatted and passes the service's own lint rules."""
     assert ruff("format", "--diff", folder=service) == ""
     assert ruff("check", folder=service) == ""
 
 
-def test_every_file_parses(service: Path) -> None:
-    """Python, TOML, YAML and JSON are what their names say."""
+def test_every_file_can_be_parsed(service: Path) -> None:
+    """Python, TOML, YAML and JSON files are valid."""
     parsers: dict[str, Callable[[str], object]] = {
         ".py": ast.parse,
         ".toml": tomllib.loads,
@@ -97,7 +97,7 @@ def test_every_file_parses(service: Path) -> None:
 
 
 def test_absent_features_are_not_mentioned(service: Path, combination: Combination) -> None:
-    """A service that left a feature out holds no word of it."""
+    """A service without a feature does not contain the feature's words."""
     absent_words = [
         CATALOGUE[name]["words"] for name, chosen in combination.answers.items() if not chosen
     ]
@@ -115,7 +115,7 @@ def test_absent_features_are_not_mentioned(service: Path, combination: Combinati
 
 
 def test_no_folder_is_empty(service: Path) -> None:
-    """Every folder holds more than a bare `__init__.py`."""
+    """Every folder contains more than an empty `__init__.py`."""
     folders = [service, *(path for path in service.rglob("*") if path.is_dir())]
     empty_folders = [
         folder.relative_to(service)
@@ -127,8 +127,8 @@ def test_no_folder_is_empty(service: Path) -> None:
     assert empty_folders == []
 
 
-def test_no_dependency_can_be_a_services_name(service: Path) -> None:
-    """The names that a service may not take cover all that it installs by name."""
+def test_a_service_cannot_have_the_name_of_a_dependency(service: Path) -> None:
+    """The reserved names contain all packages that a service lists as dependencies."""
     project = tomllib.loads((service / "pyproject.toml").read_text())
     requirements = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     names = {
@@ -142,10 +142,10 @@ def test_no_dependency_can_be_a_services_name(service: Path) -> None:
 def test_the_length_of_a_name_changes_no_formatting(
     template: Path, tmp_path: Path, combination: Combination
 ) -> None:
-    """The shortest and the longest name leave the code formatted, and so do all between them.
+    """With the shortest and the longest name, and all between them, the code is formatted.
 
-    A line that fits with the longest name fits with any, and one that is broken even though the
-    name is the shortest is broken for any. The first and the last letter do the same for sorting.
+    A line that fits with the longest name fits with any name, and a line that is too long with the
+    shortest name is too long with any name. First and last letter do the same for sorting.
     """
     for name in ("a", "z" * NAME_LENGTH):
         answers = {"package_name": name, "project_slug": name, **combination.answers}

@@ -1,4 +1,4 @@
-"""What the documents of a service say of links and commands is so, whatever its features are."""
+"""Links and commands in a service's documents work with any features."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def documents(service: Path) -> dict[Path, str]:
 
 
 def test_every_link_leads_to_a_file(service: Path) -> None:
-    """No document of a service links to what this service does not have."""
+    """A service's documents link only to files that the service has."""
     broken_links = [
         f"{path.name}: {link}"
         for path, text in documents(service).items()
@@ -35,7 +35,7 @@ def test_every_link_leads_to_a_file(service: Path) -> None:
 
 
 def test_every_make_target_exists(service: Path) -> None:
-    """No document of a service tells to make what its Makefile cannot."""
+    """A service's documents name only make targets that its Makefile has."""
     makefile = (service / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
     for path, text in documents(service).items():

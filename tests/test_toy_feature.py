@@ -1,4 +1,4 @@
-"""A new feature is one folder, and one entry of the catalogue with its question."""
+"""A new feature needs one folder, and one entry of the catalogue with its question."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PARTS = {
     "testing.md",
     "testing_fixtures.md",
 }
-"""Parts of shared files that a feature's folder may hold."""
+"""The fragments of shared files that a feature's folder can contain."""
 
 WITHOUT = dict.fromkeys(CATALOGUE, False)
 
@@ -44,13 +44,13 @@ def _extended(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", name="toy")
 def _toy(extended: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A service with the toy feature alone."""
+    """A service with only the toy feature."""
     folder = tmp_path_factory.mktemp("toy") / "orders"
     return render(extended, folder, **{**WITHOUT, "vault": True})
 
 
-def test_all_places_of_a_feature_are_filled(toy: Path) -> None:
-    """Its files, dependency, container, setting, target and page are in the service."""
+def test_every_part_of_a_feature_is_rendered(toy: Path) -> None:
+    """The service has its files, dependency, container, setting, target and page."""
     for name in FILES:
         if not name.startswith("{#"):
             path = name.replace("{{ package_name }}", "orders").removesuffix(".jinja")
@@ -80,7 +80,7 @@ def test_all_places_of_a_feature_are_filled(toy: Path) -> None:
 
 
 def test_every_file_of_a_new_feature_has_one_owner(toy: Path) -> None:
-    """The lists of docs/template/ownership.md cover its files."""
+    """The lists in docs/template/ownership.md cover its files."""
     owned = {owner: matched(patterns, toy) for owner, patterns in lists(toy).items()}
     owners = {
         str(path): [owner_ for owner_ in owned if str(path) in owned[owner_]] for path in files(toy)
@@ -90,7 +90,7 @@ def test_every_file_of_a_new_feature_has_one_owner(toy: Path) -> None:
 
 
 def test_a_new_feature_keeps_the_code_formatted(toy: Path) -> None:
-    """Loops over the catalogue write what the formatter would."""
+    """Loops over the catalogue render formatted code."""
     assert ruff("format", "--diff", folder=toy) == ""
     assert ruff("check", folder=toy) == ""
 
@@ -98,7 +98,7 @@ def test_a_new_feature_keeps_the_code_formatted(toy: Path) -> None:
 def test_a_service_without_a_new_feature_has_no_trace_of_it(
     template: Path, extended: Path, tmp_path: Path
 ) -> None:
-    """It is the service of the template without the feature, but for the recorded answer."""
+    """It equals a service of the template without the feature, except for the answers file."""
     before = render(template, tmp_path / "before/orders", **WITHOUT)
     after = render(extended, tmp_path / "after/orders", **WITHOUT)
     assert files(before) == files(after)
@@ -111,7 +111,7 @@ def test_a_service_without_a_new_feature_has_no_trace_of_it(
 
 
 def test_every_part_of_a_feature_is_included_somewhere(template: Path) -> None:
-    """A part under a misspelled name would be left out of the service without a word."""
+    """A misspelled fragment would silently be left out of the service."""
     paths = (template / "template").glob("{% if *%}.{% endif %}/{# parts #}/*")
     names = {path.name.removesuffix(".jinja") for path in paths}
     texts = "".join(

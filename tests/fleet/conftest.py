@@ -138,7 +138,7 @@ def _workshop(tmp_path: Path) -> Iterator[Workshop]:
     """A template with one release and no services. The command must remove its temporary files."""
     with TemporaryDirectory(
         prefix="t-"
-    ) as temporary:  # short: sockets have names of 107 characters
+    ) as temporary:  # short, because a socket's path has at most 107 characters
         workshop = Workshop(tmp_path, Path(temporary))
         workshop.release("v1.0.0", Makefile="run:\n\tserve\n\ntest:\n\tpytest\n")
         yield workshop

@@ -33,7 +33,7 @@ def test_a_service_at_the_newest_release_needs_nothing(evolved: Workshop) -> Non
     assert service["answers"] == {"name": "orders", "postgres": True, "kafka": True}
 
 
-def test_the_releases_that_a_service_lacks_are_named(evolved: Workshop) -> None:
+def test_missing_releases_are_listed(evolved: Workshop) -> None:
     """A service behind is status 2, and the report lists the releases and changed files."""
     evolved.service("orders", "v1.0.0")
     evolved.service("stock", "v1.1.0")
@@ -55,7 +55,7 @@ def test_the_update_may_end_at_an_earlier_release(evolved: Workshop) -> None:
     assert outcome.services["stock"]["state"] == "ahead"
 
 
-def test_a_conflict_is_foretold_with_its_file(evolved: Workshop) -> None:
+def test_a_conflict_is_predicted_with_its_file(evolved: Workshop) -> None:
     """A line that both sides changed is a conflict, and the status is 1."""
     edit(evolved.service("orders", "v1.0.0"), "run:\n\tours\n\ntest:\n\tpytest\n")
     edit(evolved.service("stock", "v1.0.0"), "run:\n\tserve\n\ntest:\n\tpytest -x\n")
@@ -85,7 +85,7 @@ def test_work_between_releases_counts_as_newer(evolved: Workshop) -> None:
     assert (outcome.status, outcome.services["orders"]["state"]) == (UP_TO_DATE, "ahead")
 
 
-def test_an_update_that_cannot_run_is_told_with_its_reason(evolved: Workshop) -> None:
+def test_a_failed_update_is_reported_with_its_reason(evolved: Workshop) -> None:
     """If an update fails, the report has the reason and the service's release."""
     evolved.service("orders", "v1.0.0")
     evolved.release("v1.3.0", **{"broken.txt.jinja": "{{ nowhere.to.be.found }}"})
@@ -99,7 +99,7 @@ def test_an_update_that_cannot_run_is_told_with_its_reason(evolved: Workshop) ->
     assert "nowhere" in str(service["reason"])
 
 
-def test_services_of_the_template_itself_are_rehearsed(
+def test_the_check_works_with_this_template(
     template: Path, tmp_path: Path, workshop: Workshop
 ) -> None:
     """The check works with this template, with and without conflicts."""

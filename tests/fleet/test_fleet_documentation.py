@@ -21,14 +21,14 @@ PAGE = "docs/fleet.md"
 COMMAND = re.compile(r"^uv run --group fleet python -m (fleet .+)$", re.MULTILINE)
 
 
-def test_every_command_can_be_typed(evolved: Workshop) -> None:
+def test_every_command_works(evolved: Workshop) -> None:
     """All commands on the page work in a clone of the template with services beside it."""
     evolved.service("orders", "v1.1.0", kafka=True)
     (evolved.template / "services.txt").write_text("../services/orders  # the only one\n")
     commands = COMMAND.findall("\n".join(FENCED.findall((ROOT / PAGE).read_text())))
     assert len(commands) == 7
     for command in commands:
-        typed = command.replace(" --test", "")  # a trial has tests of its own
+        typed = command.replace(" --test", "")  # a trial has its own tests
         done = subprocess.run(
             [sys.executable, "-m", *shlex.split(typed)],
             cwd=evolved.template,

@@ -19,8 +19,8 @@ HANG = "sleep 600 & wait"
 DIE = "kill -9 $PPID"
 
 
-def test_one_that_hangs_or_dies_does_not_stop_the_rest(workshop: Workshop) -> None:
-    """The report has the stage and the release, and no process of it remains."""
+def test_a_hanging_or_crashing_service_does_not_stop_the_others(workshop: Workshop) -> None:
+    """The report has the stage and the release, and none of the service's processes remains."""
     for name in ("hangs", "dies"):
         workshop.service(name, "v1.0.0")
     workshop.trap("v1.1.0", hangs=HANG, dies=DIE)
@@ -36,7 +36,7 @@ def test_one_that_hangs_or_dies_does_not_stop_the_rest(workshop: Workshop) -> No
     assert marked(str(workshop.temporary), "TMPDIR") == []
 
 
-def test_an_interrupt_shows_what_is_known(workshop: Workshop) -> None:
+def test_an_interrupt_reports_the_finished_services(workshop: Workshop) -> None:
     """Ctrl-C ends all work with status 130, and the report says that services are missing."""
     for name in ("hangs", "lives"):
         workshop.service(name, "v1.0.0")

@@ -34,7 +34,7 @@ STATES = {"clashing": "conflict", "refused": "unknown", "smooth": "behind", "edi
 
 @pytest.fixture(name="monorepo")
 def _monorepo(workshop: Workshop) -> Workshop:
-    """Services in one repository with an updater that behaves by the name of its folder."""
+    """Services in one repository. Each updater behaves as its folder's name says."""
     workshop.release("v1.1.0", **{SCRIPT: UPDATER})
     repository = workshop.services / "all [of them]"
     for name in STATES:
@@ -47,12 +47,12 @@ def _monorepo(workshop: Workshop) -> Workshop:
     return workshop
 
 
-def test_the_updater_of_the_service_is_run(
+def test_the_service_runs_its_own_updater(
     monorepo: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its conflicts and refusals are told; git is configured for it as for whoever runs it.
+    """The report shows the updater's conflicts and refusals. Git keeps the user's configuration.
 
-    One that was edited is code of the service, and is not run: copier is.
+    An edited updater is the service's code and does not run. Copier runs in its place.
     """
     gitconfig = monorepo.root / "gitconfig"
     gitconfig.write_text("[core]\n\thooksPath = /shared/hooks\n")

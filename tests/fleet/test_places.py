@@ -87,7 +87,7 @@ def test_an_answers_file_of_another_name_is_found(evolved: Workshop) -> None:
     assert result["changed_files"] == [chosen, "Makefile"]
 
 
-def test_a_place_is_shown_without_detours(evolved: Workshop) -> None:
+def test_a_place_is_shown_by_its_real_path(evolved: Workshop) -> None:
     """A path such as `stock/../orders`, or through a link, is shown as the real folder."""
     orders, stock = evolved.service("orders", "v1.2.0"), evolved.service("stock", "v1.2.0")
     assert evolved.places("check", f"{stock}/../orders") == {str(orders): "current"}
@@ -125,10 +125,10 @@ def test_a_list_may_name_paths_and_urls(evolved: Workshop) -> None:
     ]
 
 
-def test_bad_entries_are_shown_with_their_reason(evolved: Workshop) -> None:
-    """An entry that is no service is status 1, says why, and does not stop the others.
+def test_bad_entries_are_reported_with_their_reason(evolved: Workshop) -> None:
+    """An entry without a service is status 1 with a reason, and the other entries are checked.
 
-    Neither does one whose template has moved; another template can be named instead.
+    The same holds for a template that has moved. The user can name another template.
     """
     evolved.service("orders", "v1.0.0")
     (evolved.services / "plain").mkdir()
@@ -166,7 +166,7 @@ def test_bad_entries_are_shown_with_their_reason(evolved: Workshop) -> None:
     assert (moved["state"], moved["source"]) == ("behind", str(evolved.template))
 
 
-def test_the_services_are_shared_out_between_machines(evolved: Workshop) -> None:
+def test_services_are_split_between_machines(evolved: Workshop) -> None:
     """Each service is in exactly one shard, and the reports merge into one."""
     for name in ("a", "b", "c"):
         evolved.service(name, "v1.2.0")
@@ -179,7 +179,7 @@ def test_the_services_are_shared_out_between_machines(evolved: Workshop) -> None
     assert (merged.status, set(merged.services)) == (0, {"a", "b", "c"})
 
 
-def test_wrong_usage_is_no_answer(workshop: Workshop) -> None:
+def test_wrong_usage_is_an_error(workshop: Workshop) -> None:
     """A missing place and an unknown option end with a one-line error and status 1."""
     for arguments in (["/nowhere"], [workshop.template], ["x", "--shard=3/2"], ["x", "--jobs=0"]):
         outcome = workshop.ask("check", *arguments)

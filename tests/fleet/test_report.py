@@ -52,7 +52,7 @@ def service(name: str, state: State, **fields: object) -> Service:
     return Service.model_validate({"name": name, "place": f"/srv/{name}", "state": state, **fields})
 
 
-def test_what_needs_attention_comes_first() -> None:
+def test_services_that_need_attention_come_first() -> None:
     """Services are sorted by state, then by the number of releases behind."""
     services = [
         service("f", State.CURRENT),
@@ -79,12 +79,12 @@ def test_what_needs_attention_comes_first() -> None:
         ([], 0),
     ],
 )
-def test_the_status_is_that_of_the_service_worst_off(states: list[State], status: int) -> None:
+def test_the_exit_status_is_that_of_the_worst_service(states: list[State], status: int) -> None:
     """The status is 0 if all are current, 2 if some are behind, and 1 after failures."""
     assert Report.of([service(str(state), state) for state in states]).status == status
 
 
-def test_the_page_is_whole_in_itself() -> None:
+def test_the_page_needs_no_other_files() -> None:
     """The page has no external files or scripts, and has a language and table headings."""
     trial = Trial(outcome="failed", summary="1 failed", output="boom")
     read = Reader(page(Report.of([service("a", State.FAILING, answers={"x": True}, tests=trial)])))
@@ -95,7 +95,7 @@ def test_the_page_is_whole_in_itself() -> None:
     assert {"title", "caption", "main", "h1"} <= set(read.tags)
 
 
-def test_nothing_of_a_service_becomes_part_of_the_page() -> None:
+def test_the_page_escapes_text_from_services() -> None:
     """Names, answers, reasons and test output are escaped."""
     trial = Trial(outcome="failed", summary=HOSTILE, output=HOSTILE)
     hostile = service(
@@ -117,7 +117,7 @@ def test_nothing_of_a_service_becomes_part_of_the_page() -> None:
     assert Reader(text).open == []
 
 
-def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_reports_can_be_read_and_merged(tmp_path: Path) -> None:
     """Reports merge into one. It is complete if all are, and the newest result counts."""
     early = Report(made=NOW, services=[service("a", State.BEHIND), service("b", State.CURRENT)])
     later = Report(made=NOW + timedelta(hours=1), services=[service("a", State.CURRENT)])
@@ -137,7 +137,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"format": 2, "services": []}', '{"services": [{"name": "a"}]}', "\xff"]
 )
-def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_report_is_refused(tmp_path: Path, text: str) -> None:
     """A report with another format or a missing part is an error that names the file."""
     path = tmp_path / "report.json"
     path.write_bytes(text.encode("latin-1"))

@@ -47,7 +47,7 @@ def test_a_known_secret_is_masked_wherever_it_appears() -> None:
     assert value == {"a": ["it said ***", 1], "b": {"***": None}}
 
 
-def test_nothing_that_is_printed_or_written_has_a_password(evolved: Workshop) -> None:
+def test_output_and_reports_contain_no_password(evolved: Workshop) -> None:
     """Passwords from lists, recorded sources, answers and git's errors are masked."""
     orders = evolved.service("orders", "v1.0.0")
     text = f"_commit: v1.0.0\n_src_path: https://user:{PASSWORD}@localhost:1/template.git\n"

@@ -26,10 +26,10 @@ def write_test(service: Path, body: str) -> None:
     commit_all(service)
 
 
-def test_tests_run_on_what_the_update_makes(workshop: Workshop) -> None:
-    """Tests that pass only with the update's files pass; those that fail or hang are status 1.
+def test_tests_run_on_the_updated_service(workshop: Workshop) -> None:
+    """Tests that pass only with the update's files pass. Failing or hanging tests are status 1.
 
-    Where an update conflicts there is nothing to test yet.
+    After a conflict, no tests run.
     """
     workshop.release("v1.1.0", **{"pyproject.toml": PROJECT})
     for name in ("good", "bad", "slow", "stuck"):

@@ -26,9 +26,9 @@ def fingerprint(folder: Path) -> dict[str, tuple[str, int, int]]:
 
 
 def test_neither_the_working_tree_nor_the_repository_changes(evolved: Workshop) -> None:
-    """All files stay as they were, in `.git` too, of services with and without open work.
+    """All files of the service stay as they were, also in `.git` and with uncommitted changes.
 
-    What is not committed is left out of the rehearsal, and that is said.
+    The rehearsal leaves uncommitted changes out, and the report says so.
     """
     orders, stock = evolved.service("orders", "v1.0.0"), evolved.service("stock", "v1.0.0")
     (stock / "Makefile").write_text("run:\n\tours\n")

@@ -1,9 +1,9 @@
 """The choices of features that are tested, computed from the catalogue in copier.yml.
 
-On every change: no feature, all features, each alone, the defaults, and what else it takes to see
-every pair of features in all four ways (on and on, on and off, ...). Updates see each release, and
-each feature that stays on, stays off, is turned on and is turned off. Before a release: every three
-features, in updates too. A new feature needs no edit here.
+On every change: no feature, all features, each alone, the defaults, and enough others to have every
+pair of features in all four states (on and on, on and off, ...). For updates, each release is
+tested, and each feature stays on, stays off, is turned on and is turned off. Before a release:
+every three features, in updates too. A new feature needs no edit here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Combination:
 
     @classmethod
     def named(cls, name: str) -> Combination:
-        """Return the combination that `str` gives this name."""
+        """Return the combination with this name."""
         features = frozenset(name.split("-") if name != "bare" else ())
         if unknown := sorted(features - FEATURES.keys()):
             raise ValueError(f"{unknown[0]} is not a feature: choose from {', '.join(FEATURES)}")
@@ -61,16 +61,16 @@ class Combination:
 
 
 Case: TypeAlias = tuple[str, Combination]
-"""A release, and the features that a service was made with at it."""
+"""A release, and the features of a service made from it."""
 
 Toggle: TypeAlias = tuple[str, Combination, dict[str, bool]]
 """A case, and the features that its update turns on and off."""
 
 Asks: TypeAlias = "Callable[[str, str], bool]"
-"""Says whether a release asks for a feature."""
+"""A function that returns whether a release asks for a feature."""
 
 Row: TypeAlias = dict[str, Any]
-"""A feature's state, before and perhaps after an update, by its name; and a release."""
+"""The states of features by name, before and perhaps after an update; and a release."""
 
 NONE, ALL = Combination(frozenset()), Combination(frozenset(FEATURES))
 DEFAULTS = Combination(frozenset(name for name, default in FEATURES.items() if default))
@@ -78,7 +78,7 @@ ALONE = [Combination(frozenset({name, *NEEDS[name]})) for name in FEATURES]
 
 
 def covering(strength: int) -> list[Combination]:
-    """Choose none, all, the defaults, each feature alone, and more until all ways were seen."""
+    """Choose none, all, the defaults, each feature alone, and more to cover all states."""
     single_features = [Combination(frozenset({name, *NEEDS[name]})) for name in FEATURES]
     chosen = [NONE, Combination(frozenset(FEATURES)), DEFAULTS, *single_features]
     presets = [{name: (on,) for name, on in one.answers.items()} for one in chosen]
@@ -87,12 +87,12 @@ def covering(strength: int) -> list[Combination]:
 
 
 def covering_updates(strength: int, releases: Sequence[str], asks: Asks) -> list[Case]:
-    """Choose releases with features that they ask for, every few of them in all ways.
+    """Choose releases with features that they ask for, so that every few have all states.
 
     Args:
-        strength: how many.
+        strength: the number of values that are combined with each other.
         releases: the releases to update from.
-        asks: says whether a release asks for a feature.
+        asks: returns whether a release asks for a feature.
     """
     chosen = rows(strength, [(True,), (False,)], releases, asks)
     return [(row["release"], before(row)) for row in chosen]
@@ -112,7 +112,7 @@ def covering_toggles(releases: Sequence[str], asks: Asks) -> list[Toggle]:
 
 
 def before(row: Row) -> Combination:
-    """Return the features that are on in a row, before an update that the row describes."""
+    """Return the features that a row turns on, before an update if the row describes one."""
     return Combination(frozenset(name for name in FEATURES if row[name][0]))
 
 
@@ -123,7 +123,7 @@ def rows(
     asks: Asks = lambda _release, _feature: True,
     **options: object,
 ) -> list[Row]:
-    """Have the library choose states of features, and releases if there are some."""
+    """Let the library choose the states of features, and releases if there are some."""
     factors = {"release": list(releases)} if releases else {}
     needed = [(feature, need) for feature, needs in NEEDS.items() for need in needs]
     constraints = [
@@ -166,4 +166,4 @@ CASES = [
     *(case(one) for one in COMBINATIONS),
     *(case(one, pytest.mark.thorough) for one in covering(THREES) if one not in COMBINATIONS),
 ]
-"""The combinations as parameters. The nox session `release` runs those of threes, too."""
+"""The combinations as parameters. The nox session `release` also runs every three features."""

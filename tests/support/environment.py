@@ -12,7 +12,7 @@ PERSON = {
     for role in ("AUTHOR", "COMMITTER")
     for field, value in (("NAME", "Tests"), ("EMAIL", "tests@example.com"))
 }
-"""The author of commits, on machines where git knows nobody."""
+"""The author of commits, for machines without a git user."""
 
 OURS = ("COV_", "NOX_", "PYTEST_", "PYTHON", "UV_RUN_")
 OURS_TOO = {"UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV"}
@@ -35,7 +35,7 @@ IN_TESTS = {
 def environment(**more: str) -> dict[str, str]:
     """Return the user's environment without the tests' own variables and a service's settings.
 
-    The tests' own programs leave the path, too: they would hide that a service misses one.
+    The tests' own programs are removed from the path, so that a service cannot depend on them.
     """
     base = {
         name: value

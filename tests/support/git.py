@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def git(folder: Path, *arguments: str | Path) -> str:
-    """Run git in a folder; it must succeed. Return its output without the last newline."""
+    """Run git in a folder and return its output without the last newline. It must succeed."""
     done = subprocess.run(
         ["git", *arguments],
         cwd=folder,
@@ -26,12 +26,12 @@ def git(folder: Path, *arguments: str | Path) -> str:
 
 
 def status(folder: Path) -> str:
-    """Return the changed files, a line for each."""
+    """Return the changed files, one a line."""
     return git(folder, "status", "--porcelain", "--untracked-files=all")
 
 
 def commit_all(folder: Path, tag: str | None = None, *, subject: str = "Everything") -> None:
-    """Commit every file of a folder, making it a repository first, and tag the commit."""
+    """Commit all files of a folder, which becomes a repository if needed, and tag the commit."""
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", f"--message={subject}")

@@ -19,10 +19,10 @@ RELEASE = re.compile(r"release: (v(\d+)\.(\d+)\.(\d+))")
 
 
 class ShallowHistoryError(Exception):
-    """This check-out lacks the commits that releases are read from."""
+    """This check-out misses the commits of the releases."""
 
     def __init__(self) -> None:
-        """Say what to do about it."""
+        """Return what is wrong and what to do."""
         super().__init__(
             "This is a shallow clone, which lacks the template's releases: git fetch --unshallow"
         )
@@ -42,21 +42,21 @@ def releases(folder: Path = ROOT) -> list[str]:
 
 @cache
 def asks(release: str, question: str) -> bool:
-    """Say whether a release in this check-out's history has a question."""
+    """Return whether a release in this check-out's history has a question."""
     commit = git(ROOT, "log", "-1", "--format=%H", f"--grep=^release: {re.escape(release)}$")
     return f"\n{question}:\n" in git(ROOT, "show", f"{commit}:copier.yml")
 
 
 def upcoming() -> str:
-    """Name a release that is later than all in this check-out's history."""
+    """Return a version later than all releases in this check-out's history."""
     newest = [0, *(int(name[1:].partition(".")[0]) for name in releases())]
     return f"v{max(newest) + 1}.0.0"
 
 
 def repository(destination: Path) -> Repository:
-    """Clone this check-out with the tags of its releases, and the working tree as the upcoming one.
+    """Clone this check-out with its releases' tags, and the working tree as the next release.
 
-    The tags follow from the history, as on the hosting side; others are not taken along.
+    The tags are derived from the history, as CI does it. Other tags are not copied.
     """
     name = upcoming()
     git(ROOT, "clone", "--quiet", "--no-tags", str(ROOT), str(destination))

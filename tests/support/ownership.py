@@ -17,7 +17,7 @@ WITH_A_FEATURE = "Yours, and new with a feature"
 
 
 def lists(service: Path) -> dict[str, list[str]]:
-    """Read the lists: a heading names each, and an item starts with its pattern."""
+    """Read the lists. Each list has a heading, and each item starts with its pattern."""
     text = (service / "docs/template/ownership.md").read_text()
     sections = re.split(r"^## (.+)$", text, flags=re.MULTILINE)[1:]
     return {
@@ -27,11 +27,11 @@ def lists(service: Path) -> dict[str, list[str]]:
 
 
 def matched(patterns: list[str], service: Path) -> set[str]:
-    """Pick the files that a list names."""
+    """Return the files that match a list."""
     spec = PathSpec.from_lines("gitignore", patterns)
     return {str(path) for path in files(service) if spec.match_file(path)}
 
 
 def owned(service: Path, owner: str) -> set[str]:
-    """Pick the files that belong to an owner."""
+    """Return the files of an owner."""
     return matched(lists(service).get(owner, []), service)

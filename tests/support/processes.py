@@ -1,4 +1,4 @@
-"""Run a service's commands as its developer does, and find the processes that they leave."""
+"""Run a service's commands as its developers do, and find processes left behind."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ MARK = "STARTED_BY_TEST"
 
 
 def make(service: Path, target: str, *variables: str, timeout: float = 600) -> str:
-    """Run a target of the service's Makefile, and return what it prints.
+    """Run a target of the service's Makefile and return its output.
 
-    It must succeed without leaving a process.
+    It must succeed without leaving a process behind.
     """
     mark = uuid4().hex
     done = subprocess.run(
@@ -59,7 +59,7 @@ def serving(service: Path) -> Iterator[httpx.Client]:
             env=environment(PORT=str(port), **{MARK: mark}),
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a process group of its own, as a terminal gives it
+            start_new_session=True,  # its own process group, as in a terminal
         )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
@@ -68,7 +68,7 @@ def serving(service: Path) -> Iterator[httpx.Client]:
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):  # then it is among those left behind
+        with suppress(subprocess.TimeoutExpired):  # reported below as left behind
             process.wait(timeout=60)
         leftovers = sweep(mark)
         print(log.read_text())
@@ -79,7 +79,7 @@ def serving(service: Path) -> Iterator[httpx.Client]:
 def wait_until_it_answers(
     client: httpx.Client, process: subprocess.Popen[bytes], timeout: float = 90
 ) -> None:
-    """Ask until there is an answer; fail as soon as the process ends, or when time is up."""
+    """Wait for an answer. Fail if the process ends or the time is up."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         assert process.poll() is None, f"make run ended with {process.returncode}; see its output"
@@ -93,7 +93,7 @@ def wait_until_it_answers(
 
 
 def marked(value: str, variable: str = MARK) -> list[psutil.Process]:
-    """Return the living processes whose environment has this value of a variable."""
+    """Return the running processes whose environment contains this value of a variable."""
     processes = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -104,7 +104,7 @@ def marked(value: str, variable: str = MARK) -> list[psutil.Process]:
 
 
 def sweep(mark: str, grace: float = 30) -> list[str]:
-    """Wait for the processes with a mark to end, kill those that do not, and return their names."""
+    """Wait for marked processes to end, kill the remaining ones, and return their names."""
     deadline = time.monotonic() + grace
     while (processes := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.1)

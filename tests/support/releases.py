@@ -1,4 +1,4 @@
-"""Repositories of a template in which tests make releases."""
+"""Repositories of a template in which tests create releases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAKEFILE = "template/Makefile.jinja"
 OLD, NEW, NEWER = "## Remove caches", "## Remove what tools leave behind", "## Tidy up"
 FIRST = {MAKEFILE: (OLD, NEW)}
 SECOND = {MAKEFILE: (NEW, NEWER)}
-"""What the next release changes, and the one after it."""
+"""The changes of the next two releases."""
 
 GREEN, RED = "@echo the tests pass", "@echo the tests fail; exit 1"
 SUITE = "$(uv) run pytest -n auto"
@@ -34,19 +34,19 @@ KEPT = (
     "{{ package_name }}/internal/utils.py",
     "{{ _copier_conf.answers_file }}.jinja",
 )
-"""The files that a service needs for its updates; fewer files render faster."""
+"""The files that a service needs for updates. Fewer files render faster."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository of a template in which a test makes releases."""
+    """A repository of a template in which a test creates releases."""
 
     folder: Path
 
     def release(
         self, tag: str, changes: Mapping[str, tuple[str, str]] | None = None, *, news: str = ""
     ) -> None:
-        """Replace text in files, put a section into the changelog, and tag the commit."""
+        """Replace text in files, add a section to the changelog, and tag the commit."""
         for path, (old, new) in (changes or {}).items():
             self.replace(path, old, new)
         if news:
@@ -58,7 +58,7 @@ class Repository:
         replace(self.folder / path, old, new)
 
     def write_news(self, tag: str, news: str) -> None:
-        """Put a release's section on top of the changelog."""
+        """Add a release's section at the top of the changelog."""
         changelog = self.folder / "CHANGELOG.md"
         head, older_releases = "# Changelog\n\n## Unreleased\n\nNot yet.\n", ""
         if changelog.exists():
@@ -81,7 +81,7 @@ class Repository:
 
 
 def small_template(template: Path, folder: Path) -> Repository:
-    """Release the few files of a template that an update needs, as v1.0.0."""
+    """Release the template files that an update needs, as v1.0.0."""
     shutil.copytree(template, folder, ignore=shutil.ignore_patterns("template"))
     for name in KEPT:
         source, target = template / "template" / name, folder / "template" / name

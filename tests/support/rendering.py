@@ -1,4 +1,4 @@
-"""Render services in the process of the tests."""
+"""Render services in the test process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CATALOGUE: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "copier.yml").read
 
 
 def snapshot(destination: Path) -> Path:
-    """Copy the template as it stands, edits included and ignored files left out.
+    """Copy the template with uncommitted changes and without ignored files.
 
-    A plain folder renders in a tenth of the time of a check-out, which copier clones first.
+    A plain folder renders ten times as fast as a check-out, because copier clones a check-out.
     """
     list_files = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     paths = ("copier.yml", "extensions", "template", "migrations")
@@ -37,7 +37,7 @@ def snapshot(destination: Path) -> Path:
 
 
 def render(template: Path, destination: Path, **answers: object) -> Path:
-    """Render a service with these answers, and defaults for the rest."""
+    """Render a service with these answers, and defaults for the other questions."""
     # If copier finds git, it runs it for each file that it writes, to read whether the service's
     # repository keeps executable bits. That is half the time of a render. Only a template with
     # releases needs git.
@@ -50,6 +50,6 @@ def render(template: Path, destination: Path, **answers: object) -> Path:
 
 
 def recorded(service: Path) -> dict[str, object]:
-    """Read the answers that a service keeps."""
+    """Read the recorded answers of a service."""
     answers: dict[str, object] = yaml.safe_load((service / ".copier-answers.yml").read_text())
     return answers

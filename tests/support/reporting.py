@@ -14,7 +14,7 @@ FIGURES = "figures"
 
 
 def kept(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, object]]:
-    """Yield the name and the figures of each test that reported some, also of failed tests."""
+    """Yield the name and the figures of each test that reported figures, also of failed tests."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport) and report.when == "call":

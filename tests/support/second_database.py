@@ -1,4 +1,4 @@
-"""A second database, written into a service as its page docs/template/sessions.md shows."""
+"""A service with a second database, as docs/template/sessions.md describes it."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ async def test_migrate_on_start_migrates_the_reports(
         assert await session.scalar(text("SELECT count(*) FROM reports")) == 0
 ''',
 }
-"""A model, its revision and its tests, which the page leaves to the service."""
+"""Add a model, its revision and its tests, which the page leaves to the service."""
 
 
 def add_second_database(service: Path) -> None:
-    """Do what the page says."""
+    """Follow the steps of the page."""
     page = (service / "docs/template/sessions.md").read_text()
     section = page.partition("## A second database\n")[2]
     setting, features, fixture, env, _ = re.findall(r"```python\n(.*?)```", section, re.DOTALL)

@@ -81,7 +81,7 @@ class Service:
         return (self.folder / path).read_text()
 
     def has(self, path: str) -> bool:
-        """Say whether there is a file or folder."""
+        """Return whether a file or folder exists."""
         return (self.folder / path).exists()
 
     def write(self, path: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""A toy feature: the one folder and the one entry with its question that a new feature takes."""
+"""A toy feature: one folder, and one entry of the catalogue with its question."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ FILES = {
         | a secret | the vault |
     """,
 }
-"""What the folder of the feature holds."""
+"""Return the files of the feature's folder."""
 
 
 def add_toy_feature(template: Path) -> None:

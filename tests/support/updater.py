@@ -1,4 +1,4 @@
-"""A service's script for updates, run as its Makefile and its workflow run it."""
+"""A service's update script, run as its Makefile and its workflow run it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def ask(service: Path, *arguments: str, **variables: str) -> subprocess.Complete
 
 
 def printed_commands(output: str) -> list[str]:
-    """Return the commands that the script printed: indented lines that start with git or rm."""
+    """Return the commands that the script printed, which are indented and start with git or rm."""
     lines = [line.strip() for line in output.splitlines() if line.startswith("  ")]
     return [line for line in lines if line.startswith(("git ", "rm "))]
 
 
 def paste(folder: Path, line: str) -> None:
-    """Run a command that was printed, as a person pastes it into a shell."""
+    """Run a printed command in a shell."""
     subprocess.run(line, shell=True, cwd=folder, check=True, env=os.environ | PERSON)  # noqa: S602

@@ -26,7 +26,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", name="history")
 def _history(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """All releases, with the working tree as the next one. Tests must not change it."""
+    """All releases, and the working tree as the next one. Tests must not change it."""
     return repository(tmp_path_factory.mktemp("history") / "template")
 
 
@@ -42,7 +42,7 @@ def _upstream(template: Path, tmp_path: Path) -> Repository:
 def _first(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Repository, Path]:
     """A small template with the release v1.0.0, and a service made from it.
 
-    Tests get copies: to make both takes many times as long.
+    Tests copy them, which is much faster than making them.
     """
     folder = tmp_path_factory.mktemp("first")
     releases = small_template(template, folder / "releases")

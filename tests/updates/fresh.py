@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def check_update(service: Service, template: Path, folder: Path, **answers: object) -> Service:
-    """Update a service with answers changed, compare it with a new one, and give the new one.
+    """Update a service, compare it with a new one of the same answers, and return the new one.
 
-    Only the seeds of a feature that the update takes out may be there besides, under `.saved`.
+    The updated one may also contain the seeds of removed features, saved as `.saved`.
     """
     expected_answers = convert_answers(service.answers) | answers
     old_texts, own_paths = service.texts, owned(service.folder, YOURS)

@@ -82,7 +82,7 @@ REMOVED: frozenset[str] = frozenset(
         "{package_name}/internal/kafka/trace.py",
     }
 )
-"""Paths in a service that releases removed on purpose, and that no file replaces."""
+"""Paths that releases removed from services without a replacement."""
 
 CONDITION = re.compile(r"\{%.*?%\}")
 
@@ -106,7 +106,7 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
     "generated_on": ("2024-02-29", "1999-12-31", "9999-12-31"),
     "created_with": ("[]", "['postgres', 'kafka', 'healthcheck', 'authentication']"),
 }
-"""Odd answers to each question. A test tries those that a release accepted."""
+"""Unusual answers to each question. A test tries those that a release accepted."""
 
 
 def place(path: str) -> str:
@@ -160,7 +160,7 @@ def test_each_answer_that_a_release_accepted_is_accepted_today(
     assert refused == {}
 
 
-def test_odd_answers_are_tried_for_every_question(service: Path) -> None:
+def test_unusual_answers_are_tried_for_every_question(service: Path) -> None:
     """A new question needs answers in the table."""
     questions = {name for name in recorded(service) if not name.startswith("_")}
     assert questions - ACCEPTED.keys() == set()

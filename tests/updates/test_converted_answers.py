@@ -123,10 +123,8 @@ def test_the_conversions_can_be_repeated(history: Repository, tmp_path: Path, re
     assert convert_answers(once) == once
 
 
-def test_an_answer_to_a_question_that_was_deleted_is_dropped(
-    orders: Service, releases: Repository
-) -> None:
-    """An update across the release that retires a question succeeds and drops the answer.
+def test_an_answer_to_a_removed_question_is_dropped(orders: Service, releases: Repository) -> None:
+    """An update across the release that removes a question succeeds and drops the answer.
 
     The later release refuses the answer, and copier would pass the recorded one.
     """

@@ -1,4 +1,4 @@
-"""A plain `copier update` leaves the service whole, and says what to do."""
+"""A plain `copier update` keeps the service intact, and says what to do next."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_uncommitted_work_beside_the_service_stops_the_update(
     assert shop.changes.strip() == "M billing/notes.txt"
 
 
-def test_unreleased_commits_arrive_only_on_request(orders: Service, releases: Repository) -> None:
-    """The default is the newest release. A service that took a later commit can go on from it."""
+def test_unreleased_commits_need_an_explicit_request(orders: Service, releases: Repository) -> None:
+    """The default is the newest release. A service made from a later commit can be updated too."""
     releases.replace(MAKEFILE, OLD, "## Not released")
     commit_all(releases.folder)
     orders.update()
@@ -74,7 +74,7 @@ def test_unreleased_commits_arrive_only_on_request(orders: Service, releases: Re
 def test_each_release_is_rendered_with_its_own_extension(
     orders: Service, releases: Repository
 ) -> None:
-    """A filter that a release renamed is found by the old render, and the new one by the new."""
+    """The old render uses the filter's old name, and the new render its new name."""
     extension, config = "extensions/answers.py", releases.folder / "copier.yml"
     for path in (releases.folder / extension, config):
         text = path.read_text()

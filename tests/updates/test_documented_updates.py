@@ -53,9 +53,7 @@ def test_updating_is_as_described(updatable: Path, releases: Repository) -> None
     assert changed[1] == " M .copier-answers.yml\n M Makefile\n"
 
 
-def test_an_update_is_brought_in_by_the_commands_shown(
-    updatable: Path, releases: Repository
-) -> None:
+def test_the_printed_commands_complete_an_update(updatable: Path, releases: Repository) -> None:
     """The commands of the how-to guide commit the release, and undo later changes."""
     releases.replace(MAKEFILE, SUITE, GREEN)
     releases.release("v1.1.0", FIRST, news="One.")
@@ -69,9 +67,7 @@ def test_an_update_is_brought_in_by_the_commands_shown(
     assert ask(updatable, "check").returncode == 0
 
 
-def test_a_conflict_is_resolved_by_the_commands_shown(
-    updatable: Path, releases: Repository
-) -> None:
+def test_the_printed_commands_resolve_a_conflict(updatable: Path, releases: Repository) -> None:
     """The commands of the how-to guide commit the template's version."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
@@ -87,7 +83,7 @@ def test_a_conflict_is_resolved_by_the_commands_shown(
     assert status(updatable) == ""
 
 
-def test_marks_that_are_left_are_found(updatable: Path, releases: Repository) -> None:
+def test_remaining_conflict_markers_are_found(updatable: Path, releases: Repository) -> None:
     """The check in "Resolve a conflict" finds remaining conflict markers."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)

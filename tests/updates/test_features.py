@@ -1,4 +1,4 @@
-"""`features.py` comes with an update once, and belongs to the service from then on."""
+"""`features.py` comes with one update, and belongs to the service from then on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OWN = "# ours\n"
 
 
 def test_an_update_leaves_features_alone(history: Repository, tmp_path: Path) -> None:
-    """What a service writes there stays. `test_matrix.py` sees the file arrive in others."""
+    """The service's edits stay. `test_matrix.py` tests that other services receive the file."""
     orders = Service.copy(history, tmp_path / "orders", upcoming(), postgres=False)
     assert "FEATURES: tuple[Feature, ...] = ()" in orders.read("orders/features.py")
     orders.write("orders/features.py", orders.read("orders/features.py") + OWN)
@@ -31,7 +31,7 @@ def test_an_update_leaves_features_alone(history: Repository, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("path", ["orders/features.py", "orders/features/__init__.py"])
-def test_a_module_of_that_name_stops_the_update(
+def test_an_existing_module_named_features_stops_the_update(
     history: Repository, tmp_path: Path, path: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The service loses nothing, and the message says to rename it."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_a_shallow_clone_is_refused(tmp_path: Path) -> None:
-    """The message names the cause and the command that helps."""
+    """The message contains the cause and the command to run."""
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", "--depth=1", ROOT.as_uri(), clone)
     with pytest.raises(ShallowHistoryError, match="git fetch --unshallow"):

@@ -33,7 +33,7 @@ TEMPLATE_CHANGES = {
     f"{PACKAGE}/main.py.jinja": ('"""Puts the', '"""From the release: puts the'),
     "template/docs/template/testing.md.jinja": ("# ", "# From the release: "),
 }
-"""What the next release changes: old words, the first time that they stand there, and new ones."""
+"""The next release's changes: old words, which it replaces once in a file, and new ones."""
 
 OWN_FILES = {
     "service.mk": "hello: ## Say hello\n\t@echo hello\n",
@@ -55,7 +55,7 @@ EDITS = {
         "metadata = ",
         "from ..domain.invoice.model import Invoice  # ours\n\nmetadata = ",
     ),
-    # From here on against the rule: these are the template's.
+    # The remaining edits break the rule: the template owns these files.
     "Makefile": ("-include service.mk", "ours: ## Ours\n\t@echo ours\n\n-include service.mk"),
     "compose.yaml": ("\nvolumes:\n", "\n  cache:\n    image: cache:1\n\nvolumes:\n"),
     ".github/workflows/ci.yml": (
@@ -101,10 +101,10 @@ def edit(service: Service, changes: dict[str, tuple[str, str]]) -> None:
     service.commit()
 
 
-def test_all_that_a_service_wrote_is_there(orders: Service) -> None:
-    """Own files are as they were, own lines stand in the template's files, and nothing conflicts.
+def test_everything_that_a_service_wrote_stays(orders: Service) -> None:
+    """Own files are unchanged, own lines in the template's files stay, and nothing conflicts.
 
-    What the release changed in other lines of the same files has arrived.
+    The release's changes to other lines of the same files arrive.
     """
     for path, text in OWN_FILES.items():
         orders.write(path, text)
@@ -148,7 +148,7 @@ def test_conflicts_arise_only_at_lines_that_both_changed(orders: Service) -> Non
     assert "From the release" in orders.read("orders/internal/utils.py")
 
 
-def test_what_a_service_deleted_or_moved_stays_so(orders: Service) -> None:
+def test_files_that_a_service_deleted_or_moved_do_not_come_back(orders: Service) -> None:
     """Deleted and moved files of the example and of the template do not come back."""
     for path in ("orders/domain/product", "tests/unit", "tests/integration"):
         shutil.rmtree(orders.folder / path)

@@ -49,10 +49,10 @@ def type_in(commands: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_a_service_receives_the_changes_of_the_page(
+def test_a_service_receives_the_changes_on_the_page(
     upstream: Repository, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One release adds a question, converts an answer, renames a file, and retires a feature."""
+    """One release adds a question, converts an answer, renames a file, and removes a feature."""
     orders = Service.copy(
         upstream, tmp_path / "orders", "v1.0.0", postgres=False, description="Keeps orders."
     )
@@ -69,7 +69,7 @@ def test_a_service_receives_the_changes_of_the_page(
     orders.update()
 
     assert orders.conflicts == []
-    # The question is answered by its default, and the other answer is converted.
+    # The new question has its default answer, and the other answer is converted.
     after = {**before, "team": "none", "description": "Keeps orders", "_commit": "v1.1.0"}
     del after["healthcheck"]
     assert orders.answers == after
@@ -123,8 +123,8 @@ def substitute(pattern: re.Pattern[str], replacement: str, path: Path) -> None:
     path.write_text(text)
 
 
-def test_a_release_is_cut(upstream: Repository) -> None:
-    """The tag is on the commit with the subject of a release, which contains all files."""
+def test_a_release_is_made(upstream: Repository) -> None:
+    """The tag is on the release commit, which contains all files."""
     shutil.copytree(ROOT / ".github", upstream.folder / ".github")
     upstream.release("unused")
     (upstream.folder / "copier.yml").write_text("# changed\n")

@@ -1,4 +1,4 @@
-"""Services of every release and with any features update to the state of a new service."""
+"""An updated service, of any release and with any features, equals a new service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THOROUGH = pytest.mark.thorough
 OLDEST, *_, NEWEST = releases() or ["v1.0.0", "v1.0.0"]
 OLDEST_ALL = Combination(frozenset(feature for feature in FEATURES if asks(OLDEST, feature)))
 ALWAYS = [(OLDEST, OLDEST_ALL), (NEWEST, ALL)]
-"""Tested on every change, beside the updates of `test_toggles.py`, which check the same."""
+"""Tested on every change, in addition to the updates of `test_toggles.py`."""
 
 PAIRWISE = covering_updates(PAIRS, releases(), asks)
 THREEWISE = covering_updates(THREES, releases(), asks)
@@ -39,12 +39,12 @@ CASES = [
 
 
 @pytest.mark.parametrize(("release", "combination"), CASES)
-def test_an_update_gives_what_a_fresh_copy_gives(
+def test_an_update_gives_the_files_of_a_fresh_copy(
     history: Repository, template: Path, tmp_path: Path, release: str, combination: Combination
 ) -> None:
-    """The template's files are those of a new service, the service's own are as they were.
+    """The template's files equal those of a new service, and the service's own do not change.
 
-    No conflict arises, and each answer is kept but for the version and declared mendings.
+    There is no conflict, and the answers do not change except for the version and conversions.
     """
     service = Service.copy(history, tmp_path / "orders", release, **combination.answers)
     check_update(service, template, tmp_path / "fresh")

@@ -1,4 +1,4 @@
-"""Everything that a service adds has a place of its own, and updates leave it there."""
+"""Each kind of addition to a service has its own place, and updates keep it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FILES: dict[str, dict[str, str]] = {
     },
     "a page": {"docs/invoices.md": "# Invoices\n"},
 }
-"""Rows of the table whose place is a file that the service adds."""
+"""Rows of the table for which the service adds a file."""
 
 LINES: dict[str, list[tuple[str, ...]]] = {
     "an endpoint": [("orders/routers/__init__.py", "from . import ", "# and invoice\n")],
@@ -106,7 +106,7 @@ LINES: dict[str, list[tuple[str, ...]]] = {
         (PROJECT, f"{OWN} rules", '\n[tool.uv.audit]\nignore = ["GHSA-ours"]\n')
     ],
 }
-"""Rows whose place is in a file: words of lines to look for in turn, and what to write below."""
+"""Rows for which the service edits a file: words of lines to find in turn, and lines to add."""
 
 RELEASE: dict[str, dict[str, str]] = {
     PROJECT: {
@@ -126,18 +126,18 @@ RELEASE: dict[str, dict[str, str]] = {
     ".dockerignore": {OWN: "!release\n"},
     ".env.example": {OWN: "# ORDERS_RELEASE=\n"},
 }
-"""What a later release writes above the first line with such words, in each file."""
+"""The line that a later release adds above the first line with these words, by file."""
 
 
 def table(service: Path) -> dict[str, str]:
-    """Read the table of places: what to add, and where."""
+    """Read the table of places: the addition, and its place."""
     text = (service / "docs/template/ownership.md").read_text()
     rows = re.findall(r"^\| (.+?) \| (.+) \|$", text, re.MULTILINE)
     return {what: where for what, where in rows if what != "I want to add"}
 
 
 def insert(text: str, *words: str, new: str, below: bool = True) -> str:
-    """Write lines below or above the line that holds words; earlier words say where to look."""
+    """Add lines below or above the line with the last words, found after the other words."""
     end = 0
     for word in words:
         start = text.index(word, end)
@@ -147,7 +147,7 @@ def insert(text: str, *words: str, new: str, below: bool = True) -> str:
 
 
 def add_all(service: Service) -> dict[str, list[str]]:
-    """Do every row of the table, and return what was written into which file."""
+    """Follow every row of the table, and return the added lines of each file."""
     for contents in FILES.values():
         for path, text in contents.items():
             service.write(path, text)
@@ -162,7 +162,7 @@ def add_all(service: Service) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module", name="upstream")
 def _upstream(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """The template as two releases; the later one changes lines next to all places."""
+    """The template as two releases. The second changes lines next to all places."""
     folder = tmp_path_factory.mktemp("places") / "template"
     shutil.copytree(template, folder)
     commit_all(folder, tag="v1.0.0")
@@ -174,14 +174,14 @@ def _upstream(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Repos
     return Repository(folder)
 
 
-def test_the_table_names_a_place_for_each_addition(template: Path, tmp_path: Path) -> None:
-    """The additions below are the rows of the table, and each place is in the row."""
+def test_the_table_has_a_place_for_each_addition(template: Path, tmp_path: Path) -> None:
+    """The additions in this module are the table's rows, and each row contains its place."""
     rows = table(render(template, tmp_path / "orders", kafka=True))
     assert set(rows) == {*FILES, *LINES}
 
 
-def test_an_update_keeps_all_that_a_service_adds(upstream: Repository, tmp_path: Path) -> None:
-    """Nothing conflicts, the service's lines stay, and those of the release arrive."""
+def test_an_update_keeps_all_additions(upstream: Repository, tmp_path: Path) -> None:
+    """Nothing conflicts. The service's lines stay, and the release's lines arrive."""
     orders = Service.copy(upstream, tmp_path / "orders", "v1.0.0", kafka=True)
     written = add_all(orders)
 
@@ -216,14 +216,14 @@ EARLIER: dict[str, list[tuple[tuple[str, ...], str]]] = {
     ".gitignore": [((".DS_Store",), "/exports/\n")],
     ".dockerignore": [(("__pycache__",), "!data\n")],
 }
-"""Where services of earlier releases wrote, at the ends of lists: words to look for, and lines."""
+"""Places in services of earlier releases, at the ends of lists: words to find, and lines."""
 
 
 @pytest.mark.parametrize("release", EARLIER_RELEASES)
-def test_lines_at_the_ends_of_lists_meet_the_new_comments(
+def test_lines_of_older_services_stay_beside_the_new_comments(
     history: Repository, tmp_path: Path, release: str
 ) -> None:
-    """An older service that wrote where the comments now stand keeps its lines, and gets them."""
+    """An older service with lines where the new comments go keeps them and gets the comments."""
     orders = Service.copy(history, tmp_path / "orders", release)
     for path, edits in EARLIER.items():
         for words, new in edits:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 *EARLIER, NEWEST = releases() or ["v1.0.0"]
 RELEASES = [*(pytest.param(release, marks=pytest.mark.thorough) for release in EARLIER), NEWEST]
-"""The session `release` runs those that are marked, too."""
+"""The session `release` also runs the marked ones."""
 
 OURS = "# Ours.\n"
 PLACES = {"development/updating/bringing.py": 'that this service was never asked."""\n'}
@@ -29,17 +29,17 @@ PLACES = {"development/updating/bringing.py": 'that this service was never asked
 @pytest.mark.parametrize(
     ("old", "new"), [("acme/payments", "@acme/payments"), ("jane", "@jane"), ("", "")]
 )
-def test_the_one_code_owner_of_v1_1_is_the_first_of_several(old: str, new: str) -> None:
+def test_the_single_code_owner_of_v1_1_becomes_the_first_of_several(old: str, new: str) -> None:
     """The answer keeps its meaning under its new name."""
     answers = convert_answers({"code_owner": old})
     assert answers == {"code_owners": new}
 
 
 @pytest.mark.thorough
-def test_the_file_of_code_owners_is_that_of_a_new_service(
+def test_the_code_owners_file_equals_that_of_a_new_service(
     history: Repository, template: Path, tmp_path: Path
 ) -> None:
-    """An update from v1.1.0 gives what a new service with the converted answer has."""
+    """An update from v1.1.0 gives the file of a new service with the converted answer."""
     service = Service.copy(
         history, tmp_path / "orders", "v1.1.0", postgres=False, code_owner="jane"
     )
@@ -50,10 +50,10 @@ def test_the_file_of_code_owners_is_that_of_a_new_service(
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_edits_of_renamed_files_are_found_under_their_names_of_today(
+def test_edits_of_renamed_files_move_to_their_current_names(
     history: Repository, tmp_path: Path, release: str
 ) -> None:
-    """A service of any release keeps its edits, whatever the files are called by now."""
+    """A service of any release keeps its edits in renamed files."""
     service = Service.copy(history, tmp_path / "orders", release, **ALL.answers)
     names = {
         old.format(package_name="orders"): new.format(package_name="orders")
@@ -61,7 +61,7 @@ def test_edits_of_renamed_files_are_found_under_their_names_of_today(
     }
     renamed = {old: new for old, new in names.items() if service.has(old)}
     for old in renamed:
-        place = PLACES.get(old, "\n\n")  # no release changed the lines around it
+        place = PLACES.get(old, "\n\n")  # no release changed the lines next to it
         service.write(old, service.read(old).replace(place, f"{place}{OURS}", 1))
     service.commit()
     service.update()

@@ -61,7 +61,7 @@ def test_edits_of_the_same_line_are_marked(orders: Service, releases: Repository
 
 
 @pytest.mark.thorough
-def test_two_renames_are_one_for_whoever_missed_the_first(
+def test_an_update_across_two_renames_moves_the_edits(
     orders: Service, releases: Repository
 ) -> None:
     """After two renames, the edits are in the file with the newest name."""
@@ -74,12 +74,12 @@ def test_two_renames_are_one_for_whoever_missed_the_first(
     assert not orders.has(UTILS)
     assert not orders.has(IDS)
     orders.commit()
-    orders.update()  # the same once more
+    orders.update()  # a second update changes nothing
     assert orders.changes == ""
 
 
 @pytest.mark.thorough
-def test_what_stays_at_the_old_path_is_the_releases(orders: Service, releases: Repository) -> None:
+def test_a_new_file_at_the_old_path_is_the_releases(orders: Service, releases: Repository) -> None:
     """If a module stays at the old path, the edits move to the new path only."""
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
     orders.commit()
@@ -93,7 +93,7 @@ def test_what_stays_at_the_old_path_is_the_releases(orders: Service, releases: R
     assert '"""Ours."""' in orders.read(IDS)
 
 
-def test_what_was_deleted_stays_deleted(orders: Service, releases: Repository) -> None:
+def test_a_deleted_file_stays_deleted(orders: Service, releases: Repository) -> None:
     """A deleted file does not come back under its new name."""
     (orders.folder / UTILS).unlink()
     orders.commit()
@@ -103,9 +103,7 @@ def test_what_was_deleted_stays_deleted(orders: Service, releases: Repository) -
     assert not orders.has(IDS)
 
 
-def test_a_file_of_the_services_at_the_new_path_is_kept(
-    orders: Service, releases: Repository
-) -> None:
+def test_the_services_file_at_the_new_path_is_kept(orders: Service, releases: Repository) -> None:
     """If the service has a file at the new path, it is merged, and the old one is saved."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.write(IDS, "ELSEWHERE = 2\n")
@@ -118,8 +116,8 @@ def test_a_file_of_the_services_at_the_new_path_is_kept(
 
 
 @pytest.mark.thorough
-def test_a_service_below_the_root_of_its_repository(releases: Repository, tmp_path: Path) -> None:
-    """In a folder of a repository, edits move too, and conflicts have their full path."""
+def test_edits_move_in_a_subfolder_of_a_repository(releases: Repository, tmp_path: Path) -> None:
+    """If the service is a folder of a repository, edits move, and conflicts have full paths."""
     shop = Service(tmp_path / "shop")
     orders = Service.copy(releases, shop.folder / "orders", "v1.0.0")
     orders.write(UTILS, '"""Ours."""\n' + orders.read(UTILS).partition("\n")[2])
@@ -131,7 +129,7 @@ def test_a_service_below_the_root_of_its_repository(releases: Repository, tmp_pa
 
 
 @pytest.mark.thorough
-def test_a_rename_that_is_taken_back_ends(orders: Service, releases: Repository) -> None:
+def test_a_reverted_rename_ends(orders: Service, releases: Repository) -> None:
     """Two renames that undo each other do not cause an endless loop."""
     orders.write(UTILS, orders.read(UTILS) + "\nOURS = 1\n")
     orders.commit()

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from tests.support.releases import Repository
 
 ALWAYS = "{package_name}/features.py"
-"""The seed that comes with a release, from v1.4.0 on."""
+"""The seed that arrives with an update, from v1.4.0 on."""
 
 CONDITION = re.compile(r"\{% if [^%]*%\}(.*?)\{% endif %\}")
 RECORDS: tuple[list[str], ...] = ([], ["postgres"], ["kafka"], ["postgres", "kafka"])
-"""Features of a first copy that a seed asks for, as all releases record them."""
+"""The recorded features of a first copy, in the combinations that seeds ask for."""
 
 REVISIONS = re.compile(r"template/.*(/versions/|/history/(?!__init__)).*\.py.*")
 
 
 def shipped(history: Repository, release: str) -> dict[str, str]:
-    """Return the texts of a release's seeds and revisions, by their paths in a service."""
+    """Return the texts of a release's seeds and revisions by their paths in a service."""
     output = git(history.folder, "ls-tree", "-rz", "--name-only", release)
     seed_paths = {
         path
@@ -56,7 +56,7 @@ def in_a_service(path: str) -> str:
 def test_seeds_of_features_and_revisions_are_the_same_in_every_release(
     history: Repository, release: str
 ) -> None:
-    """Services receive them once, because updates do not change them."""
+    """Updates do not change them, so services receive them only once."""
     old_seeds, new_seeds = shipped(history, release), shipped(history, upcoming())
     assert {path: new_seeds.get(path) for path in old_seeds} == old_seeds
     assert set(old_seeds).intersection(SEEDS) >= {"{package_name}/db/__init__.py"}

@@ -1,4 +1,4 @@
-"""`make template-check` compares a service with its template; scripts can rely on the status."""
+"""`make template-check` compares a service with its template. Scripts can rely on its status."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_file_beside_the_script_does_not_shadow_a_library(updatable: Path) -> 
     assert ask(updatable, "check").returncode == 0
 
 
-def test_answers_that_name_no_template_are_an_error(updatable: Path) -> None:
+def test_answers_without_a_template_are_an_error(updatable: Path) -> None:
     """A service without recorded answers gets a one-line error."""
     (updatable / ANSWERS).write_text("package_name: orders\n")
     checked = ask(updatable, "check")
@@ -118,7 +118,7 @@ def test_answers_that_name_no_template_are_an_error(updatable: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["gh:example/template", "https://github.com/example/template"])
-def test_a_template_may_be_named_by_a_shortcut(
+def test_a_template_may_have_a_short_address(
     updatable: Path, releases: Repository, tmp_path: Path, source: str
 ) -> None:
     """The short addresses of copier work, with the user's git configuration."""

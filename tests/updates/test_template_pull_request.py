@@ -1,6 +1,6 @@
-"""The scheduled workflow keeps one pull request current, and touches nothing of anybody else's.
+"""The scheduled workflow keeps one pull request current, and does not touch the work of others.
 
-The service's repository and its origin are real; GitHub itself is a program that remembers.
+The service's repository and its origin are real. A program with memory simulates GitHub.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _hosted(updatable: Path) -> Hosted:
     return Hosted(updatable)
 
 
-def test_a_release_becomes_a_pull_request_once(hosted: Hosted, releases: Repository) -> None:
+def test_a_release_becomes_one_pull_request(hosted: Hosted, releases: Repository) -> None:
     """The pull request contains the changelog. A second run changes nothing."""
     hosted.run()
     assert (hosted.tip, hosted.state.exists()) == ("", False)
@@ -159,9 +159,7 @@ def test_the_pull_request_is_kept_current(hosted: Hosted, releases: Repository) 
     assert hosted.requests[0]["body"] == request["body"]
 
 
-def test_conflicts_make_it_a_draft_until_they_are_gone(
-    hosted: Hosted, releases: Repository
-) -> None:
+def test_conflicts_make_the_pull_request_a_draft(hosted: Hosted, releases: Repository) -> None:
     """With conflicts, the pull request is a draft and lists them."""
     releases.release("v1.1.0", FIRST)
     hosted.run()
@@ -174,7 +172,7 @@ def test_conflicts_make_it_a_draft_until_they_are_gone(
     assert re.match(r"## In conflict\n\n- `Makefile:\d+`\n\n## v1.1.0\n", str(request["body"]))
     hosted.requests = [request | {"isDraft": False}]
     hosted.run()
-    assert hosted.requests[0]["isDraft"] is False  # somebody said so, and nothing is new
+    assert hosted.requests[0]["isDraft"] is False  # already reported, and nothing is new
     replace(hosted.service / "Makefile", "## Ours", OLD)
     commit_all(hosted.service)
     hosted.requests = [request]
@@ -198,7 +196,7 @@ def test_work_of_others_on_the_branch_is_kept(hosted: Hosted, releases: Reposito
     assert (hosted.tip, hosted.requests) == (tip, [request])
 
 
-def test_a_closed_pull_request_stays_closed_until_there_is_news(
+def test_a_closed_pull_request_stays_closed_until_the_next_release(
     hosted: Hosted, releases: Repository
 ) -> None:
     """A closed pull request stays closed. The next release opens a new one."""
@@ -212,7 +210,9 @@ def test_a_closed_pull_request_stays_closed_until_there_is_news(
     assert [one["state"] for one in hosted.requests] == ["CLOSED", "OPEN"]
 
 
-def test_a_branch_of_that_name_in_a_fork_is_not_ours(hosted: Hosted, releases: Repository) -> None:
+def test_a_branch_of_the_same_name_in_a_fork_is_ignored(
+    hosted: Hosted, releases: Repository
+) -> None:
     """A fork's pull request from a branch of the same name is not changed."""
     theirs = {
         "number": 1,

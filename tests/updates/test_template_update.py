@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.releases import Repository
 
 
-def test_a_newer_release_is_brought_in_and_committed_as_printed(
+def test_a_newer_release_is_applied_and_committed_as_printed(
     updatable: Path, releases: Repository
 ) -> None:
     """The printed command commits the update. Its message contains the changelog."""
@@ -46,7 +46,7 @@ def test_a_newer_release_is_brought_in_and_committed_as_printed(
 
 
 @pytest.mark.parametrize("name", ["v1.1.0", "1.1"])
-def test_an_update_stops_at_the_release_that_is_named(
+def test_an_update_can_stop_at_an_earlier_release(
     updatable: Path, releases: Repository, name: str
 ) -> None:
     """`--to` selects a release, with or without its `v`. Later releases can follow."""
@@ -59,7 +59,7 @@ def test_an_update_stops_at_the_release_that_is_named(
     assert ask(updatable, "check").returncode == 2
 
 
-def test_conflicts_are_named_with_their_places(updatable: Path, releases: Repository) -> None:
+def test_conflicts_are_listed_with_their_files(updatable: Path, releases: Repository) -> None:
     """Conflicts are marked and listed, the status is 2, and the update can be undone."""
     replace(updatable / "Makefile", OLD, "## Ours")
     replace(updatable / "Makefile", "## List these targets", "## Help")
@@ -82,9 +82,7 @@ def test_conflicts_are_named_with_their_places(updatable: Path, releases: Reposi
     assert ask(updatable, "update").returncode == 2
 
 
-def test_work_that_is_not_committed_is_never_mixed_in(
-    updatable: Path, releases: Repository
-) -> None:
+def test_uncommitted_changes_stop_an_update(updatable: Path, releases: Repository) -> None:
     """Uncommitted changes and untracked files stop an update, and the message lists them."""
     releases.release("v1.1.0", FIRST)
     git(updatable, "config", "status.showUntrackedFiles", "no")
@@ -106,7 +104,7 @@ def test_an_update_needs_a_repository_with_a_commit(updatable: Path, *, started:
     assert "commit this service" in updated.stderr
 
 
-def test_a_release_is_data_to_make_and_to_the_shell(updatable: Path) -> None:
+def test_a_release_name_is_not_run_as_code(updatable: Path) -> None:
     """An unknown release is a one-line error, even if it contains shell code."""
     name = "v9'; touch one $(shell touch two) $$(touch three) `touch four` \""
     updated = subprocess.run(
@@ -133,7 +131,7 @@ def test_a_downgrade_is_refused(updatable: Path, releases: Repository) -> None:
     assert status(updatable) == ""
 
 
-def test_a_service_from_an_unreleased_commit_is_told_so(
+def test_a_service_from_an_unreleased_commit_is_updated(
     releases: Repository, tmp_path: Path
 ) -> None:
     """The update works and reports the commit. If the template lost the commit, it fails."""
@@ -186,7 +184,7 @@ def test_a_service_may_be_a_folder_of_a_larger_repository(
     assert status(parent) == "?? beside.txt"
 
 
-def test_answers_and_files_that_an_update_changes_are_named(
+def test_changed_answers_and_deleted_files_are_listed(
     updatable: Path, releases: Repository
 ) -> None:
     """The output lists new answers, changed answers and deleted files."""
@@ -212,9 +210,7 @@ def test_answers_and_files_that_an_update_changes_are_named(
     assert recorded(updatable)["region"] == "north"
 
 
-def test_the_lock_follows_what_the_release_depends_on(
-    updatable: Path, releases: Repository
-) -> None:
+def test_the_lock_file_contains_new_dependencies(updatable: Path, releases: Repository) -> None:
     """After an update that adds a dependency, `uv sync --locked` still works."""
     lock = ["uv", "lock", "--quiet"]
     subprocess.run(lock, cwd=updatable, check=True, env=environment())
@@ -231,9 +227,7 @@ def test_the_lock_follows_what_the_release_depends_on(
     subprocess.run([*lock, "--check"], cwd=updatable, check=True, env=environment())
 
 
-def test_the_script_that_runs_may_be_replaced_by_the_update(
-    updatable: Path, releases: Repository
-) -> None:
+def test_an_update_may_replace_the_running_script(updatable: Path, releases: Repository) -> None:
     """The running script finishes even if the release replaces its files."""
     development = releases.folder / "template/development"
     shutil.rmtree(development / "updating")
@@ -250,7 +244,7 @@ def test_the_script_that_runs_may_be_replaced_by_the_update(
     assert ask(updatable, "check").stderr == "the new script\n"
 
 
-def test_tests_are_run_as_the_new_release_has_them(updatable: Path, releases: Repository) -> None:
+def test_the_new_releases_tests_run(updatable: Path, releases: Repository) -> None:
     """With `--test --commit`, failing tests prevent the commit, and the status is 3."""
     releases.release("v1.1.0", {MAKEFILE: (SUITE, GREEN)})
     updated = ask(updatable, "update", "--test", "--commit")
@@ -267,7 +261,9 @@ def test_tests_are_run_as_the_new_release_has_them(updatable: Path, releases: Re
     assert GREEN in (updatable / "Makefile").read_text()
 
 
-def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: Repository) -> None:
+def test_the_update_asks_in_a_terminal_whether_to_run_the_tests(
+    updatable: Path, releases: Repository
+) -> None:
     """In a terminal, the update asks new questions and whether to run the tests."""
     releases.replace(
         "copier.yml",
@@ -296,7 +292,7 @@ def test_a_person_is_asked_whether_to_run_the_tests(updatable: Path, releases: R
         pytest.param("at random", signal.SIGKILL, marks=pytest.mark.thorough),
     ],
 )
-def test_an_update_that_is_killed_can_be_undone_and_done_again(
+def test_a_killed_update_can_be_undone_and_repeated(
     updatable: Path, releases: Repository, number: signal.Signals, moment: str
 ) -> None:
     """After a killed update, the repository is intact, and the next run says how to undo it."""
@@ -304,7 +300,7 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
     commit_all(updatable)
     releases.release("v1.1.0", FIRST)
     head = git(updatable, "rev-parse", "HEAD")
-    # What a shell runs in the background ignores SIGINT, and so would all that these tests start.
+    # A shell's background jobs ignore SIGINT, and so would all processes that these tests start.
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command(updatable, "update"),
@@ -330,10 +326,10 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
             os.killpg(process.pid, number)
     assert git(updatable, "rev-parse", "HEAD") == head
     git(updatable, "fsck", "--strict")
-    if process.returncode == 0:  # it was done before the signal came
+    if process.returncode == 0:  # the update was done before the signal came
         assert NEW in makefile.read_text()
         commit_all(updatable)
-    # It may have taken its changes back by then, or have written the last of them.
+    # The update may have reverted its changes by then, or have written the last of them.
     halfway = note.exists() and status(updatable) != ""
     again = ask(updatable, "update")
     assert ("An update from v1.0.0 to v1.1.0 was interrupted here" in again.stderr) == halfway
@@ -347,7 +343,7 @@ def test_an_update_that_is_killed_can_be_undone_and_done_again(
     assert NEW in makefile.read_text()
 
 
-def test_a_mistake_on_the_command_line_is_no_conflict(updatable: Path) -> None:
+def test_wrong_usage_is_not_reported_as_a_conflict(updatable: Path) -> None:
     """Wrong usage is status 1, because 2 means conflicts."""
     assert ask(updatable, "update", "--unknown").returncode == 1
     assert ask(updatable, "chekc").returncode == 1

@@ -29,11 +29,11 @@ ONE = [
     for turned_on, features in ((True, ALL.features - {feature}), (False, ALL.features))
     if turned_on or asks(release, feature)
 ]
-"""The session `release` runs them, too."""
+"""The session `release` also runs these."""
 
 
 def named(toggle: Toggle) -> str:
-    """Name an update by its release and what it turns on and off."""
+    """Return an update's name, with its release and the features it turns on and off."""
     release, _, changes = toggle
     return release + "".join(f"{'+' if on else '-'}{name}" for name, on in changes.items())
 
@@ -48,9 +48,9 @@ def named(toggle: Toggle) -> str:
 def test_features_can_be_turned_on_and_off(
     history: Repository, template: Path, tmp_path: Path, toggle: Toggle
 ) -> None:
-    """A new feature is complete; one that goes leaves the service's own files, saved as `.saved`.
+    """A new feature is complete. A removed one leaves the service's own files, saved as `.saved`.
 
-    On every change each feature is turned on, turned off, and left on and off beside others.
+    On every change, each feature is turned on, turned off, and left on and off beside others.
     """
     release, before, changes = toggle
     service = Service.copy(history, tmp_path / "orders", release, **before.answers)
@@ -63,7 +63,7 @@ def test_features_can_be_turned_on_and_off(
     }
 
 
-def test_edited_files_of_a_feature_that_is_turned_off_are_saved_and_named(
+def test_edited_files_of_a_removed_feature_are_saved_and_listed(
     upstream: Repository, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Edited files of the feature are saved, and the update lists them."""
@@ -91,7 +91,7 @@ def test_edited_files_of_a_feature_that_is_turned_off_are_saved_and_named(
     assert f"{broken}: change or delete this file." in said
 
 
-def test_the_seeds_are_those_of_the_ownership_lists(template: Path, tmp_path: Path) -> None:
+def test_the_saved_seeds_are_those_of_the_ownership_lists(template: Path, tmp_path: Path) -> None:
     """The saved seeds are those in the ownership lists."""
     service = render(template, tmp_path / "orders", **EVERYTHING)
     listed = owned(service, WITH_A_FEATURE)

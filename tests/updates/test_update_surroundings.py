@@ -34,7 +34,7 @@ SETTINGS = {
     "core.hooksPath": "{folder}/hooks",
     "core.attributesFile": "{folder}/attributes",
 }
-"""What users set for all their repositories, each of which broke an update by itself."""
+"""Git settings of users, each of which alone once broke an update."""
 
 
 def release_with_a_new_file(releases: Repository) -> None:
@@ -73,7 +73,7 @@ def test_an_update_does_not_depend_on_the_settings_of_git(
 
 
 @pytest.mark.parametrize("name", ["latin.mk", pytest.param("nul.mk", marks=pytest.mark.thorough)])
-def test_bytes_that_are_not_text_stay_as_they_are(
+def test_files_that_are_not_text_stay_unchanged(
     updatable: Path, releases: Repository, name: str
 ) -> None:
     """Edits in any encoding are kept in files of the template."""
@@ -90,7 +90,7 @@ def test_bytes_that_are_not_text_stay_as_they_are(
         assert updated.returncode == 0, updated.stderr
         assert makefile.endswith(LATIN)
         assert NEW.encode() in makefile
-    else:  # git merges no such file: the service's is there, and the conflict is known
+    else:  # git does not merge such files: the service's stays, and the conflict is reported
         assert updated.returncode == 2, updated.stderr
         assert makefile.endswith(b"# \0\n")
         assert "Makefile (unmerged)" in updated.stdout
@@ -112,9 +112,7 @@ def test_an_ignored_file_is_not_overwritten(updatable: Path, releases: Repositor
     assert git(updatable, "show", f"HEAD:{DOCTOR}").startswith('"""Look')
 
 
-def test_changes_that_git_was_told_to_overlook_are_kept(
-    updatable: Path, releases: Repository
-) -> None:
+def test_changes_that_git_overlooks_are_kept(updatable: Path, releases: Repository) -> None:
     """Changes in a file flagged as "assume unchanged" are detected."""
     git(updatable, "update-index", "--assume-unchanged", "Makefile")
     before = (updatable / "Makefile").read_text()
@@ -130,7 +128,7 @@ def test_changes_that_git_was_told_to_overlook_are_kept(
 
 
 @pytest.mark.thorough
-def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Repository) -> None:
+def test_a_sparse_checkout_gets_the_whole_release(updatable: Path, releases: Repository) -> None:
     """In a sparse checkout, changes outside of it are committed too."""
     git(
         updatable,
@@ -152,7 +150,7 @@ def test_a_sparse_check_out_gets_the_whole_release(updatable: Path, releases: Re
 
 
 @pytest.mark.thorough
-def test_an_alias_in_a_worktree_moves_no_head(
+def test_an_alias_in_a_worktree_does_not_affect_the_main_repository(
     updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
     """An update in a git alias does not affect the worktree's main repository."""
@@ -167,9 +165,7 @@ def test_an_alias_in_a_worktree_moves_no_head(
     assert NEW in (tree / "Makefile").read_text()
 
 
-def test_the_other_services_of_a_repository_are_left_alone(
-    releases: Repository, tmp_path: Path
-) -> None:
+def test_other_services_of_a_repository_do_not_change(releases: Repository, tmp_path: Path) -> None:
     """Changes outside the service, and `.rej` files, are kept."""
     shop = tmp_path / "shop"
     for name in ("billing", "orders"):
@@ -215,7 +211,7 @@ def test_links_of_the_service_stay(updatable: Path, releases: Repository, tmp_pa
     assert "docs/template/guide.md was not updated" in updated.stdout
 
 
-def test_a_failure_leaves_every_file_as_it_was(updatable: Path, releases: Repository) -> None:
+def test_a_failed_update_restores_every_file(updatable: Path, releases: Repository) -> None:
     """If writing fails, the files and the recorded release are restored."""
     replace(updatable / "Makefile", OLD, "## Ours")
     commit_all(updatable)
@@ -244,9 +240,7 @@ def test_two_updates_at_once_are_refused(updatable: Path, releases: Repository) 
 
 
 @pytest.mark.thorough
-def test_the_way_back_works_after_a_conflict_in_a_renamed_file(
-    updatable: Path, releases: Repository
-) -> None:
+def test_a_conflict_in_a_renamed_file_can_be_undone(updatable: Path, releases: Repository) -> None:
     """The printed commands also undo a conflict in a renamed file."""
     old, new = "development/__init__.py", "development/renamed.py"
     (updatable / old).write_text('"""Ours."""\n')
@@ -279,7 +273,7 @@ def test_gits_own_reason_is_shown(updatable: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_what_a_hook_says_is_shown(updatable: Path, releases: Repository) -> None:
+def test_the_output_of_a_hook_is_shown(updatable: Path, releases: Repository) -> None:
     """If a hook refuses the commit, the message shows its output and what to do."""
     hook = updatable / ".git/hooks/pre-commit"
     hook.parent.mkdir(exist_ok=True)
@@ -297,9 +291,7 @@ def test_what_a_hook_says_is_shown(updatable: Path, releases: Repository) -> Non
 
 
 @pytest.mark.thorough
-def test_a_service_from_a_clone_without_tags_is_compared_by_its_commit(
-    updatable: Path, releases: Repository
-) -> None:
+def test_a_clone_without_tags_is_compared_by_commit(updatable: Path, releases: Repository) -> None:
     """A recorded commit without a tag is compared by its place in the history."""
     releases.replace(MAKEFILE, OLD, NEW)
     commit_all(releases.folder)
@@ -314,7 +306,7 @@ def test_a_service_from_a_clone_without_tags_is_compared_by_its_commit(
 
 
 @pytest.mark.thorough
-def test_the_lock_of_a_workspace_is_named(
+def test_the_lock_file_of_a_workspace_is_reported(
     updatable: Path, releases: Repository, tmp_path: Path
 ) -> None:
     """The update reports a workspace's lock file outside the service."""
@@ -333,7 +325,7 @@ def test_the_lock_of_a_workspace_is_named(
     assert (shop / "uv.lock").read_text() == "# the workspace's\n"
 
 
-def test_what_a_feature_made_stays_ignored(updatable: Path, releases: Repository) -> None:
+def test_data_of_a_removed_feature_stays_ignored(updatable: Path, releases: Repository) -> None:
     """Data of a removed feature stays ignored, and is reported."""
     releases.replace("template/.gitignore.jinja", ".cache/\n", ".elsewhere/\n")
     (updatable / ".cache").mkdir()

@@ -35,12 +35,12 @@ TOGGLES = [
     for feature in FEATURES
     for before in ("bare", "all")
 ]
-"""The session `release` runs those that are marked, too."""
+"""The session `release` also runs the marked ones."""
 
 
 @contextmanager
 def outside() -> Iterator[Path]:
-    """A folder outside pytest's, which the database server's account may enter."""
+    """A folder outside pytest's, which the database server's user can read."""
     with TemporaryDirectory(prefix="updated-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
@@ -58,7 +58,7 @@ def test_an_updated_service_passes_its_own_tests(
 
 
 @pytest.mark.parametrize(("feature", "before"), TOGGLES)
-def test_a_service_passes_its_own_tests_with_a_feature_more(
+def test_a_service_passes_its_own_tests_with_an_added_feature(
     history: Repository, feature: str, before: str
 ) -> None:
     """After a feature is turned on, the service's tests pass."""
