@@ -386,7 +386,7 @@ async def test_an_unusable_url_of_another_database_is_named(
 ) -> None:
     """The message names the setting of that database."""
 
-    async def refuse(_: object) -> None:
+    async def refuse(*_: object) -> None:
         raise asyncpg.InvalidPasswordError("no such role")
 
     monkeypatch.setattr(session_manager, "refuse_shared_sessions", refuse)
