@@ -1,1 +1,1 @@
-"""Who is let in, who is not, and what happens while the issuer changes its keys or is away."""
+"""Which callers are let in or refused, and how an issuer's outages and key changes are handled."""

@@ -1,4 +1,4 @@
-"""A service with routes that ask for tokens, and an issuer for each test."""
+"""A service with routes that require tokens, and an issuer for each test."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -24,32 +24,32 @@ router = APIRouter(prefix="/guarded", dependencies=[Authenticated])
 
 @router.get("")
 async def guarded() -> Envelope[str]:
-    """Let in whoever has a good token."""
+    """Let in callers with a valid token."""
     return Envelope(data="in")
 
 
 @router.get("/me")
 async def me(principal: Principal) -> Envelope[dict[str, object]]:
-    """Tell who calls."""
+    """Return the caller's subject."""
     identity: dict[str, object] = {"subject": principal.subject, "scopes": sorted(principal.scopes)}
     return Envelope(data=identity)
 
 
 @router.get("/write", dependencies=[requires("products:read", "products:write")])
 async def write() -> Envelope[str]:
-    """Let in whose token has both scopes."""
+    """Let in callers whose token has both scopes."""
     return Envelope(data="in")
 
 
 @router.get("/admin")
 async def admin(principal: Annotated[Identity, requires_role("admin", "owner")]) -> Envelope[str]:
-    """Let in who is one of these."""
+    """Let in callers with one of these roles."""
     return Envelope(data=principal.subject)
 
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    """An issuer of this test's own, which it may change."""
+    """An issuer for this test alone, which may change it."""
     issuer = Issuer(AUDIENCE)
     with issuer.serving():
         yield issuer
@@ -57,13 +57,13 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture
 def client_headers() -> dict[str, str]:
-    """No token by default: each test sends its own."""
+    """No default token: each test sends its own."""
     return {}
 
 
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
-    """The service, with routes that ask for tokens."""
+    """The service, with routes that require tokens."""
     app = create_app(settings)
     app.include_router(router)
     return app

@@ -1,4 +1,4 @@
-"""What several of these tests need."""
+"""Helpers for several of these tests."""
 
 from httpx import AsyncClient, Response
 
@@ -8,13 +8,13 @@ GUARDED = "/guarded"
 
 
 async def call(client: AsyncClient, token: str, path: str = GUARDED) -> Response:
-    """Ask for something with a token."""
-    # As bytes, because a made-up token may have any.
+    """Send a request with a token."""
+    # Bytes, because a forged token may contain any.
     return await client.get(path, headers=[(b"Authorization", f"Bearer {token}".encode())])
 
 
 async def is_let_in(client: AsyncClient, token: str, path: str = GUARDED) -> bool:
-    """Say whether a token is good; if it is not, see that it is refused as it must be."""
+    """Return whether a token is accepted, and check the refusal if it is not."""
     response = await call(client, token, path)
     if response.status_code == 200:
         return True

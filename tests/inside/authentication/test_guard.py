@@ -125,13 +125,13 @@ OPEN = ("/shop/prices", "/shop/partner-prices", "/shop/open/a", "/docs", "/opena
 
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
-    """The service with routes of every kind, from another feature."""
+    """The service with routes of every kind, added by another feature."""
     return create_app(settings, features=(*ALL_FEATURES, Feature(routers=(router,))))
 
 
 @pytest.mark.parametrize("path", GUARDED)
 async def test_a_route_needs_a_token(api_client: AsyncClient, issuer: Issuer, path: str) -> None:
-    """Every kind of route is guarded, and paths without one look the same."""
+    """Every kind of route is guarded, and paths without a route give the same answer."""
     response = await api_client.get(path)
     check_response(response, 401)
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="api"'
@@ -142,7 +142,7 @@ async def test_a_route_needs_a_token(api_client: AsyncClient, issuer: Issuer, pa
 
 @pytest.mark.parametrize("path", OPEN)
 async def test_a_public_route_is_open(api_client: AsyncClient, path: str) -> None:
-    """Health checks, documentation and routes that are marked need no token."""
+    """Health checks, documentation and marked routes need no token."""
     assert (await api_client.get(path)).status_code == 200
     assert (await api_client.head(path)).status_code == 200
 
@@ -154,7 +154,7 @@ async def test_a_public_route_is_open(api_client: AsyncClient, path: str) -> Non
 async def test_only_a_public_path_is_redirected_without_a_token(
     api_client: AsyncClient, path: str, location: str | None
 ) -> None:
-    """A final slash too many leads to the public route, and not to a guarded one."""
+    """A path with an extra final slash redirects to a public route, but not to a guarded one."""
     response = await api_client.get(path, follow_redirects=False)
     assert response.status_code == (307 if location else 401)
     assert response.headers.get("Location") == location
@@ -172,14 +172,14 @@ async def test_a_frontend_needs_a_token(
         assert "frontend" not in response.text
 
 
-async def test_a_method_that_is_not_public_needs_a_token(api_client: AsyncClient) -> None:
-    """A public route opens its own methods alone."""
+async def test_other_methods_of_a_public_route_need_a_token(api_client: AsyncClient) -> None:
+    """A public route opens only its own methods."""
     check_response(await api_client.post("/shop/prices"), 401)
 
 
 async def test_a_websocket_needs_a_token(api_client: AsyncClient, app: FastAPI) -> None:
     """A connection without a token is closed before it is accepted."""
-    del api_client  # the application runs as long as it
+    del api_client  # the application runs as long as the connection
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -196,7 +196,7 @@ async def test_a_websocket_needs_a_token(api_client: AsyncClient, app: FastAPI) 
 async def test_a_token_is_verified_once(
     api_client: AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An endpoint that asks for the caller gets the one whom the guard has let in."""
+    """An endpoint that asks for the caller gets the caller that the guard verified."""
     verify, tokens = TokenVerifier.verify, []
 
     async def count(self: TokenVerifier, token: str) -> Any:  # noqa: ANN401 - as it is
@@ -210,7 +210,7 @@ async def test_a_token_is_verified_once(
 
 
 async def test_the_document_shows_which_operations_are_guarded(app: FastAPI) -> None:
-    """A guarded operation has the scheme and its refusals, and a public one has neither."""
+    """A guarded operation has the security scheme and its refusals. A public one has neither."""
     document = app.openapi()
     guarded = document["paths"]["/shop/stock"]["get"]
     assert guarded["security"] == [{"bearer": []}]
@@ -223,7 +223,7 @@ async def test_the_document_shows_which_operations_are_guarded(app: FastAPI) -> 
 
 
 async def test_open_routes_are_found(app: Application) -> None:
-    """The list that a service's own test compares has the marked routes of every kind."""
+    """The list for a service's own test contains the marked routes of every kind."""
     assert unprotected_routes(app) == {
         "GET /shop/prices",
         "GET /shop/partner-prices",
@@ -234,11 +234,11 @@ async def test_open_routes_are_found(app: Application) -> None:
 
 
 class TestServiceFromBefore:
-    """A service that was made before v1.4.0 keeps its routes open until it adopts the default."""
+    """A service made before v1.4.0 keeps its routes open until it adopts the default."""
 
     @pytest.fixture
     def settings(self, settings_values: dict[str, object]) -> Settings:
-        """Settings as such a service has them: without `template_defaults`."""
+        """Settings of such a service: without `template_defaults`."""
 
         class OldSettings(Settings):
             template_defaults: ClassVar[tuple[int, int]] = (1, 3)
@@ -246,8 +246,10 @@ class TestServiceFromBefore:
         values: dict[str, Any] = {"_env_file": None, **settings_values}
         return OldSettings(**values)
 
-    async def test_its_routes_stay_open(self, api_client: AsyncClient, app: Application) -> None:
-        """An update locks no client out, and the document says the same."""
+    async def test_routes_of_an_older_service_stay_open(
+        self, api_client: AsyncClient, app: Application
+    ) -> None:
+        """An update locks no client out, and the OpenAPI document shows the routes as open."""
         for path in GUARDED:
             expected = {"/shop/me": 401, "/shop/profile": 401, "/nowhere": 404}.get(path, 200)
             assert (await api_client.get(path)).status_code == expected

@@ -1,4 +1,4 @@
-"""Scopes and roles are found where issuers put them."""
+"""Scopes and roles are found in the claims of common issuers."""
 
 from typing import Any
 
@@ -20,8 +20,8 @@ ODD = "https://shop.example/roles"
         ({"scope": {"a": True}}, set()),
     ],
 )
-def test_scopes_are_words_or_a_list(claims: dict[str, Any], scopes: set[str]) -> None:
-    """Each spelling of scopes that issuers use is read, and what is none gives none."""
+def test_scopes_may_be_a_text_or_a_list(claims: dict[str, Any], scopes: set[str]) -> None:
+    """All common formats of scopes are read. Other values give no scopes."""
     assert Identity.from_claims({"sub": "ada", **claims}, roles_claim="roles").scopes == scopes
 
 
@@ -36,8 +36,8 @@ def test_scopes_are_words_or_a_list(claims: dict[str, Any], scopes: set[str]) ->
         ({"scope": "a"}, "roles", set()),
     ],
 )
-def test_roles_are_where_the_setting_says(
+def test_roles_are_read_from_the_configured_claim(
     claims: dict[str, Any], name: str, roles: set[str]
 ) -> None:
-    """A claim is found by its name, a nested one by the path to it."""
+    """A claim is found by its name, and a nested one by its path."""
     assert Identity.from_claims({"sub": "ada", **claims}, roles_claim=name).roles == roles

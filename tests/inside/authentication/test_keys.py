@@ -1,4 +1,4 @@
-"""Keys are read from the issuer, and outlast its changes and its absence."""
+"""Keys are read from the issuer, and remain valid during key changes and outages."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -28,12 +28,12 @@ DISCOVERY = "/.well-known/openid-configuration"
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that a test moves."""
 
     now = 0.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
@@ -44,14 +44,14 @@ def _clock() -> Clock:
 
 @pytest.fixture(name="keys")
 async def _keys(issuer: Issuer, clock: Clock) -> AsyncIterator[IssuerKeys]:
-    """The keys of the issuer: 10 seconds between questions, good for an hour."""
+    """The issuer's keys: at least 10 seconds between requests, valid for an hour."""
     values = settings(authentication_issuer=issuer.url, authentication_timeout=5)
     async with module.http_client() as client:
         yield IssuerKeys(values, module.Issuer(values, client), clock)
 
 
 async def test_keys_are_found_by_discovery(issuer: Issuer, keys: IssuerKeys) -> None:
-    """The issuer says where its keys are, and is asked once for all tokens."""
+    """The issuer publishes where its keys are, and one request serves all tokens."""
     for _ in range(3):
         matches = await keys.find(issuer.keys[0].id, "ES256")
         assert [key.key_id for key in matches] == [issuer.keys[0].id]
@@ -61,7 +61,7 @@ async def test_keys_are_found_by_discovery(issuer: Issuer, keys: IssuerKeys) -> 
 async def test_a_new_key_is_read_when_a_token_names_it(
     issuer: Issuer, keys: IssuerKeys, clock: Clock
 ) -> None:
-    """The issuer changes its keys whenever it likes; the old one is none from then on."""
+    """The issuer can change its keys at any time. The old key is no longer valid."""
     old = issuer.keys[0].id
     assert await keys.find(old, "ES256")
     issuer.rotate()
@@ -70,10 +70,10 @@ async def test_a_new_key_is_read_when_a_token_names_it(
     assert await keys.find(old, "ES256") == []
 
 
-async def test_made_up_keys_do_not_lead_to_questions(
+async def test_unknown_keys_do_not_flood_the_issuer(
     issuer: Issuer, keys: IssuerKeys, clock: Clock
 ) -> None:
-    """However many tokens name keys that do not exist, the issuer is asked once in a while."""
+    """Many tokens with unknown keys cause at most one request per cooldown."""
     assert await keys.find(issuer.keys[0].id, "ES256")
     for step in range(20):
         clock.now += 1
@@ -82,15 +82,15 @@ async def test_made_up_keys_do_not_lead_to_questions(
     assert issuer.requests.count(KEYS) == 3
 
 
-async def test_many_who_come_first_ask_once(issuer: Issuer, keys: IssuerKeys) -> None:
-    """Requests that need the keys at the same time wait for one answer."""
+async def test_concurrent_requests_share_one_download(issuer: Issuer, keys: IssuerKeys) -> None:
+    """Requests that need the keys at the same time wait for one response."""
     results = await asyncio.gather(*(keys.find(issuer.keys[0].id, "ES256") for _ in range(20)))
     assert all(results)
     assert issuer.requests.count(KEYS) == 1
 
 
-async def test_the_last_good_keys_outlast_the_issuers_absence_for_a_while(clock: Clock) -> None:
-    """Without its issuer the service goes on, until the keys are too old to be trusted."""
+async def test_the_last_keys_stay_valid_during_an_outage(clock: Clock) -> None:
+    """Without its issuer, the service goes on until the keys expire."""
     issuer, stack = Issuer(AUDIENCE), AsyncExitStack()
     with issuer.serving():
         values = settings(authentication_issuer=issuer.url)
@@ -125,14 +125,14 @@ async def test_the_last_good_keys_outlast_the_issuers_absence_for_a_while(clock:
         {KEYS: {"keys": [SigningKey("RS256").jwk | {"alg": ["RS256"]}]}},
     ],
 )
-async def test_what_is_no_answer_changes_nothing(
+async def test_an_invalid_response_does_not_change_the_keys(
     issuer: Issuer,
     keys: IssuerKeys,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     documents: dict[str, Any],
 ) -> None:
-    """An issuer that answers with nonsense, or as another one, is as good as away."""
+    """An issuer that returns nonsense, or another issuer's name, counts as unavailable."""
     original = issuer.documents()
     monkeypatch.setattr(issuer, "documents", lambda: original | documents)
     with pytest.raises(KeysUnavailableError):
@@ -147,10 +147,10 @@ async def test_what_is_no_answer_changes_nothing(
 
 
 @pytest.mark.parametrize("changes", [{"use": "enc"}, {"alg": "RS512"}, {"alg": "Ed448"}])
-async def test_keys_for_other_purposes_are_passed_over(
+async def test_keys_for_other_purposes_are_ignored(
     issuer: Issuer, keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
 ) -> None:
-    """A key that is not for signatures of an allowed algorithm stands beside the good one."""
+    """The issuer also publishes a key that is not for signatures with an allowed algorithm."""
     unusable = SigningKey("RS256")
     key_set = {"keys": [{**unusable.jwk, **changes}, issuer.keys[0].jwk]}
     documents = issuer.documents() | {KEYS: key_set}
@@ -159,15 +159,17 @@ async def test_keys_for_other_purposes_are_passed_over(
     assert await keys.find(unusable.id, "RS256") == []
 
 
-async def test_two_keys_of_a_kind_need_a_name(issuer: Issuer, keys: IssuerKeys) -> None:
-    """A token that names no key is refused where it could mean two."""
+async def test_a_token_without_a_key_id_is_refused_if_two_keys_match(
+    issuer: Issuer, keys: IssuerKeys
+) -> None:
+    """The token could mean either key."""
     issuer.keys += [SigningKey("EdDSA"), SigningKey()]
     assert await keys.find(None, "ES256") == []
     assert await keys.find(None, "EdDSA")
 
 
-async def test_each_of_two_keys_of_one_name_is_tried(issuer: Issuer, keys: IssuerKeys) -> None:
-    """An issuer should not give two keys one id, and some do: each verifies what it signed."""
+async def test_keys_with_the_same_id_are_all_tried(issuer: Issuer, keys: IssuerKeys) -> None:
+    """Some issuers give two keys the same id. Each key verifies the tokens that it signed."""
     first, second, unknown = SigningKey(), SigningKey(), SigningKey()
     second.id = unknown.id = first.id
     issuer.keys = [first, second]
@@ -184,10 +186,10 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1", "nonsense"])
-async def test_an_issuer_on_this_machine_is_asked_without_a_proxy(
+async def test_a_local_issuer_is_reached_without_a_proxy(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
-    """A developer's machine may name a proxy, which cannot reach the loopback interface."""
+    """A developer's machine may have a proxy, which cannot reach the loopback interface."""
     for name in PROXIES:
         monkeypatch.setenv(name, proxy)
     values = settings(authentication_issuer=issuer.url)
@@ -196,10 +198,8 @@ async def test_an_issuer_on_this_machine_is_asked_without_a_proxy(
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://127.0.0.1:1"])
-async def test_a_proxy_that_cannot_be_used_is_named(
-    monkeypatch: pytest.MonkeyPatch, proxy: str
-) -> None:
-    """The start fails by one line that says what to do."""
+async def test_an_unusable_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """The start fails with one line that says what to do."""
     monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(StartError, match=r"ALL_PROXY.*unset"):
         async with serve(create_app(settings(authentication_issuer="https://login.example"))):
@@ -207,7 +207,7 @@ async def test_a_proxy_that_cannot_be_used_is_named(
 
 
 async def test_the_keys_address_can_be_set(issuer: Issuer) -> None:
-    """An issuer without discovery is asked for its keys alone."""
+    """With the address of the keys, the service does not use discovery."""
     values = settings(
         authentication_issuer="https://login.example", authentication_jwks_url=f"{issuer.url}/keys"
     )
@@ -218,7 +218,7 @@ async def test_the_keys_address_can_be_set(issuer: Issuer) -> None:
 
 
 async def test_a_redirect_is_not_followed(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys come from where the settings say, or from nowhere."""
+    """Keys are read only from the configured address."""
     monkeypatch.setattr(issuer, "moved", {"/moved": f"{issuer.url}/keys"})
     values = settings(
         authentication_issuer="https://login.example", authentication_jwks_url=f"{issuer.url}/moved"
@@ -228,10 +228,10 @@ async def test_a_redirect_is_not_followed(issuer: Issuer, monkeypatch: pytest.Mo
             await module.Issuer(values, client).read_keys()
 
 
-async def test_an_issuer_has_to_be_who_it_is_asked_as(
+async def test_an_issuer_with_another_name_is_refused(
     issuer: Issuer, keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keys of an issuer that calls itself something else are not taken, good as they may be."""
+    """Keys are not used if the discovery document names another issuer."""
     original = issuer.documents()
     discovery = original[DISCOVERY] | {"issuer": "http://other.example"}
     monkeypatch.setattr(issuer, "documents", lambda: original | {DISCOVERY: discovery})
@@ -239,8 +239,8 @@ async def test_an_issuer_has_to_be_who_it_is_asked_as(
         await keys.find(issuer.keys[0].id, "ES256")
 
 
-async def test_encrypted_discovery_leads_to_no_plain_address() -> None:
-    """An issuer at https cannot have its keys where they could be changed on their way."""
+async def test_discovery_over_https_requires_keys_over_https() -> None:
+    """Keys of an issuer at https cannot be read over http, where they could be modified."""
     documents = {
         DISCOVERY: {
             "issuer": "https://login.example",
@@ -248,7 +248,7 @@ async def test_encrypted_discovery_leads_to_no_plain_address() -> None:
         },
         "/keys": {"keys": [SigningKey().jwk]},
     }
-    # No issuer here has a certificate that a client would trust.
+    # No issuer here has a certificate that a client trusts.
     transport = MockTransport(lambda request: Response(200, json=documents[request.url.path]))
     async with AsyncClient(transport=transport) as client:
         values = settings(authentication_issuer="https://login.example")
@@ -257,27 +257,27 @@ async def test_encrypted_discovery_leads_to_no_plain_address() -> None:
 
 
 class TestService:
-    """A service under way, which may ask its issuer as often as it likes."""
+    """A running service without a pause between requests to its issuer."""
 
     @pytest.fixture
     def settings_values(self, settings_values: dict[str, object]) -> dict[str, object]:
-        """Take the cooldown away."""
+        """Remove the cooldown."""
         return {**settings_values, "authentication_keys_cooldown": 1e-9}
 
     async def test_keys_change_without_a_restart(
         self, issuer: Issuer, api_client: AsyncClient
     ) -> None:
-        """The next token after a change is let in, and the one before it no more."""
+        """After a change, a token of the new key is valid, and one of the old key is not."""
         old = issuer.token()
         assert await is_let_in(api_client, old)
         issuer.rotate("EdDSA")
         assert await is_let_in(api_client, issuer.token())
         assert not await is_let_in(api_client, old)
 
-    async def test_a_token_of_the_development_issuer_leads_in(
+    async def test_a_token_of_the_development_issuer_is_valid(
         self, issuer: Issuer, api_client: AsyncClient
     ) -> None:
-        """What `make token` prints is good."""
+        """The service accepts the output of `make token`."""
         form = {"scope": "products:read products:write", "role": "admin", "subject": "ada"}
         token = await asyncio.to_thread(ask, issuer.url.removeprefix("http://"), form)
         assert await is_let_in(api_client, token, "/guarded/write")
@@ -286,11 +286,11 @@ class TestService:
 
 
 class TestIssuerAway:
-    """A service whose issuer is away from the start, and does not even refuse."""
+    """A service whose issuer accepts connections from the start, but never answers."""
 
     @pytest.fixture
     def settings_values(self, settings_values: dict[str, object]) -> Iterator[dict[str, object]]:
-        """Name an issuer that takes calls, and is silent."""
+        """Configure an issuer that accepts connections and never answers."""
         with closing(listen("127.0.0.1", 0)) as silent:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
             yield {
@@ -302,8 +302,8 @@ class TestIssuerAway:
     async def test_a_service_starts_and_says_when_to_try_again(
         self, issuer: Issuer, app: FastAPI
     ) -> None:
-        """Tokens cannot be checked, which is nobody's fault; all else works meanwhile."""
-        # The service's own limit ends the wait; this one only ends a test that found none.
+        """Tokens cannot be verified, which answers 503. All other routes work."""
+        # The service's own timeout ends the wait. This one only ends a test without it.
         async with asyncio.timeout(60), serve(app) as client:
             guarded = asyncio.create_task(call(client, issuer.token()))
             assert (await client.get("/healthcheck/live")).status_code == 200
@@ -312,8 +312,8 @@ class TestIssuerAway:
         assert int(response.headers["Retry-After"]) in range(1, 11)
         assert "WWW-Authenticate" not in response.headers
 
-    async def test_readiness_reports_it(self, app: FastAPI) -> None:
-        """A service that cannot check a token stays ready for all other requests."""
+    async def test_readiness_reports_an_unavailable_issuer(self, app: FastAPI) -> None:
+        """A service that cannot verify tokens stays ready for all other requests."""
         async with serve(app) as client:
             response = await client.get("/healthcheck/ready")
         assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""Lists of models in memory are those that PostgreSQL would give."""
+"""Lists of models in memory equal those of PostgreSQL."""
 
 from random import Random
 from types import SimpleNamespace
@@ -20,8 +20,8 @@ class ThingRepository(MemoryRepositoryBase[Any]):
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_pages_of_memory_are_those_of_a_table(seed: int) -> None:
-    """Forwards and back, for random sorts and filters, also while models are added."""
+async def test_pages_in_memory_equal_those_of_a_table(seed: int) -> None:
+    """Forwards and backwards, for random sorts and filters, also while models are added."""
     rng = Random(seed)  # noqa: S311 - no secret
     things, repository = list[Any](), ThingRepository(Memory())
 

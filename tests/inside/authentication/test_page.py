@@ -1,4 +1,4 @@
-"""What the page on testing shows of tokens works as it stands there."""
+"""The examples with tokens on the page on testing work."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_example_of_the_page_passes(tmp_path: Path) -> None:
-    """The example is a whole test that a developer can begin with."""
+    """The example is a complete test that a developer can start with."""
     page = (ROOT / "docs/template/testing.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     [example] = [block for block in blocks if "token: Callable" in block]

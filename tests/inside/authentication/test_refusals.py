@@ -1,4 +1,4 @@
-"""Refusals say what is missing, in the words of RFC 6750 and RFC 9457, and tell nothing else."""
+"""Refusals follow RFC 6750 and RFC 9457, and contain nothing that helps an attacker."""
 
 import logging
 
@@ -18,23 +18,21 @@ from tests.harness import check_response
 async def test_without_a_token_the_challenge_has_no_error(
     api_client: AsyncClient, headers: dict[str, str]
 ) -> None:
-    """Who did not know is told how, and accused of nothing (RFC 6750, section 3.1)."""
+    """A request without a token is answered without an error code (RFC 6750, section 3.1)."""
     response = await api_client.get("/guarded", headers=headers)
     problem = check_response(response, 401)
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="api"'
     assert "Authorization: Bearer" in problem["detail"]
 
 
-async def test_an_endpoint_knows_who_calls(issuer: Issuer, api_client: AsyncClient) -> None:
+async def test_an_endpoint_knows_its_caller(issuer: Issuer, api_client: AsyncClient) -> None:
     """The parameter `principal` is the caller."""
     response = await call(api_client, issuer.token("b a", sub="ada"), "/guarded/me")
     assert check_response(response, 200) == {"subject": "ada", "scopes": ["a", "b"]}
 
 
-async def test_every_scope_that_is_required_must_be_there(
-    issuer: Issuer, api_client: AsyncClient
-) -> None:
-    """One scope of two is not enough, and the challenge names both (RFC 6750, section 3.1)."""
+async def test_every_required_scope_is_checked(issuer: Issuer, api_client: AsyncClient) -> None:
+    """One of two scopes is not enough, and the challenge lists both (RFC 6750, section 3.1)."""
     response = await call(api_client, issuer.token("products:write"), "/guarded/write")
     problem = check_response(response, 403)
     assert "products:read products:write" in problem["detail"]
@@ -45,17 +43,15 @@ async def test_every_scope_that_is_required_must_be_there(
     assert await is_let_in(api_client, token, "/guarded/write")
 
 
-async def test_one_role_of_those_required_is_enough(
-    issuer: Issuer, api_client: AsyncClient
-) -> None:
-    """A role is what the issuer calls one: a scope of the same name is none."""
+async def test_one_of_the_required_roles_is_enough(issuer: Issuer, api_client: AsyncClient) -> None:
+    """A scope with the name of a role does not count as the role."""
     response = await call(api_client, issuer.token(sub="ada", roles=["owner"]), "/guarded/admin")
     assert check_response(response, 200) == "ada"
     check_response(await call(api_client, issuer.token("admin"), "/guarded/admin"), 403)
 
 
-async def test_the_document_tells_where_tokens_are_needed(app: FastAPI) -> None:
-    """OpenAPI has the scheme and the scopes, and both refusals of what asks for a token."""
+async def test_the_document_shows_where_tokens_are_required(app: FastAPI) -> None:
+    """OpenAPI has the scheme, the scopes, and both refusals of guarded operations."""
     document = app.openapi()
     scheme = document["components"]["securitySchemes"]["bearer"]
     assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
@@ -65,13 +61,13 @@ async def test_the_document_tells_where_tokens_are_needed(app: FastAPI) -> None:
         assert list(guarded["responses"][status]["content"]) == ["application/problem+json"]
 
 
-async def test_no_token_is_ever_told(
+async def test_tokens_are_not_disclosed(
     issuer: Issuer,
     api_client: AsyncClient,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Logs and answers hold no part of a token that could be used, whether it is good or bad."""
+    """Logs and responses contain no usable part of a token, valid or not."""
     caplog.set_level(logging.DEBUG)
     valid, expired = issuer.token(), issuer.token(exp=1)
     malformed = ["planted.secret.parts", "planted-secret"]

@@ -1,4 +1,4 @@
-"""Settings of authentication that would let forged tokens in are refused."""
+"""Settings of authentication that would accept forged tokens are refused."""
 
 import pytest
 
@@ -11,14 +11,14 @@ ISSUER = "https://login.example/realms/shop"
 
 @pytest.fixture(name="environment", autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Variables of an installation in production."""
+    """Variables of a service in production."""
     monkeypatch.setenv("ORDERS_ENVIRONMENT", "production")
     monkeypatch.setenv("ORDERS_SECRET_KEY", SECRET)
     monkeypatch.setenv("AUTHENTICATION_ISSUER", ISSUER)
     return monkeypatch
 
 
-def test_names_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
+def test_lists_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
     """Algorithms and claims are lists in one variable."""
     environment.setenv("ORDERS_AUTHENTICATION_ALGORITHMS", "ES256, EdDSA")
     environment.setenv("ORDERS_AUTHENTICATION_REQUIRED_CLAIMS", "jti,azp")
@@ -38,7 +38,7 @@ def test_names_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
 def test_production_reads_keys_only_over_https(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """Keys that could be changed on their way are no keys; on a developer's machine they are."""
+    """Keys read over http could be modified. Only development may do so."""
     environment.setenv(name, value)
     variable = f"ORDERS_{name.removeprefix('ORDERS_')}"
     with pytest.raises(InvalidSettingsError, match=f"{variable}: .* must begin with https://"):
@@ -48,7 +48,7 @@ def test_production_reads_keys_only_over_https(
 
 
 def test_production_needs_an_issuer(environment: pytest.MonkeyPatch) -> None:
-    """The issuer of development machines is none."""
+    """Production refuses the development issuer."""
     environment.delenv("AUTHENTICATION_ISSUER")
     with pytest.raises(InvalidSettingsError, match="AUTHENTICATION_ISSUER"):
         Settings.load()
@@ -76,10 +76,10 @@ def test_production_needs_an_issuer(environment: pytest.MonkeyPatch) -> None:
         ("ROLES_CLAIM", ""),
     ],
 )
-def test_what_cannot_be_meant_is_refused(
+def test_an_invalid_value_is_refused(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """A bad value keeps the service from starting, is named, and is not repeated."""
+    """A bad value stops the start. The message names the setting and does not repeat the value."""
     environment.setenv(f"ORDERS_AUTHENTICATION_{name}", value)
     with pytest.raises(InvalidSettingsError, match=f"ORDERS_AUTHENTICATION_{name}") as refusal:
         Settings.load()

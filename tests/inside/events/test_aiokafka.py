@@ -1,4 +1,4 @@
-"""What the service uses of aiokafka beside its public interface: `connection.py` and no other."""
+"""Only `connection.py` uses private interfaces of aiokafka."""
 
 import ast
 import asyncio
@@ -13,7 +13,7 @@ CLIENTS = {"client", "producer", "consumer", "reader"}
 
 
 def test_one_module_uses_private_interfaces() -> None:
-    """No other asks a client for a private attribute, or for the connection below it."""
+    """No other module reads a client's private attribute, or the connection below it."""
     users = set()
     for path in Path(kafka.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -28,7 +28,7 @@ def test_one_module_uses_private_interfaces() -> None:
 
 
 async def test_a_producer_asks_for_metadata_and_closes(kafka_bootstrap_servers: str) -> None:
-    """It says whether a broker answers, and its connections can be closed before it stops."""
+    """It reports whether a broker answers, and its connections can be closed before it stops."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap_servers)
     await producer.start()
     assert await connection.refresh_metadata(producer)
@@ -36,10 +36,10 @@ async def test_a_producer_asks_for_metadata_and_closes(kafka_bootstrap_servers: 
     await producer.stop()
 
 
-async def test_a_consumer_need_not_wait_for_its_place_in_the_group(
+async def test_a_consumer_can_stop_before_it_has_joined_the_group(
     kafka_bootstrap_servers: str, kafka_namespace: str
 ) -> None:
-    """The task that joins the group is where we look for it, and ends."""
+    """The task that joins the group has the expected private name, and ends."""
     consumer = AIOKafkaConsumer(
         f"{kafka_namespace}topic",
         bootstrap_servers=kafka_bootstrap_servers,

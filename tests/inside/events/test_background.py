@@ -1,4 +1,4 @@
-"""What keeps work in the background going."""
+"""Background work goes on after failures and ends cleanly."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from orders.internal.kafka.background import Retries, uninterrupted
 async def test_a_failure_is_logged_once_and_the_wait_grows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only the first expected failure in a row is logged; one that nobody expects always is."""
+    """Only the first expected failure in a row is logged. Unexpected ones are always logged."""
     delays: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -33,8 +33,8 @@ async def test_a_failure_is_logged_once_and_the_wait_grows(
     assert reasons == ["away", "away", "it failed, see the log", "away"]
 
 
-async def test_a_cancellation_waits_for_what_must_not_be_interrupted() -> None:
-    """The work ends first; the cancellation is raised afterwards."""
+async def test_a_cancellation_waits_for_protected_work() -> None:
+    """The work ends first. Then the cancellation is raised."""
     started, released, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""What becomes of the events of one batch."""
+"""Each event of a batch is sent, refused or tried again."""
 
 import asyncio
 from types import SimpleNamespace
@@ -10,14 +10,14 @@ from orders.internal.kafka.outbox.batches import send
 
 
 class Producer:
-    """Takes batches, and answers each with the same error or with none."""
+    """Takes batches, and answers each with the same error or with success."""
 
     def __init__(self, error: KafkaError | None = None) -> None:
         self.error = error
         self.values: list[bytes] = []
 
     def create_batch(self) -> SimpleNamespace:
-        """Return a batch that takes everything."""
+        """Return a batch that takes every message."""
         return SimpleNamespace(append=self._append, close=lambda: None)
 
     async def send_batch(self, *_: object, **__: int) -> "asyncio.Future[None]":
@@ -39,16 +39,16 @@ def row(number: int, value: bytes = b"{}", headers: str = "{}") -> dict[str, obj
     return {"id": number, "topic": "t", "key": b"k", "value": value, "headers": headers}
 
 
-async def test_a_producer_that_closes_is_a_failure_like_others() -> None:
-    """Nothing is sent or refused, and the reason is known."""
+async def test_a_closing_producer_is_a_failure_like_others() -> None:
+    """Nothing is sent or refused, and the reason is recorded."""
     producer: Any = Producer(ProducerClosed())
     outcome = await send(producer, 0, [row(1)], 1000)
     assert (outcome.sent, outcome.refused) == ([], {})
     assert isinstance(outcome.failure, ProducerClosed)
 
 
-async def test_a_row_that_cannot_be_sent_holds_up_no_other() -> None:
-    """A row that is too large, and rows that are not events, are refused; the others are sent."""
+async def test_an_invalid_row_does_not_block_others() -> None:
+    """Rows that are too large or are not events are refused. The others are sent."""
     producer: Any = Producer()
     rows = [row(1, b"x" * 2000), row(2), row(3, headers="[]"), row(4, headers="nonsense"), row(5)]
     outcome = await send(producer, 0, rows, 1000)
@@ -57,8 +57,8 @@ async def test_a_row_that_cannot_be_sent_holds_up_no_other() -> None:
     assert "bytes" in outcome.refused[1]
 
 
-async def test_several_that_brokers_refuse_together_are_tried_alone() -> None:
-    """None of them is refused for good until it was sent alone."""
+async def test_events_refused_together_are_retried_alone() -> None:
+    """An event is refused for good only after it was sent alone."""
     producer: Any = Producer(MessageSizeTooLargeError())
     outcome = await send(producer, 0, [row(1), row(2)], 1000)
     assert outcome.is_suspect

@@ -1,4 +1,4 @@
-"""Every valid CloudEvent can be read, and our own are as their stored schema says."""
+"""Every valid CloudEvent can be read, and our own events follow their stored schema."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Plain(EventBase):
-    """An event whose fields are called on the wire as in Python."""
+    """An event with the same field names on the wire as in Python."""
 
     topic: ClassVar[str] = "t"
     type: ClassVar[str] = "happened"
@@ -38,32 +38,32 @@ class Aliased(Plain):
 
 
 class CamelCase(Plain):
-    """An event all of whose fields have other names on the wire."""
+    """An event in which all fields have other names on the wire."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", populate_by_name=True)
 
 
 class Written(Plain):
-    """An event with a field that is only written under another name."""
+    """An event with a field that has another name only when it is written."""
 
     order_id: int = Field(1, serialization_alias="orderId")
 
 
 class OwnId(Plain):
-    """An event whose body has fields with the names of attributes."""
+    """An event with fields named like CloudEvents attributes."""
 
     order_id: int = Field(1, alias="id")
     at: str = Field("noon", alias="time")
 
 
 class Recursive(Plain):
-    """An event that holds others of its kind."""
+    """An event that contains others of its type."""
 
     parts: tuple[Recursive, ...] = ()
 
 
 class Optional(EventBase):
-    """An event that needs nothing."""
+    """An event without required fields."""
 
     topic: ClassVar[str] = "t"
     type: ClassVar[str] = "happened"
@@ -75,14 +75,14 @@ EVENTS = [Plain, Aliased, CamelCase, Written, OwnId, Recursive, Optional]
 
 
 def read(body: str = "{}", **headers: str) -> Any:  # noqa: ANN401 - any event
-    """Return the event that a message carries, with the headers that every one needs."""
+    """Return the event in a message, after adding the required headers."""
     always = {"ce_type": "happened", "ce_id": ID}
     return decode(body.encode(), {**always, **headers}, {"happened": {1: Plain}}, NEW_YEAR)
 
 
 @pytest.mark.parametrize("cls", EVENTS)
-def test_an_event_is_written_as_its_schema_says_and_read_back(cls: type[EventBase]) -> None:
-    """The names on the wire are those of the schema, whatever Python calls the fields."""
+def test_an_event_follows_its_schema_and_can_be_read_back(cls: type[EventBase]) -> None:
+    """The names on the wire are those of the schema, whatever the Python names are."""
     event = cls()
     record = encode(event, source="orders", namespace="", traceparent="")
     assert set(json.loads(record.value or b"")) == set(cls.body_schema()["properties"])
@@ -91,7 +91,7 @@ def test_an_event_is_written_as_its_schema_says_and_read_back(cls: type[EventBas
 
 @pytest.mark.parametrize("text", ["order-17", "17", " ", "ü", ID.upper(), "urn:uuid:" + ID])
 def test_an_id_is_any_text(text: str) -> None:
-    """A handler sees another service's id as that service wrote it."""
+    """A handler sees another service's id unchanged."""
     assert read(ce_id=text).id == text
     assert read(ce_id=ID).id == UUID(ID)
 
@@ -109,8 +109,8 @@ def test_an_id_is_any_text(text: str) -> None:
         ("", NEW_YEAR),
     ],
 )
-def test_a_time_is_any_timestamp_or_absent(text: str, expected: datetime) -> None:
-    """RFC 3339 in full; without a time, the message's own counts."""
+def test_a_time_is_any_timestamp_or_missing(text: str, expected: datetime) -> None:
+    """Any RFC 3339 timestamp is valid. Without one, the message's timestamp counts."""
     assert read(ce_time=text).time == expected
 
 
@@ -122,8 +122,8 @@ def test_a_time_is_any_timestamp_or_absent(text: str, expected: datetime) -> Non
         NEW_YEAR.astimezone(timezone(timedelta(hours=2, seconds=30))),
     ],
 )
-def test_our_own_time_carries_an_offset(time: datetime) -> None:
-    """Readers need no guess, also for a time that was made without an offset."""
+def test_our_own_time_has_an_offset(time: datetime) -> None:
+    """Also if the event's time was made without an offset."""
     headers = encode(Plain(time=time), source="orders", namespace="", traceparent="").headers
     assert dict(headers)["ce_time"] == b"2026-01-01T00:00:00+00:00"
 
@@ -140,8 +140,8 @@ def test_our_own_time_carries_an_offset(time: datetime) -> None:
         ({}, '{"order_id": "x"}'),
     ],
 )
-def test_what_is_not_an_event_is_named_as_such(headers: dict[str, str], body: str) -> None:
-    """It is a dead letter at once: another attempt would not change it."""
+def test_an_invalid_event_is_reported_as_such(headers: dict[str, str], body: str) -> None:
+    """It becomes a dead letter at once, because another attempt would not help."""
     with pytest.raises(UnreadableMessageError):
         read(body, **headers)
 
@@ -150,7 +150,7 @@ def test_what_is_not_an_event_is_named_as_such(headers: dict[str, str], body: st
     "data", ['"data": {"order_id": 4}', '"data_base64": "eyJvcmRlcl9pZCI6NH0="']
 )
 def test_structured_mode_is_read(data: str) -> None:
-    """An event that is JSON as a whole is read as one whose attributes are headers."""
+    """An event that is all JSON is read like one with attributes in headers."""
     text = f'{{"specversion": "1.0", "id": "17", "type": "happened", "source": "/s", {data}}}'
     content_type = {"content-type": "application/cloudevents+json; charset=utf-8"}
     value, headers = binary_mode(text.encode(), content_type)
@@ -162,7 +162,7 @@ def test_structured_mode_is_read(data: str) -> None:
 
 
 def test_different_events_have_different_ids_in_the_inbox() -> None:
-    """No event is taken for another one, and each id fits into the database."""
+    """Two events never have the same id in the inbox, and each id fits into the column."""
     message = SimpleNamespace(topic="t", partition=0, offset=1)
     pairs = [("a#b", "c"), ("a", "b#c"), ("s", "x" * 5000), ("s", "x" * 5001), ("s", "a\0")]
     texts = [{"ce_source": source, "ce_id": event_id} for source, event_id in pairs]
@@ -175,7 +175,7 @@ def test_different_events_have_different_ids_in_the_inbox() -> None:
 
 
 class WordlessError(Exception):
-    """An error that cannot be put into words."""
+    """An error whose text cannot be read."""
 
     def __str__(self) -> str:
         """Fail."""
@@ -190,7 +190,7 @@ class WordlessError(Exception):
     ],
 )
 def test_any_error_makes_a_dead_letter(error: Exception, text: str) -> None:
-    """The letter holds the message, headers that are not UTF-8 included."""
+    """The dead letter contains the message, even with headers that are not UTF-8."""
     headers = (("ce_id", b"\xff"), ("empty", None))
     message = SimpleNamespace(
         topic="t", partition=0, offset=1, key=b"k", value=b"\xff", headers=headers

@@ -1,4 +1,4 @@
-"""What the event layer promises when handlers, messages and brokers fail."""
+"""The event layer's guarantees when handlers, messages and brokers fail."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -44,12 +44,12 @@ class Happened(EventBase):
 
     @property
     def key(self) -> str:
-        """What it is about."""
+        """The event's subject."""
         return self.about
 
 
 class Unlucky(Happened):
-    """An event that ends the transaction in which it is published."""
+    """An event that fails the transaction in which it is published."""
 
     about: str = "a"
     number: int = 0
@@ -61,7 +61,7 @@ class Unlucky(Happened):
 
 
 class Recorder(ConsumerBase[Happened]):
-    """Records what it handles, and fails as it is told to."""
+    """Records events, and fails as the test says."""
 
     topic = "inside"
     name = "recorder"
@@ -71,7 +71,7 @@ class Recorder(ConsumerBase[Happened]):
     slow: ClassVar[float] = 0
 
     async def handle(self, event: Happened, scope: MessageScope) -> None:  # noqa: ARG002
-        """Record the event, unless it is one that fails."""
+        """Record the event, or fail."""
         await asyncio.sleep(self.slow)
         if type(self).luckless(event.number):
             raise ValueError(f"no luck with {event.number}")
@@ -80,7 +80,7 @@ class Recorder(ConsumerBase[Happened]):
 
 @pytest.fixture
 def recorder(settings: Settings) -> type[Recorder]:
-    """A consumer of the test's own."""
+    """A consumer for this test alone."""
 
     class Own(Recorder):
         handled: ClassVar[list[tuple[str, int]]] = []
@@ -104,10 +104,10 @@ async def publish(app: Application, *events: EventBase) -> None:
             await producer_for(app.resources, session).publish(event)
 
 
-async def test_a_failing_event_is_tried_again_and_holds_up_its_key_alone(
+async def test_a_failing_event_is_retried_and_blocks_only_its_key(
     settings: Settings, recorder: type[Recorder]
 ) -> None:
-    """Events of a key wait for the one before them, others do not."""
+    """Events of a key wait for the one before them. Others do not."""
     attempts: list[int] = []
 
     def luckless(number: int) -> bool:
@@ -130,7 +130,7 @@ async def test_a_failing_event_is_tried_again_and_holds_up_its_key_alone(
 async def test_a_dead_letter_is_replayed_after_a_fix(
     settings: Settings, recorder: type[Recorder], messages: Messages
 ) -> None:
-    """What failed too often is put aside, and handled once it is sent back."""
+    """An event that fails too often is set aside, and handled after it is replayed."""
     recorder.luckless = lambda number: number == 1
     async with started(settings, recorder) as app:
         await publish(app, Happened(about="a", number=1), Happened(about="a", number=2))
@@ -155,10 +155,10 @@ async def test_a_dead_letter_is_replayed_after_a_fix(
         assert second_replay[-1].startswith("0 dead letters")
 
 
-async def test_what_can_never_be_sent_is_set_aside(
+async def test_an_event_that_cannot_be_sent_is_set_aside(
     settings: Settings, recorder: type[Recorder], migrated_postgres: str
 ) -> None:
-    """An event that is too large keeps its reason and does not hold up the next one."""
+    """An event that is too large is set aside with its reason and does not block the next one."""
     async with started(settings, recorder) as app:
         large = Happened(about="a" * (settings.kafka_max_event_size + 1), number=1)
         await publish(app, large, Happened(about="b", number=2))
@@ -177,10 +177,10 @@ async def test_what_can_never_be_sent_is_set_aside(
         await connection.close()
 
 
-async def test_writes_are_taken_without_a_broker(
+async def test_writes_work_without_a_broker(
     settings_values: dict[str, object], recorder: type[Recorder], migrated_postgres: str
 ) -> None:
-    """The service starts, publishes and stops while nothing listens where brokers should be."""
+    """The service starts, publishes and stops although no broker listens."""
     values = {**settings_values, "kafka_bootstrap_servers": "127.0.0.1:1"}
     unreachable = Settings(**{"_env_file": None, **values})  # type: ignore[arg-type]
     async with asyncio.timeout(60):
@@ -191,10 +191,10 @@ async def test_writes_are_taken_without_a_broker(
     await connection.close()
 
 
-async def test_a_transaction_that_fails_sends_nothing(
+async def test_a_rolled_back_transaction_sends_nothing(
     settings: Settings, recorder: type[Recorder]
 ) -> None:
-    """An event of a transaction that was rolled back is never heard of."""
+    """No event of the transaction reaches the topic."""
     async with started(settings, recorder) as app:
         with pytest.raises(ZeroDivisionError):
             await publish(app, Happened(about="a", number=1), Unlucky())
@@ -206,10 +206,10 @@ async def test_a_transaction_that_fails_sends_nothing(
         await eventually(handled, [("a", 2)])
 
 
-async def test_stopping_finishes_what_was_begun(
+async def test_stopping_finishes_running_handlers(
     settings: Settings, recorder: type[Recorder]
 ) -> None:
-    """A handler that runs when the service stops comes to its end, and is not run again."""
+    """A handler that runs when the service stops finishes, and does not run again."""
     recorder.slow = 0.3
     async with started(settings, recorder) as app:
         await publish(app, Happened(about="a", number=1))
@@ -231,7 +231,7 @@ async def test_stopping_finishes_what_was_begun(
 async def test_a_dead_letter_keeps_a_value_over_the_limit(
     settings: Settings, recorder: type[Recorder], messages: Messages
 ) -> None:
-    """The limit is for the service's own events: a message that brokers took can be sent back."""
+    """The limit is for the service's own events. A message from a broker can be sent back."""
     recorder.luckless = lambda _: True
     single_attempt = settings.model_copy(update={"kafka_consumer_attempts": 1})
     async with started(single_attempt, recorder) as app:
@@ -251,7 +251,7 @@ async def test_a_dead_letter_keeps_a_value_over_the_limit(
 async def test_an_outage_uses_up_no_attempts(
     settings: Settings, recorder: type[Recorder], messages: Messages
 ) -> None:
-    """An event is given up for its own failures, not for those of a database that was away."""
+    """Only the event's own failures count as attempts, not outages of the database."""
     calls: list[int] = []
     outage = settings.kafka_consumer_attempts + 1
 
@@ -278,10 +278,10 @@ async def test_an_outage_uses_up_no_attempts(
     assert len(calls) == outage + settings.kafka_consumer_attempts
 
 
-async def test_a_tombstone_stays_one_as_a_dead_letter(
+async def test_a_tombstone_stays_a_tombstone_as_a_dead_letter(
     settings: Settings, recorder: type[Recorder], messages: Messages
 ) -> None:
-    """A message without a value, which deletes its key, is not made one with an empty value."""
+    """A message without a value deletes its key. The dead letter has no value either."""
     async with started(settings, recorder):
         headers = {"ce_type": "inside.happened", "ce_id": "1"}
         nothing: Any = None
@@ -301,7 +301,7 @@ async def test_slow_handlers_keep_their_place_in_the_group(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Handling that takes longer than a member may go without polling ends no membership."""
+    """A handler may take longer than the maximum poll interval without losing its place."""
     monkeypatch.setattr(consuming, "MAX_POLL_INTERVAL", 1)
     monkeypatch.setattr(consuming, "CAPACITY_FACTOR", 1)
     started_numbers: list[int] = []
@@ -323,10 +323,10 @@ async def test_slow_handlers_keep_their_place_in_the_group(
     assert not [message for message in caplog.messages if "max_poll_interval" in message]
 
 
-async def test_a_key_that_fails_holds_up_no_other_and_keeps_its_order(
+async def test_a_failing_key_blocks_no_other_and_keeps_its_order(
     settings: Settings, recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many more events of one key than there is room for wait on the topic meanwhile."""
+    """Meanwhile, more events of the key than there is room for wait on the topic."""
     monkeypatch.setattr(consuming, "ROOM_TIMEOUT", 0.1)
     fails = True
 
@@ -355,10 +355,8 @@ async def test_a_key_that_fails_holds_up_no_other_and_keeps_its_order(
         await eventually(lag, 0)
 
 
-async def test_a_handler_that_is_cancelled_by_others_is_tried_again(
-    settings: Settings, recorder: type[Recorder]
-) -> None:
-    """Its event is neither lost nor overtaken, and the consumer goes on."""
+async def test_a_cancelled_handler_is_retried(settings: Settings, recorder: type[Recorder]) -> None:
+    """If other code cancels a handler, its event stays in order, and the consumer goes on."""
     attempts: list[int] = []
 
     def luckless(number: int) -> bool:
@@ -380,24 +378,24 @@ async def test_a_handler_that_is_cancelled_by_others_is_tried_again(
 
 
 class Sleeper(ConsumerBase[Happened]):
-    """Takes longer than the database lets it, or than an attempt may take."""
+    """Takes longer than a statement or an attempt may take."""
 
     topic = "inside"
     name = "sleeper"
     events = (Happened,)
 
     async def handle(self, event: Happened, scope: MessageScope) -> None:
-        """Sleep in the database for an odd number, in the service for an even one."""
+        """Sleep in the database for an odd number, and in the service for an even one."""
         if event.number % 2:
             await scope.session.execute(text("SELECT pg_sleep(60)"))
         else:
             await asyncio.sleep(60)
 
 
-async def test_an_event_that_always_takes_too_long_becomes_a_dead_letter(
+async def test_an_event_that_always_times_out_becomes_a_dead_letter(
     settings: Settings, messages: Messages
 ) -> None:
-    """A statement or an attempt that runs into its limit is the event's failure, not an outage."""
+    """A statement or an attempt that exceeds its limit is the event's failure, not an outage."""
     limits = {"kafka_consumer_attempts": 1, "kafka_consumer_timeout": 1.5}
     short = settings.model_copy(update={**limits, "database_statement_timeout": 0.5})
     # Without `capture_logs`, structlog prints every local variable of the traceback. That takes
@@ -413,7 +411,7 @@ async def test_an_event_that_always_takes_too_long_becomes_a_dead_letter(
 
 
 async def test_all_consumers_stop_at_once(settings: Settings) -> None:
-    """Each finishes what it handles, with all resources open, and none begins anything else."""
+    """Each finishes its message with all resources open, and none starts another."""
     handled: list[str] = []
     workers: list[Worker] = []
 

@@ -1,4 +1,4 @@
-"""Tables of features: made by an upgrade, whatever the service's own history looks like."""
+"""An upgrade makes the tables of features, whatever the service's own history looks like."""
 
 import asyncpg
 import pytest
@@ -21,7 +21,7 @@ WHERE table_schema = 'internal' AND table_name NOT LIKE '%_version' ORDER BY 1, 
 """
 
 
-async def test_they_come_with_an_upgrade_of_an_older_service(
+async def test_upgrading_an_older_service_creates_them(
     alembic_config: Config, postgres: str
 ) -> None:
     """A database at the service's own head, made before the feature, gets the tables."""
@@ -33,8 +33,8 @@ async def test_they_come_with_an_upgrade_of_an_older_service(
     await connection.close()
 
 
-async def test_they_come_with_alembics_own_upgrade(alembic_config: Config, postgres: str) -> None:
-    """Whoever runs Alembic's command on a connection gets the tables too."""
+async def test_alembics_own_upgrade_creates_them(alembic_config: Config, postgres: str) -> None:
+    """Alembic's command on a connection creates the tables too."""
 
     def upgrade_on(connection: Connection) -> None:
         alembic_config.attributes["connection"] = connection
@@ -51,10 +51,10 @@ async def test_they_come_with_alembics_own_upgrade(alembic_config: Config, postg
     await connection.close()
 
 
-async def test_an_older_version_serves_on_tables_that_a_newer_one_migrated(
+async def test_an_older_version_runs_on_tables_of_a_newer_one(
     alembic_config: Config, postgres: str
 ) -> None:
-    """It stays ready, and its own migration leaves them as they are; behind, it is not ready."""
+    """It is ready, and its migration does not change them. With older tables it is not ready."""
     await upgrade(alembic_config)
     connection = await asyncpg.connect(postgres)
     database, revisions = DatabaseSessionManager(), Revisions.read(ROOT / "migrations/versions")
@@ -72,8 +72,8 @@ async def test_an_older_version_serves_on_tables_that_a_newer_one_migrated(
     await connection.close()
 
 
-async def test_going_down_leaves_them(alembic_config: Config, postgres: str) -> None:
-    """Undoing the service's revisions touches no table of a feature."""
+async def test_a_downgrade_keeps_them(alembic_config: Config, postgres: str) -> None:
+    """Downgrading the service's revisions does not touch the tables of features."""
     await upgrade(alembic_config)
     await downgrade(alembic_config, "base")
     connection = await asyncpg.connect(postgres)

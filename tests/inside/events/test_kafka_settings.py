@@ -1,4 +1,4 @@
-"""Settings of Kafka that can never work are refused by name, with what to write."""
+"""Settings of Kafka that cannot work are refused with their name and what to write."""
 
 from pathlib import Path
 
@@ -27,10 +27,10 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("variables", "line"), WRONG)
-def test_a_value_that_can_never_work_is_refused(
+def test_an_invalid_value_is_refused(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], line: str
 ) -> None:
-    """The line begins with the variable to set."""
+    """The line starts with the variable to set."""
     for name, value in variables.items():
         monkeypatch.setenv(f"ORDERS_KAFKA_{name}", value)
     with pytest.raises(InvalidSettingsError, match=rf"\n  ORDERS_KAFKA_{line}") as refusal:
@@ -39,8 +39,8 @@ def test_a_value_that_can_never_work_is_refused(
 
 
 @pytest.mark.parametrize("value", ["broker", "one:9092, two:9093", "[::1]:9092", "10.0.0.1:9092"])
-def test_servers_are_spelled_as_usual(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """Several have commas between them; empty names of files mean none."""
+def test_servers_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """An empty file name means no file."""
     monkeypatch.setenv("ORDERS_KAFKA_BOOTSTRAP_SERVERS", value)
     monkeypatch.setenv("ORDERS_KAFKA_SSL_CA_FILE", "")
     settings = Settings.load()

@@ -1,4 +1,4 @@
-"""Messages of one key are handled one after another; no key holds up the others for long."""
+"""Messages of a key are handled one after another, and no key blocks the others for long."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CAPACITY = 20
 
 
 class Handler:
-    """Handles messages, and writes down which, and how many of one key at once."""
+    """Handles messages, and records which, and how many of a key at once."""
 
     def __init__(self) -> None:
         self.started: list[int] = []
@@ -37,7 +37,7 @@ class Handler:
         self._retried = False
 
     async def __call__(self, delivery: Delivery) -> float | None:
-        """Handle a message of the key; the first one of all waits for another attempt."""
+        """Handle a message of the key. The very first message waits for another attempt."""
         if delivery.message.key != b"key":
             await asyncio.sleep(0.2)
             return None
@@ -53,7 +53,7 @@ class Handler:
 
 
 class Topic:
-    """One partition that can be read again, and the queues that its messages go to."""
+    """A partition that can be read again, and the queues that receive its messages."""
 
     def __init__(self, handle: Callable[[Delivery], Awaitable[float | None]]) -> None:
         self.log: dict[int, bytes] = {}
@@ -64,7 +64,7 @@ class Topic:
         )
 
     def send(self, key: bytes, number: int = 1) -> None:
-        """Append messages, and give those to the queues for which there is room."""
+        """Append messages, and give the queues as many as they have room for."""
         for offset in range(len(self.log), len(self.log) + number):
             self.log[offset] = key
             if not self.queues.full:
@@ -96,13 +96,13 @@ def add(queues: KeyQueues, progress: Progress, offset: int, key: bytes, value: b
 
 
 def no_parking(*_: object) -> None:
-    """Fail: nothing of such a test is read again."""
+    """Fail, because no message of such a test is read again."""
     raise AssertionError
 
 
 @pytest.mark.parametrize("waits_for", ["a task", "another attempt"])
-async def test_a_partition_that_comes_back_keeps_the_order_of_its_keys(waits_for: str) -> None:
-    """What was handed back while it waited does not get in the way of what is fetched again."""
+async def test_a_returning_partition_keeps_the_order_of_its_keys(waits_for: str) -> None:
+    """Messages waiting when the partition was revoked do not mix with those fetched again."""
     handler, old, new = Handler(), Progress(), Progress()
     queues = KeyQueues(handler, 4, 500, no_parking)
     if waits_for == "a task":
@@ -127,8 +127,8 @@ async def test_a_partition_that_comes_back_keeps_the_order_of_its_keys(waits_for
     assert handler.started == [4, 5, 6, 7, 8, 9]
 
 
-async def test_a_key_that_fails_leaves_room_for_the_others_and_keeps_its_order() -> None:
-    """What waits behind it stays on the topic, and is read again when it is its turn."""
+async def test_a_failing_key_leaves_room_for_others_and_keeps_its_order() -> None:
+    """Messages behind the failing one stay on the topic, and are read again later."""
     heals = asyncio.Event()
     handled: list[int] = []
 
@@ -162,8 +162,8 @@ async def test_a_key_that_fails_leaves_room_for_the_others_and_keeps_its_order()
     assert topic.queues.size == 0
 
 
-async def test_parked_messages_that_the_topic_forgot_hold_up_nothing() -> None:
-    """When brokers have deleted what waited on the topic, the key continues with the rest."""
+async def test_messages_deleted_by_brokers_do_not_block_their_key() -> None:
+    """If brokers delete messages that wait on the topic, the key continues with the rest."""
     heals = asyncio.Event()
 
     async def handle(_: Delivery) -> float | None:
@@ -189,8 +189,8 @@ async def test_parked_messages_that_the_topic_forgot_hold_up_nothing() -> None:
     await eventually(position, CAPACITY)
 
 
-async def test_what_waits_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large messages are fewer, and are fetched fewer at a time."""
+async def test_waiting_messages_are_limited_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large messages are fetched fewer at a time."""
     monkeypatch.setattr(key_queues, "ROOM", 1_000_000)
     progress, queues = Progress(), KeyQueues(Handler(), 1, 500, no_parking)
     offset = 0
@@ -204,8 +204,8 @@ async def test_what_waits_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -
     assert queues.room <= 10
 
 
-async def test_giving_a_partition_back_makes_room_at_once() -> None:
-    """A consumer that waits for room goes on when what filled it is another one's."""
+async def test_revoking_a_partition_makes_room_at_once() -> None:
+    """A consumer that waits for room goes on when the messages in its way are revoked."""
 
     async def handle(_: Delivery) -> float | None:
         return 60
@@ -220,10 +220,10 @@ async def test_giving_a_partition_back_makes_room_at_once() -> None:
         assert await waiting
 
 
-async def test_an_attempt_that_fails_by_itself_is_repeated(
+async def test_an_attempt_that_fails_unexpectedly_is_retried(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even a fault of the consumer's own code loses a message or stops its key."""
+    """Even a bug in the consumer loses no message and does not stop its key."""
     monkeypatch.setattr(key_queues, "ESCAPED_DELAY", 0.01)
     errors: list[BaseException] = [ZeroDivisionError(), asyncio.CancelledError()]
 
@@ -243,14 +243,14 @@ async def test_an_attempt_that_fails_by_itself_is_repeated(
 
 
 async def cancelled_by_others() -> None:
-    """Wait for something that somebody else has cancelled."""
+    """Wait for a future that is already cancelled."""
     shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     shared.cancel()
     await shared
 
 
 async def cancels_itself() -> None:
-    """Cancel the task that it runs in."""
+    """Cancel the current task."""
     task = asyncio.current_task()
     assert task
     task.cancel()
@@ -258,7 +258,7 @@ async def cancels_itself() -> None:
 
 
 async def exits() -> None:
-    """End the process, as a command line's parser does."""
+    """End the process, as a command-line parser does."""
     raise SystemExit(2)
 
 
@@ -273,7 +273,7 @@ async def hangs() -> None:
 
 
 async def ignores_its_cancellation() -> None:
-    """Wait on, whatever happens, for as long as such a test lasts."""
+    """Ignore cancellations for as long as such a test lasts."""
     deadline = asyncio.get_running_loop().time() + 1
     while asyncio.get_running_loop().time() < deadline:
         with contextlib.suppress(asyncio.CancelledError):
@@ -291,19 +291,19 @@ async def ignores_its_cancellation() -> None:
         (ignores_its_cancellation, HandlerStuckError),
     ],
 )
-async def test_nothing_that_a_handler_does_reaches_its_consumer(
+async def test_a_handlers_errors_do_not_stop_its_consumer(
     handler: Any,  # noqa: ANN401 - a coroutine function
     error: type[BaseException],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each is an error of this attempt, in limited time."""
+    """Each is an error of this attempt, and takes a limited time."""
     monkeypatch.setattr(background, "GRACE", 0.1)
     timeout = 0.05 if handler in (hangs, ignores_its_cancellation) else 60
     assert isinstance(await run_isolated(handler(), timeout), error)
 
 
 async def test_cancelling_an_attempt_ends_its_handler() -> None:
-    """A message that is given back is not handled on behind its next owner's back."""
+    """A message that is given back is not handled while its next owner has it."""
     ended = asyncio.Event()
 
     async def handler() -> None:

@@ -1,4 +1,4 @@
-"""A leader does not wait for a database that is gone."""
+"""A leader does not wait for a database that does not answer."""
 
 import asyncio
 from time import monotonic
@@ -11,7 +11,7 @@ from orders.internal.kafka.outbox import relay as module
 async def test_a_server_that_does_not_answer_is_given_up(
     migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that says nothing any more ends the lead, in limited time."""
+    """If the connection falls silent, the leader gives up within a limited time."""
     monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3, raising=False)
     started = monotonic()
     with pytest.raises(TimeoutError):

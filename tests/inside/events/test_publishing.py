@@ -1,4 +1,4 @@
-"""Publishing is writing: it needs a session that writes, and one that is still open."""
+"""Publishing needs an open session that may write."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ async def test_publishing_on_the_wrong_session_is_refused(
 
 
 async def test_a_batch_is_saved_in_its_order(app: Application, migrated_postgres: str) -> None:
-    """However many statements it takes, the ids follow the order of the events."""
+    """The ids follow the order of the events, with any number of statements."""
     number = 2 * BATCH_EVENTS + 1
     async with serve(app), app.resources.get(DatabaseSessionManager).session() as session:
         producer = producer_for(app.resources, session)
@@ -78,7 +78,7 @@ async def test_a_batch_is_saved_in_its_order(app: Application, migrated_postgres
 async def test_batches_with_the_same_keys_do_not_deadlock(
     app: Application, migrated_postgres: str
 ) -> None:
-    """Batches lock all their keys first, in one order, whatever the order of their events."""
+    """Batches lock all their keys first, in the same order."""
     numbers = range(BATCH_EVENTS + 100)
 
     async def publish(database: DatabaseSessionManager, order: Sequence[int]) -> None:
@@ -98,8 +98,10 @@ async def test_batches_with_the_same_keys_do_not_deadlock(
     assert saved == 6 * len(numbers)
 
 
-async def test_a_key_of_an_open_batch_waits(app: Application, migrated_postgres: str) -> None:
-    """The order of the ids is the order of the commits, also for the last event of a batch."""
+async def test_a_batch_waits_for_an_open_batch_with_its_key(
+    app: Application, migrated_postgres: str
+) -> None:
+    """Ids have the order of commits, also for the last event of a batch."""
     async with serve(app):
         database = app.resources.get(DatabaseSessionManager)
 

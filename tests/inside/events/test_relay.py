@@ -1,4 +1,4 @@
-"""Trouble with one topic, partition or row holds up nothing else."""
+"""A problem with one topic, partition or row does not block others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ FROM generate_series(1, $3) i
 
 
 class Producer:
-    """Two partitions of each topic; the trouble is in `stuck`, `denied` and `missing`."""
+    """Topics of two partitions. Those called `stuck`, `denied` and `missing` have a problem."""
 
     def __init__(self) -> None:
         self.sent: dict[tuple[str, int], list[tuple[bytes, bytes]]] = {}
@@ -47,7 +47,7 @@ class Producer:
     async def send_batch(
         self, batch: "Batch", topic: str, *, partition: int
     ) -> "asyncio.Future[None]":
-        """Send a batch, or keep it for as long as its partition is stuck."""
+        """Send a batch, or keep it while its partition is stuck."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def acknowledge() -> None:
@@ -61,13 +61,13 @@ class Producer:
         return future
 
     def heal(self) -> None:
-        """Acknowledge what is stuck."""
+        """Acknowledge stuck batches."""
         self.stuck.clear()
         for acknowledge in self.waiting:
             acknowledge()
 
     async def values(self, topic: str) -> int:
-        """Return how many messages a topic has."""
+        """Return the number of messages on a topic."""
         return sum(len(sent) for (name, _), sent in self.sent.items() if name == topic)
 
 
@@ -78,16 +78,16 @@ class Batch:
         self.messages: list[tuple[bytes, bytes]] = []
 
     def append(self, *, key: bytes, value: bytes, **_: object) -> bool:
-        """Take a message."""
+        """Add a message."""
         self.messages.append((key, value))
         return True
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more messages."""
 
 
 class Sender:
-    """A connection to brokers that are there."""
+    """A connection to available brokers."""
 
     def __init__(self, producer: Producer) -> None:
         self.producer = producer
@@ -106,21 +106,21 @@ class Sender:
 
 @pytest.fixture
 def producer(monkeypatch: pytest.MonkeyPatch) -> Producer:
-    """Brokers for the relay; nobody waits long for a slow partition."""
+    """Brokers for a relay that does not wait long for a slow partition."""
     monkeypatch.setattr(dispatcher, "BATCH_TIMEOUT", 0.05)
     return Producer()
 
 
 @pytest.fixture
 def relay(producer: Producer, settings: Settings) -> Relay:
-    """A relay that sends to them."""
+    """A relay that sends to these brokers."""
     sender: Any = Sender(producer)
     return Relay(settings, sender)
 
 
 @pytest.fixture
 async def fill(migrated_postgres: str) -> Callable[..., Awaitable[None]]:
-    """What saves events of one topic, of one key or several."""
+    """A function that saves events of one topic, with one key or several."""
 
     async def save(topic: str, key: str, number: int, keys: int = 1) -> None:
         connection = await asyncpg.connect(migrated_postgres)
@@ -131,7 +131,7 @@ async def fill(migrated_postgres: str) -> Callable[..., Awaitable[None]]:
 
 
 async def unsent(url: str) -> int:
-    """Return how many events wait or are set aside."""
+    """Return the number of events that wait or are set aside."""
     connection = await asyncpg.connect(url)
     number: int = await connection.fetchval("SELECT count(*) FROM internal.outbox")
     await connection.close()
@@ -139,7 +139,7 @@ async def unsent(url: str) -> int:
 
 
 def keys() -> tuple[str, str]:
-    """Return a key of each of two partitions, of those that `fill` makes of one name."""
+    """Return keys of both partitions, among those that `fill` makes of one name."""
     partition = DefaultPartitioner()
     by_partition = {partition(f"{name}0".encode(), [0, 1], [0, 1]): name for name in "abcdefgh"}
     return by_partition[0], by_partition[1]
@@ -148,10 +148,10 @@ def keys() -> tuple[str, str]:
 Fill = Callable[..., Awaitable[None]]
 
 
-async def test_a_stuck_partition_holds_up_no_other(
+async def test_a_stuck_partition_does_not_block_others(
     relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
 ) -> None:
-    """Thousands of its events are passed; once it works again each is sent once, in order."""
+    """Thousands of its events are skipped. Once it works, each is sent once, in order."""
     stuck_key, free_key = keys()
     producer.stuck.add(("t", 0))
     await fill("t", stuck_key, 3000)
@@ -173,10 +173,10 @@ async def test_a_stuck_partition_holds_up_no_other(
     ]
 
 
-async def test_a_topic_without_permission_waits_and_says_so(
+async def test_events_wait_for_permission_to_write_to_their_topic(
     relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
 ) -> None:
-    """It is not called missing, other topics are sent, and its events once they are allowed."""
+    """The log reports the missing permission, other topics are sent, and the events later."""
     producer.denied.add("denied")
     await fill("denied", "a", 1500)
     await fill("t", "a", 5)
@@ -197,10 +197,10 @@ async def test_a_topic_without_permission_waits_and_says_so(
         assert relay.failures == ""
 
 
-async def test_a_topic_that_is_missing_waits_for_somebody_to_create_it(
+async def test_events_wait_until_their_topic_exists(
     relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
 ) -> None:
-    """Its events are not set aside, and are sent in order when it is there."""
+    """They are not set aside, and are sent in order once the topic exists."""
     producer.missing.add("late")
     await fill("late", "a", 600)
     await fill("t", "a", 1)
@@ -216,10 +216,10 @@ async def test_a_topic_that_is_missing_waits_for_somebody_to_create_it(
         await eventually(lambda: unsent(migrated_postgres), 0)
 
 
-async def test_a_topic_name_that_brokers_do_not_allow_is_set_aside(
+async def test_an_invalid_topic_name_is_set_aside(
     relay: Relay, producer: Producer, fill: Fill, migrated_postgres: str
 ) -> None:
-    """No broker ever takes it, so its events would wait for ever."""
+    """No broker ever accepts it, so the events would wait for ever."""
     await fill("no topic", "a", 2)
     await fill("t", "a", 1)
     async with relay:
@@ -235,10 +235,10 @@ async def test_a_topic_name_that_brokers_do_not_allow_is_set_aside(
         await eventually(errors, {"its topic's name is not valid"})
 
 
-async def test_pruning_leaves_time_to_send(
+async def test_pruning_does_not_delay_sending(
     relay: Relay, producer: Producer, migrated_postgres: str
 ) -> None:
-    """An event that is saved while many old rows of the inbox are deleted is sent meanwhile."""
+    """An event is sent while many old rows of the inbox are deleted."""
     connection = await asyncpg.connect(migrated_postgres)
     await connection.execute(
         "INSERT INTO internal.inbox SELECT 'c', i::text, now() - interval '99 days' "
@@ -256,14 +256,14 @@ async def test_pruning_leaves_time_to_send(
     await connection.close()
 
 
-async def test_stopping_settles_what_is_in_flight(
+async def test_stopping_waits_for_batches_in_flight(
     relay: Relay,
     producer: Producer,
     fill: Fill,
     migrated_postgres: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What brokers acknowledge while the relay stops is not sent again by the next one."""
+    """Events that brokers acknowledge during the stop are not sent again."""
     stuck_key, _ = keys()
     producer.stuck.add(("t", 0))
     await fill("t", stuck_key, 1)

@@ -1,4 +1,4 @@
-"""A change to an event that breaks readers is named; one that breaks nobody passes."""
+"""Changes to events that break readers are reported. Compatible changes pass."""
 
 import json
 from datetime import datetime
@@ -29,7 +29,7 @@ class Small(StrEnum):
 
 
 class Large(StrEnum):
-    """The same, and another one."""
+    """The same values, and another one."""
 
     B = "b"
     A = "a"
@@ -37,41 +37,41 @@ class Large(StrEnum):
 
 
 class Turned(StrEnum):
-    """The same two in another order."""
+    """The same values in another order."""
 
     B = "b"
     A = "a"
 
 
 class Item(BaseModel):
-    """A thing in a list."""
+    """An item of a list."""
 
     sku: str
 
 
 class LongerItem(BaseModel):
-    """A thing that has one more field, which may be missing."""
+    """The item with an optional field more."""
 
     sku: str
     note: str | None = None
 
 
 class OtherItem(BaseModel):
-    """A thing with another field, which is needed."""
+    """The item with a required field more."""
 
     sku: str
     amount: int
 
 
 class Node(BaseModel):
-    """A thing that has others of its kind."""
+    """An item that contains others of its type."""
 
     name: str
     children: "list[Node]" = []
 
 
 class LongerNode(BaseModel):
-    """The same with one more field, which may be missing."""
+    """The same with an optional field more."""
 
     name: str
     children: "list[LongerNode]" = []
@@ -86,7 +86,7 @@ class OtherNode(BaseModel):
 
 
 def fields(config: ConfigDict = OPEN, **types: Any) -> dict[str, Any]:  # noqa: ANN401 - any annotation
-    """Return the schema of an event with these fields: a type, or a type and a default."""
+    """Return the schema of an event with these fields: types, or types with a default."""
 
     class Base(EventBase):
         model_config = config
@@ -198,14 +198,14 @@ BREAKS_READERS = {
 
 
 @pytest.mark.parametrize("change", BREAKS_NOBODY)
-def test_a_change_that_breaks_nobody_passes(change: str) -> None:
-    """Old readers get along with new messages, and new readers with kept ones."""
+def test_a_compatible_change_passes(change: str) -> None:
+    """Old readers can read new messages, and new readers can read old ones."""
     assert schemas.breaks(*BREAKS_NOBODY[change]) == []
 
 
 @pytest.mark.parametrize("change", BREAKS_READERS)
-def test_a_change_that_breaks_readers_is_named(change: str) -> None:
-    """The place and the kind of the change are named, whichever side would trip over it."""
+def test_a_breaking_change_is_reported(change: str) -> None:
+    """The message has the place and the kind of the change, for either reader."""
     old, new, fault = BREAKS_READERS[change]
     faults = schemas.breaks(old, new)
     assert any(fault in message for message in faults), faults
@@ -222,7 +222,7 @@ class KeyedByStatus(ProductCreated):
 
     @property
     def key(self) -> str:
-        """Its status."""
+        """The status."""
         return str(self.status)
 
 
@@ -230,15 +230,15 @@ class KeyedByStatus(ProductCreated):
     ("event", "fault"),
     [(Elsewhere, "the topic: "), (KeyedByStatus, "the key: "), (ProductCreated, None)],
 )
-def test_topic_and_key_stay(event: type[EventBase], fault: str | None) -> None:
-    """Readers look for an event on one topic, and rely on the order of its keys."""
+def test_a_changed_topic_or_key_is_reported(event: type[EventBase], fault: str | None) -> None:
+    """Readers expect an event on one topic, and rely on the order of its keys."""
     stored = json.loads(schemas.file("product.created.v1").read_text())
     faults = schemas.breaks(stored, schemas.contract(event))
     assert [fault in message for message in faults if fault] == ([True] if fault else [])
 
 
-def test_a_key_is_recorded_as_its_rule() -> None:
-    """A key is named by the fields that it is made of, as they are called on the wire."""
+def test_a_key_is_recorded_by_its_fields() -> None:
+    """The schema lists the fields of the key by their names on the wire."""
 
     class Nested(EventBase):
         item: Item
@@ -259,13 +259,13 @@ def test_a_key_is_recorded_as_its_rule() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of stored schemas that this test may write."""
+    """A folder of stored schemas that this test may change."""
     monkeypatch.setattr(schemas, "FOLDER", tmp_path)
     return tmp_path
 
 
-def test_what_is_added_is_kept_from_then_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Storing again takes up new fields, and never what breaks readers."""
+def test_new_fields_are_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storing again adds new fields, and refuses changes that break readers."""
 
     class Longer(ProductDeleted):
         note: str = ""
@@ -283,8 +283,8 @@ def test_what_is_added_is_kept_from_then_on(folder: Path, monkeypatch: pytest.Mo
     assert schemas.breaks(stored, schemas.contract(Broken))
 
 
-def test_a_file_of_an_older_release_is_compared_and_completed(folder: Path) -> None:
-    """What holds no topic and no key is no fault; nor is one whose event is long gone."""
+def test_a_schema_of_an_older_release_is_compared_and_completed(folder: Path) -> None:
+    """A schema without a topic and a key is valid, and so is one of a removed event."""
     schemas.store()
     file = schemas.file("product.deleted.v1")
     old = {name: part for name, part in json.loads(file.read_text()).items() if name[:2] != "x-"}

@@ -1,4 +1,4 @@
-"""What the connection for sending does when brokers are in trouble."""
+"""The sending connection keeps working when brokers fail."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from orders.settings import Settings
 
 
 class Producer:
-    """A producer of which a test says what becomes of the messages of each topic."""
+    """A producer that answers the messages of each topic as the test says."""
 
     made: ClassVar[list["Producer"]] = []
     refused: ClassVar[dict[str, KafkaError]] = {"large": MessageSizeTooLargeError()}
@@ -34,7 +34,7 @@ class Producer:
         self.is_closed = False
 
     async def start(self) -> None:
-        """Connect; the first one cannot, for a reason that nobody foresaw."""
+        """Connect. The first attempt fails with an unexpected error."""
         if len(self.made) == 1:
             raise ValueError("surprise")
 
@@ -51,12 +51,12 @@ class Producer:
         return future
 
     async def flush(self) -> None:
-        """Wait for what is stuck."""
+        """Wait for stuck messages."""
         if self.stuck:
             await asyncio.wait(self.stuck)
 
     async def stop(self) -> None:
-        """Stop once nothing is stuck, as aiokafka does."""
+        """Stop once no message is stuck, as aiokafka does."""
         await self.flush()
         self.is_closed = True
 
@@ -66,7 +66,7 @@ class Producer:
 
 @pytest.fixture
 async def sender(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sender]:
-    """A sender whose requests may take a moment, connected at its second attempt."""
+    """A sender with short timeouts, connected at its second attempt."""
     monkeypatch.setattr(Producer, "made", [])
     monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
     monkeypatch.setattr(module, "STOP_TIMEOUT", 0.05)
@@ -86,16 +86,16 @@ def record(topic: str, value: bytes = b"{}") -> Record:
     return Record(topic, b"key", value, [])
 
 
-async def test_no_failure_ends_the_attempts_to_connect(sender: Sender) -> None:
-    """An error that nobody foresaw is followed by another attempt."""
+async def test_connecting_is_retried_after_any_failure(sender: Sender) -> None:
+    """An unexpected error is followed by another attempt."""
     await sender.send(record("t"))
     assert len(Producer.made) == 2
 
 
-async def test_a_topic_in_trouble_leaves_room_for_others(
+async def test_a_failing_topic_leaves_room_for_others(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its events are refused at once when many of them wait for too long; others are sent."""
+    """If too many of its events wait for too long, new ones are refused. Other topics are sent."""
     monkeypatch.setattr(module, "OVERDUE_AT_MOST", 3)
     sends = [sender.send(record("stuck")) for _ in range(3)]
     failures = await asyncio.gather(*sends, return_exceptions=True)
@@ -113,10 +113,10 @@ async def test_a_topic_in_trouble_leaves_room_for_others(
     await waiting
 
 
-async def test_what_waits_is_bounded_in_bytes(
+async def test_waiting_events_are_limited_in_bytes(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A few large events are as much as many small ones; one alone is always taken."""
+    """A few large events count as much as many small ones. A single event is always accepted."""
     monkeypatch.setattr(module, "BUFFER_BYTES", 1000)
     await sender.send(record("t", b"x" * 2000))
     first = asyncio.create_task(sender.send(record("stuck", b"x" * 900)))
@@ -127,8 +127,10 @@ async def test_what_waits_is_bounded_in_bytes(
         await first
 
 
-async def test_the_limit_is_for_the_services_own_events(sender: Sender, settings: Settings) -> None:
-    """A message of somebody else's is refused by brokers alone."""
+async def test_the_limit_applies_to_the_services_own_events(
+    sender: Sender, settings: Settings
+) -> None:
+    """Only brokers refuse messages of other services."""
     large = record("t", b"x" * (settings.kafka_max_event_size + 1))
     with pytest.raises(EventRefusedError, match="KAFKA_MAX_EVENT_SIZE"):
         await sender.send(large)
@@ -137,8 +139,8 @@ async def test_the_limit_is_for_the_services_own_events(sender: Sender, settings
         await sender.send(record("large"), limited=False)
 
 
-async def test_many_are_sent_in_their_order(sender: Sender) -> None:
-    """They take turns when the buffer has no room for all of them at once."""
+async def test_many_events_are_sent_in_order(sender: Sender) -> None:
+    """They wait for each other if the buffer has no room for all of them."""
     sender._limit = 3  # noqa: SLF001 - instead of 10,000 events
     values = [b"%d" % number for number in range(10)]
     await sender.send_all([record("t", value) for value in values])
@@ -146,16 +148,16 @@ async def test_many_are_sent_in_their_order(sender: Sender) -> None:
     assert sender.waiting == 0
 
 
-async def test_one_that_is_too_large_stops_all(settings: Settings, sender: Sender) -> None:
-    """Sizes are checked before anything is sent."""
+async def test_one_event_over_the_limit_stops_all(settings: Settings, sender: Sender) -> None:
+    """Sizes are checked before any event is sent."""
     large = record("t", b"x" * (settings.kafka_max_event_size + 1))
     with pytest.raises(EventRefusedError, match="KAFKA_MAX_EVENT_SIZE"):
         await sender.send_all([record("t"), large])
     assert Producer.made[-1].values == []
 
 
-async def test_a_failure_among_many_is_raised(sender: Sender) -> None:
-    """The caller learns of it without waiting for the others, which still count until the end."""
+async def test_a_failure_among_many_events_is_raised(sender: Sender) -> None:
+    """The caller gets it without waiting for the others, which count until they end."""
     with pytest.raises(EventRefusedError, match="brokers refuse"):
         await sender.send_all([record("t"), record("large"), record("stuck")])
     assert sender.waiting == 1
@@ -164,8 +166,8 @@ async def test_a_failure_among_many_is_raised(sender: Sender) -> None:
     assert sender.waiting == 0
 
 
-async def test_a_replaced_producer_finishes_what_it_was_given(sender: Sender) -> None:
-    """A failure elsewhere does not cut short what another topic waits for."""
+async def test_a_replaced_producer_finishes_its_messages(sender: Sender) -> None:
+    """A failure of one topic does not interrupt the messages of another."""
     waiting = asyncio.create_task(sender.send(record("stuck")))
     await asyncio.sleep(0)
     old = Producer.made[-1]
@@ -178,8 +180,8 @@ async def test_a_replaced_producer_finishes_what_it_was_given(sender: Sender) ->
     await waiting
 
 
-async def test_stopping_does_not_wait_for_brokers_that_are_away(sender: Sender) -> None:
-    """The end takes limited time, and closes the connections of every producer."""
+async def test_stopping_does_not_wait_for_unavailable_brokers(sender: Sender) -> None:
+    """Stopping takes a limited time, and closes the connections of every producer."""
     with pytest.raises(BrokersUnavailable):
         await sender.send(record("stuck"))
     async with asyncio.timeout(60):
@@ -187,10 +189,10 @@ async def test_stopping_does_not_wait_for_brokers_that_are_away(sender: Sender) 
     assert Producer.made[-1].is_closed
 
 
-async def test_an_error_while_stopping_stops_nothing_else(
+async def test_an_error_while_stopping_does_not_stop_the_shutdown(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What aiokafka raises when it stops is logged, and the shutdown goes on."""
+    """The log contains aiokafka's error, and the shutdown goes on."""
 
     async def stop(_: Producer) -> None:
         raise KafkaError("surprise")

@@ -1,4 +1,4 @@
-"""Developers look at events, and send dead letters back, by the Makefile."""
+"""Developers read events, and replay dead letters, with the Makefile."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ LETTER = {
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return what tells a target of the brokers and the namespace of a test, and no database."""
+    """Return variables with the brokers and the namespace of a test, without a database."""
     return {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
@@ -47,7 +47,7 @@ async def make(settings: Settings, target: str, *arguments: str) -> tuple[int, l
 
 
 async def letters(settings: Settings, messages: Messages, number: int) -> None:
-    """Leave dead letters of one key, with their numbers as values."""
+    """Create dead letters of one key, with their numbers as values."""
     await messages.send("inside", b"first", b"a")
     headers = {**LETTER, "dead_letter_topic": f"{settings.kafka_namespace}inside"}
     for value in range(number):
@@ -55,13 +55,15 @@ async def letters(settings: Settings, messages: Messages, number: int) -> None:
 
 
 async def replayed(settings: Settings, topic: str) -> list[str]:
-    """Send dead letters back, and return what is said of it."""
+    """Replay dead letters, and return the output."""
     lines = replay(settings, topic, since=None, key=None, dry_run=False)
     return [line async for line in lines]
 
 
-async def test_the_tail_shows_messages_as_they_come(settings: Settings, messages: Messages) -> None:
-    """What is there is shown readably, and then what comes."""
+async def test_the_tail_shows_messages_as_they_arrive(
+    settings: Settings, messages: Messages
+) -> None:
+    """It prints existing messages in readable form, and then new ones."""
     await messages.send("inside", b'{"number":1}', b"a", **KNOWN)
     process = await asyncio.create_subprocess_exec(
         *("make", "--silent", "events-tail", "topic=inside"),
@@ -80,10 +82,10 @@ async def test_the_tail_shows_messages_as_they_come(settings: Settings, messages
     await process.wait()
 
 
-async def test_dead_letters_are_chosen_by_key_and_tried_dry(
+async def test_a_replay_can_select_a_key_and_run_dry(
     settings: Settings, messages: Messages
 ) -> None:
-    """Of several letters those of one key go back, after a look at what would."""
+    """A dry run lists the letters of the key. The replay sends only those."""
     await messages.send("inside", b"{}", b"first")
     key = "b'\"$HOME `id` $(shell id)"
     for message_key in ("a", key):
@@ -98,10 +100,8 @@ async def test_dead_letters_are_chosen_by_key_and_tried_dry(
     assert message.key == key.encode()
 
 
-async def test_a_message_is_one_line_whatever_is_in_it(
-    settings: Settings, messages: Messages
-) -> None:
-    """Line breaks and commands for a terminal are escaped; a time of another unit is shown."""
+async def test_every_message_is_one_line(settings: Settings, messages: Messages) -> None:
+    """Line breaks and terminal codes are escaped. A time in another unit is shown."""
     body = b'{\n "a": "\xc3\xa9"}\x1b[31m\r\xe2\x80\xae'
     await messages.send("inside", body, b"\n", ce_type="x\ty")
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
@@ -115,8 +115,8 @@ async def test_a_message_is_one_line_whatever_is_in_it(
     assert lines[1].startswith("timestamp=2000000000000000 ")
 
 
-async def test_looking_makes_no_topic(settings: Settings, messages: Messages) -> None:
-    """A mistyped name is reported, by the tail and by the replay, and stays unknown."""
+async def test_reading_does_not_create_a_topic(settings: Settings, messages: Messages) -> None:
+    """The tail and the replay report a mistyped topic, and do not create it."""
     for _ in range(2):
         with pytest.raises(UnknownTopicError, match="typo"):
             await anext(tail(settings, "typo", follow=False))
@@ -129,10 +129,8 @@ async def test_looking_makes_no_topic(settings: Settings, messages: Messages) ->
         await anext(tail(settings, "gone", follow=False))
 
 
-async def test_an_interrupted_replay_goes_on_where_it_stopped(
-    settings: Settings, messages: Messages
-) -> None:
-    """What was sent back before is not sent again, and all the rest is."""
+async def test_an_interrupted_replay_continues(settings: Settings, messages: Messages) -> None:
+    """It does not repeat letters that it sent, and sends all others."""
     await letters(settings, messages, 5)
     lines = replay(settings, "inside", since=None, key=None, dry_run=False)
     sent = [await anext(lines), await anext(lines)]
@@ -143,10 +141,10 @@ async def test_an_interrupted_replay_goes_on_where_it_stopped(
     assert sorted(values) == [b"0", b"1", b"2", b"3", b"4", b"first"]
 
 
-async def test_nothing_is_sent_back_twice_when_brokers_forget(
+async def test_no_letter_is_replayed_twice_after_offsets_expire(
     settings: Settings, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Brokers forget the offsets of an idle group; the receipts among the letters stay."""
+    """Brokers delete the offsets of an idle group. Receipts among the letters replace them."""
     await letters(settings, messages, 2)
     assert (await replayed(settings, "inside"))[-1] == "2 dead letters sent back to inside"
     monkeypatch.setattr(tools, "REPLAY_GROUP_SUFFIX", ".forgotten")
@@ -156,10 +154,10 @@ async def test_nothing_is_sent_back_twice_when_brokers_forget(
     assert (await replayed(settings, "inside"))[-1] == "1 dead letters sent back to inside"
 
 
-async def test_a_letter_that_brokers_refuse_holds_up_no_other(
+async def test_a_refused_letter_does_not_block_others(
     settings: Settings, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is passed over with the reason, and those after it are sent."""
+    """The replay reports the reason, skips it, and sends those after it."""
     await letters(settings, messages, 3)
     send = Sender.send
 
@@ -174,16 +172,16 @@ async def test_a_letter_that_brokers_refuse_holds_up_no_other(
     assert lines[-1] == "2 dead letters sent back to inside"
 
 
-async def test_a_moment_that_is_none_is_refused(settings: Settings) -> None:
-    """A mistyped time sends nothing, and the message says how it is written."""
+async def test_an_invalid_time_is_refused(settings: Settings) -> None:
+    """A mistyped time sends nothing, and the message shows the format."""
     status, lines = await make(settings, "events-replay", "topic=inside", "since=yesterday")
     assert status != 0
     assert any("ISO 8601" in line for line in lines), lines
     assert not any("Traceback" in line for line in lines), lines
 
 
-async def test_brokers_that_are_away_are_one_line(settings: Settings) -> None:
-    """Where nothing listens, the address is named."""
+async def test_unavailable_brokers_are_reported_in_one_line(settings: Settings) -> None:
+    """The line contains the address."""
     unreachable = settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})
     status, lines = await make(unreachable, "events-replay", "topic=inside")
     assert status != 0
