@@ -1,4 +1,4 @@
-"""What several of these tests need."""
+"""Helpers for several of these tests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from orders.main import create_app
 from orders.settings import Settings
 
 NOWHERE = "postgresql://user:planted-password@127.0.0.1:1/nowhere"
-"""A database that nobody serves: port 1 refuses every connection."""
+"""The URL of a database without a server: port 1 refuses every connection."""
 
 
 def settings(**changes: Any) -> Settings:  # noqa: ANN401 - whatever the settings take
@@ -24,7 +24,7 @@ def settings(**changes: Any) -> Settings:  # noqa: ANN401 - whatever the setting
 
 @asynccontextmanager
 async def serve(app: FastAPI, root_path: str = "") -> AsyncIterator[AsyncClient]:
-    """Run the application's lifespan and give a client that sees answers, never exceptions."""
+    """Run the application and yield a client that returns errors as responses."""
     transport = ASGITransport(app, raise_app_exceptions=False, root_path=root_path)
     async with (
         app.router.lifespan_context(app),
@@ -38,7 +38,7 @@ async def serve_on(
     url: str,
     **changes: Any,  # noqa: ANN401 - whatever the settings take
 ) -> AsyncIterator[tuple[Application, AsyncClient]]:
-    """Run the application on a database; give it and a client of it."""
+    """Run the application on a database; yield it and its client."""
     app = create_app(settings(database_url=url, **changes))
     async with serve(app) as client:
         yield app, client

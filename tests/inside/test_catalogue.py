@@ -1,4 +1,4 @@
-"""The catalogue names whatever a downgrade can leave over."""
+"""The catalogue contains every object that a downgrade can leave behind."""
 
 import warnings
 
@@ -98,8 +98,8 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO PUBLIC
 """
 
 
-async def test_each_change_of_a_database_is_named(postgres: str) -> None:
-    """Whatever a statement changes in the schema shows in what two databases differ by."""
+async def test_each_change_of_a_database_is_found(postgres: str) -> None:
+    """Every change to the schema shows in the differences between two databases."""
     connection = await asyncpg.connect(postgres)
     unnamed = []
     with warnings.catch_warnings():

@@ -25,7 +25,7 @@ from .helpers import settings
 
 
 class Log(list[object]):
-    """What commands do."""
+    """Values that a command received."""
 
 
 async def record(
@@ -45,7 +45,7 @@ async def record(
 
 @asynccontextmanager
 async def start(_: Resources) -> AsyncIterator[Log]:
-    """Open the log, and write down when it closes."""
+    """Open the log, and record when it closes."""
     log = Log()
     try:
         yield log
@@ -58,7 +58,7 @@ FEATURES = (Feature(start=start, commands={"record": record}),)
 
 
 def run(name: str, command: object) -> tuple[int, Log]:
-    """Run a command without a database; return its exit code and what the closed log holds."""
+    """Run a command without a database; return its exit code and the closed log."""
     CLOSED.clear()
     code = run_command(name, command, working(settings(), features=FEATURES))  # type: ignore[arg-type]
     return code, CLOSED[0] if CLOSED else Log()
@@ -81,17 +81,17 @@ def test_arguments_have_the_types_of_the_parameters() -> None:
         (["x", "--limit=1", "--limits=2"], "unrecognized arguments: --limits=2"),
     ],
 )
-def test_wrong_arguments_are_named(
+def test_wrong_arguments_are_reported(
     texts: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is opened for them."""
+    """No resource is opened for them."""
     with pytest.raises(SystemExit) as exited:
         read_arguments("record", record, texts)
     assert exited.value.code == 2
     assert message in capsys.readouterr().err
 
 
-def test_an_unknown_command_lists_the_known_ones(
+def test_an_unknown_command_lists_the_existing_ones(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`serve` is one of them."""
@@ -104,7 +104,7 @@ def test_an_unknown_command_lists_the_known_ones(
 
 
 def test_help_shows_any_default(capsys: pytest.CaptureFixture[str]) -> None:
-    """A percent sign too, which has a meaning for argparse."""
+    """Also one with a percent sign, which argparse interprets."""
 
     async def export(_: Resources, form: str = "%d.%m.%y") -> None:
         """Export, 100 % of it."""
@@ -115,7 +115,7 @@ def test_help_shows_any_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert "default: %d.%m.%y" in capsys.readouterr().out
 
 
-def test_standard_output_has_what_the_command_prints_alone() -> None:
+def test_standard_output_contains_only_the_commands_output() -> None:
     """Logs go to standard error, so that other programs can read the output."""
     run = subprocess.run(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
@@ -149,7 +149,7 @@ def test_without_a_command_it_serves(arguments: list[str], monkeypatch: pytest.M
 
 
 def test_a_failure_is_logged_and_ends_with_1() -> None:
-    """Resources are closed before."""
+    """Resources are closed first."""
 
     async def fail(_: Resources) -> None:
         raise LookupError("no such file")
@@ -162,8 +162,8 @@ def test_a_failure_is_logged_and_ends_with_1() -> None:
     assert isinstance(entry["exc_info"], LookupError)
 
 
-def test_a_start_that_fails_says_why_in_one_line() -> None:
-    """As it does when the service starts."""
+def test_a_failed_start_is_reported_in_one_line() -> None:
+    """As when the service starts."""
 
     async def refuse(_: Resources) -> None:
         raise StartError("RATES_URL: this is not a URL")
@@ -180,7 +180,7 @@ def test_a_start_that_fails_says_why_in_one_line() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_a_command_cleanly(number: signal.Signals) -> None:
-    """It is cancelled, what it opened is closed, and the exit code names the signal."""
+    """The command is cancelled, its resources are closed, and the exit code shows the signal."""
 
     async def wait(resources: Resources) -> None:
         os.kill(os.getpid(), number)
@@ -196,7 +196,7 @@ def test_a_signal_stops_a_command_cleanly(number: signal.Signals) -> None:
 
 
 async def test_work_outside_a_request_has_sessions(migrated_postgres: str) -> None:
-    """And everything else that features open."""
+    """Commands have all other resources of features too."""
     async with working(settings(database_url=migrated_postgres)) as resources:
         database = resources.get(DatabaseSessionManager)
         async with database.session() as session:

@@ -1,4 +1,4 @@
-"""The session manager's promises: errors by their meaning, several at once, healing."""
+"""The session manager classifies errors, allows several databases, and recovers from outages."""
 
 import asyncio
 import contextlib
@@ -70,13 +70,13 @@ async def _database(postgres: str) -> AsyncIterator[DatabaseSessionManager]:
         ("SELECT pg_terminate_backend(pg_backend_pid())", DatabaseUnavailable, None),
     ],
 )
-async def test_errors_are_told_apart(
+async def test_errors_have_distinct_types(
     database: DatabaseSessionManager,
     statement: str,
     kind: type[DatabaseError],
     constraint: str | None,
 ) -> None:
-    """Each of PostgreSQL's classes has one meaning, with the constraint's name if there is one."""
+    """Each of PostgreSQL's classes has one type, with the constraint's name if there is one."""
     with pytest.raises(DatabaseError) as error:
         async with database.session() as session:
             await session.execute(text(statement))
@@ -84,15 +84,15 @@ async def test_errors_are_told_apart(
     assert error.value.constraint == constraint
 
 
-async def test_a_mistake_in_the_sql_stays_one(database: DatabaseSessionManager) -> None:
-    """A fault of the service's own is no fault of the database, nor of the client."""
+async def test_an_error_in_the_sql_is_not_translated(database: DatabaseSessionManager) -> None:
+    """It is a bug of the service, not a fault of the database or the client."""
     with pytest.raises(ProgrammingError):
         async with database.session() as session:
             await session.execute(text("SELECT nonsense"))
 
 
-async def test_an_error_of_the_caller_passes_unchanged(database: DatabaseSessionManager) -> None:
-    """An OSError of the caller's own is not taken for a lost database, and rolls back."""
+async def test_an_error_of_the_caller_is_raised_unchanged(database: DatabaseSessionManager) -> None:
+    """An OSError of the caller does not count as a lost database, and rolls back."""
     with pytest.raises(FileNotFoundError):
         await _insert_and_fail(database)
     async with database.session(read_only=True) as session:
@@ -105,10 +105,10 @@ async def _insert_and_fail(database: DatabaseSessionManager) -> None:
         raise FileNotFoundError
 
 
-async def test_managers_live_side_by_side(
+async def test_managers_are_independent(
     database: DatabaseSessionManager, migrated_postgres: str
 ) -> None:
-    """A second one, on another database, disturbs nothing of the first."""
+    """A second manager, on another database, does not affect the first."""
     other = DatabaseSessionManager()
     other.init(str(migrated_postgres))
     async with database.session() as first_session, other.session() as second_session:
@@ -120,8 +120,8 @@ async def test_managers_live_side_by_side(
         assert await session.scalar(text("SELECT current_database()")) == first_name
 
 
-async def test_a_manager_is_opened_once_and_closed_for_good(postgres: str) -> None:
-    """Use before init and after close, and a second init, say what to do."""
+async def test_a_manager_is_opened_and_closed_once(postgres: str) -> None:
+    """Use before init or after close, and a second init, are errors that say what to do."""
     manager = DatabaseSessionManager()
     with pytest.raises(NotInitialisedError):
         async with manager.session():
@@ -136,8 +136,8 @@ async def test_a_manager_is_opened_once_and_closed_for_good(postgres: str) -> No
             pass
 
 
-async def test_a_server_that_is_away_is_unavailable() -> None:
-    """Nothing listens, and the error shows no password."""
+async def test_an_unreachable_server_is_unavailable() -> None:
+    """The error does not show the password."""
     manager = DatabaseSessionManager()
     manager.init(NOWHERE)
     with pytest.raises(DatabaseUnavailable) as error:
@@ -146,8 +146,8 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
     assert "planted-password" not in str(error.value)
 
 
-async def test_a_silent_server_is_given_up() -> None:
-    """A server that accepts and never answers costs the connect timeout, and no more."""
+async def test_connecting_to_a_silent_server_times_out() -> None:
+    """A server that accepts and never answers costs only the connect timeout."""
 
     async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -167,8 +167,8 @@ async def test_a_silent_server_is_given_up() -> None:
         server.close()
 
 
-async def test_a_full_pool_is_waited_for_and_then_given_up(postgres: str) -> None:
-    """Requests beyond the pool wait as long as the settings say."""
+async def test_a_full_pool_times_out(postgres: str) -> None:
+    """Requests beyond the pool wait as long as the setting says."""
     manager = DatabaseSessionManager()
     manager.init(str(postgres), pool_size=1, max_overflow=0, pool_timeout=0.1)
     async with manager.connect() as connection:
@@ -181,8 +181,8 @@ async def test_a_full_pool_is_waited_for_and_then_given_up(postgres: str) -> Non
     await manager.close()
 
 
-async def test_a_slow_statement_is_cut_off(postgres: str) -> None:
-    """The server itself ends it, so that it does not go on without anybody waiting."""
+async def test_a_slow_statement_is_cancelled(postgres: str) -> None:
+    """The server ends it, so that it does not continue for nobody."""
     manager = DatabaseSessionManager.from_settings(
         settings(database_url=str(postgres), database_statement_timeout=0.1)
     )
@@ -192,8 +192,8 @@ async def test_a_slow_statement_is_cut_off(postgres: str) -> None:
     await manager.close()
 
 
-async def test_a_server_that_goes_silent_is_given_up(postgres: str) -> None:
-    """A network that swallows everything costs a request the statement's time and a second."""
+async def test_a_query_to_a_silent_server_times_out(postgres: str) -> None:
+    """If the network drops everything, a request takes the statement timeout and a second."""
     address = urlsplit(str(postgres))
     silent = asyncio.Event()
 
@@ -228,7 +228,7 @@ async def test_a_server_that_goes_silent_is_given_up(postgres: str) -> None:
 
 
 class SilentProxy:
-    """A way to a server on which existing connections can fall silent, as behind a firewall."""
+    """A proxy on which existing connections can fall silent, as behind a firewall."""
 
     def __init__(self, url: str) -> None:
         self._there = urlsplit(url)
@@ -247,7 +247,7 @@ class SilentProxy:
         self._server.close()
 
     def drop_all(self) -> None:
-        """Deliver nothing more on any connection that is open now."""
+        """Deliver no more data on the connections that are open now."""
         self._dropped = set(range(self._opened))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -266,7 +266,7 @@ class SilentProxy:
 
 
 async def fill(manager: DatabaseSessionManager, count: int) -> list[object]:
-    """Use this many connections at once, and return what became of each."""
+    """Use this many connections at once, and return each result."""
 
     async def one() -> None:
         async with manager.session(read_only=True) as session:
@@ -279,7 +279,7 @@ async def fill(manager: DatabaseSessionManager, count: int) -> list[object]:
 async def test_connections_that_a_firewall_dropped_cost_one_request_at_most(
     postgres: str, idle_limit: float, failures: int
 ) -> None:
-    """Idle ones are tried before they serve; after one timeout no older one is trusted."""
+    """Idle ones are tested before use. After one timeout, all older ones are replaced."""
     async with SilentProxy(str(postgres)) as proxy:
         manager = DatabaseSessionManager()
         manager.init(
@@ -297,15 +297,15 @@ async def test_connections_that_a_firewall_dropped_cost_one_request_at_most(
         await manager.close()
 
 
-async def test_a_failover_heals(migrated_postgres: str) -> None:
-    """A server that only reads answers writes 503 and says so; then writes go on by themselves."""
+async def test_the_service_recovers_from_a_failover(migrated_postgres: str) -> None:
+    """A read-only server answers writes with 503. Later, writes work without a restart."""
     url = str(migrated_postgres)
     body = {"sku": "FAIL-1", "name": "n", "price": "1"}
     admin = await asyncpg.connect(url)
     name = await admin.fetchval("SELECT current_database()")
     try:
         async with serve_on(url) as (app, client):
-            # As a standby does: connections that are opened from now on are read-only.
+            # Like a standby: connections opened from now on are read-only.
             await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
             await app.state.database.close()
             app.state.database.init(url, pool_size=3)
@@ -325,8 +325,8 @@ async def test_a_failover_heals(migrated_postgres: str) -> None:
         await admin.close()
 
 
-async def test_a_read_that_a_migration_made_stale_is_repeated(postgres: str) -> None:
-    """A column's new type, and a new enum type of the same name, lead to no error."""
+async def test_a_read_after_a_migration_is_repeated(postgres: str) -> None:
+    """A column's new type, and a new enum type of the same name, cause no error."""
     manager = DatabaseSessionManager()
     manager.init(str(postgres), pool_size=1, max_overflow=0)
     query = text("SELECT * FROM thing WHERE kind = CAST(:kind AS kind)")
@@ -343,8 +343,8 @@ async def test_a_read_that_a_migration_made_stale_is_repeated(postgres: str) -> 
     await manager.close()
 
 
-async def test_a_transaction_that_idles_too_long_is_not_an_outage(postgres: str) -> None:
-    """The server ends it, and trying again would only take as long."""
+async def test_an_idle_transaction_that_is_ended_is_not_an_outage(postgres: str) -> None:
+    """The server ends it, and another attempt would only take as long."""
     manager = DatabaseSessionManager.from_settings(
         settings(database_url=str(postgres), database_idle_transaction_timeout=0.2)
     )
@@ -361,7 +361,7 @@ async def _idle(manager: DatabaseSessionManager, seconds: float) -> None:
 
 
 async def test_lost_connections_are_replaced_without_an_error(migrated_postgres: str) -> None:
-    """The server drops every connection of the pool; the next requests do not notice."""
+    """The server drops every connection of the pool, and the next requests succeed."""
     url = str(migrated_postgres)
     async with serve_on(url) as (_, client):
         await asyncio.gather(*(client.get("/api/v1/products") for _ in range(5)))
@@ -377,7 +377,7 @@ async def test_lost_connections_are_replaced_without_an_error(migrated_postgres:
 
 
 async def test_a_cancelled_request_gives_its_connection_back(postgres: str) -> None:
-    """A client that goes away leaves nothing checked out."""
+    """A disconnected client leaves no connection checked out."""
     manager = DatabaseSessionManager()
     manager.init(str(postgres), pool_size=1, max_overflow=0, pool_timeout=2)
 

@@ -1,4 +1,4 @@
-"""Every parameter of a database's URL works, or is refused at the start by its name."""
+"""Every parameter of a database's URL works, or is refused at the start."""
 
 import pytest
 from sqlalchemy import text
@@ -25,8 +25,8 @@ URL = "postgresql://user:p%40ss@db:5432/orders"
         "pgbouncer=true",
     ],
 )
-def test_what_cannot_work_is_refused_by_name(parameter: str) -> None:
-    """A service that starts, and then fails at each request, would be found too late."""
+def test_an_unsupported_parameter_is_refused_by_name(parameter: str) -> None:
+    """Otherwise the service would start, and then fail at each request."""
     with pytest.raises(ValueError, match=f"its parameter {parameter.partition('=')[0]} "):
         check_url(f"{URL}?{parameter}")
 
@@ -41,8 +41,8 @@ def test_what_cannot_work_is_refused_by_name(parameter: str) -> None:
         "options=-c%20work_mem%3D8MB&target_session_attrs=read-write&sslmode=prefer",
     ],
 )
-async def test_what_libpq_takes_works(postgres: str, query: str) -> None:
-    """The server takes a statement on such a connection."""
+async def test_parameters_of_libpq_work(postgres: str, query: str) -> None:
+    """A connection with these parameters can run a statement."""
     manager = DatabaseSessionManager()
     manager.init(f"{postgres}?{query}")
     try:
@@ -53,8 +53,8 @@ async def test_what_libpq_takes_works(postgres: str, query: str) -> None:
         await manager.close()
 
 
-async def test_several_hosts_lead_to_the_one_that_answers(postgres: str) -> None:
-    """The first one is away, and the second is the primary."""
+async def test_the_first_available_host_is_used(postgres: str) -> None:
+    """The first one is unavailable, and the second is the primary."""
     url = str(postgres)
     head, _, tail = url.partition("@")
     manager = DatabaseSessionManager()
@@ -67,7 +67,7 @@ async def test_several_hosts_lead_to_the_one_that_answers(postgres: str) -> None
 
 
 def test_values_reach_the_driver() -> None:
-    """What libpq names otherwise is passed on under the driver's or the server's name."""
+    """Parameters of libpq are passed under the driver's or the server's name."""
     arguments, settings = connect_arguments(
         f"{URL}?connect_timeout=7&keepalives_idle=20&sslmode=require", timeout=5
     )
@@ -84,7 +84,7 @@ def test_values_reach_the_driver() -> None:
         "postgresql://one:5432,two:99999/orders",
     ],
 )
-def test_what_is_not_such_a_url_is_answered_with_one(url: str) -> None:
-    """The message shows the form, and nothing of the value, which holds a password."""
+def test_an_invalid_url_is_answered_with_an_example(url: str) -> None:
+    """The message shows the format, but not the value, which contains a password."""
     with pytest.raises(ValueError, match="postgresql://user:password@host:5432/database"):
         check_url(url)

@@ -1,4 +1,4 @@
-"""The interactive documentation comes whole from the service, wherever a proxy puts it."""
+"""The service itself serves all of its interactive documentation, also behind a proxy."""
 
 import re
 
@@ -13,7 +13,7 @@ ADDRESS = re.compile(r"""(?:src|href|spec-url)="([^"]*)"|\burl: '([^']*)'|\+ '([
 
 
 async def addresses(client: AsyncClient, path: str) -> set[str]:
-    """Return the addresses that a page loads, or sends the browser to."""
+    """Return the addresses that a page loads or links to."""
     response = await client.get(path)
     assert response.status_code == 200
     return {"".join(groups) for groups in ADDRESS.findall(response.text)}
@@ -24,7 +24,7 @@ async def addresses(client: AsyncClient, path: str) -> set[str]:
 async def test_every_address_on_a_page_is_answered_by_the_service(
     path: str, count: int, prefix: str
 ) -> None:
-    """Scripts, styles, the icon and the document; a proxy removes the prefix from each."""
+    """Scripts, styles, the icon and the document, also if a proxy strips a prefix."""
     async with serve(create_app(settings()), root_path=prefix) as client:
         for address in (page_addresses := await addresses(client, prefix + path)):
             assert address.startswith(f"{prefix}/"), address
@@ -35,8 +35,8 @@ async def test_every_address_on_a_page_is_answered_by_the_service(
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-async def test_a_page_may_not_load_scripts_of_others(path: str) -> None:
-    """The browser refuses what the page should not ask for, also in a later release of it."""
+async def test_a_page_may_not_load_external_scripts(path: str) -> None:
+    """The browser blocks them, even if a later release of the page requests them."""
     async with serve(create_app(settings())) as client:
         policy = (await client.get(path)).headers["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-inline';" in policy

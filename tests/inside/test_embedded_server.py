@@ -1,4 +1,4 @@
-"""The embedded server starts on a bare machine, in a copied folder, and says why when it cannot."""
+"""The embedded server starts on a bare machine and in a copied folder, and explains failures."""
 
 import os
 import pwd
@@ -32,15 +32,15 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs anothe
 
 @pytest.fixture(name="account")
 def _account() -> Iterator[str]:
-    """A name that no account has; what gets it is removed."""
+    """The name of an account that does not exist yet, and is removed afterwards."""
     name = f"pgtest{uuid4().hex[:8]}"
     yield name
     subprocess.run(["/usr/sbin/userdel", name], capture_output=True, check=False)  # noqa: S603
 
 
 @only_root
-def test_several_processes_make_the_account_at_once_without_a_warning(account: str) -> None:
-    """On a bare machine each of them gets the account, though warnings are errors."""
+def test_processes_that_create_the_account_at_once_see_no_warning(account: str) -> None:
+    """On a bare machine, each process gets the account, although warnings are errors."""
     command = [sys.executable, "-W", "error", "-c", MAKE_ACCOUNT, account]
     processes = [
         subprocess.Popen(  # noqa: S603 - this interpreter, and a program from this file
@@ -59,7 +59,7 @@ def test_several_processes_make_the_account_at_once_without_a_warning(account: s
 
 @pytest.fixture(name="folder")
 def _folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's account may pass, which pytest's own are not."""
+    """A folder that PostgreSQL's account can enter, unlike pytest's own."""
     with TemporaryDirectory(prefix="embedded-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
@@ -74,7 +74,7 @@ async def ask(url: str, statement: str) -> object:
 
 
 async def test_a_copied_folder_has_a_server_with_its_data(folder: Path) -> None:
-    """A copy, made while the original runs, and as root, is another server with the same data."""
+    """A copy, made while the original runs, is another server with the same data."""
     with EmbeddedPostgres(folder / "one") as original:
         await ask(original.url, "CREATE TABLE kept AS SELECT 1")
         await ask(original.url, "CHECKPOINT")
@@ -88,7 +88,7 @@ async def test_a_copied_folder_has_a_server_with_its_data(folder: Path) -> None:
 
 
 async def test_a_moved_folder_has_a_server_with_its_data(folder: Path) -> None:
-    """Nothing in it depends on where it was."""
+    """The server's data does not depend on its path."""
     with EmbeddedPostgres(folder / "one") as server:
         await ask(server.url, "CREATE TABLE kept AS SELECT 1")
     (folder / "one").rename(folder / "moved%2Fhere")
@@ -96,8 +96,10 @@ async def test_a_moved_folder_has_a_server_with_its_data(folder: Path) -> None:
         assert await ask(server.url, "SELECT to_regclass('kept')::text") == "kept"
 
 
-def test_a_user_without_an_entry_is_told_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is shown although the folder of an ephemeral server is gone by then."""
+def test_a_user_without_an_entry_gets_an_explanation(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error contains the reason, although the ephemeral server's folder is removed by then."""
     message = "initdb: error: could not look up effective user ID 54321: user does not exist"
     initdb = folder / "programs/initdb"
     initdb.parent.mkdir()
@@ -112,7 +114,7 @@ def test_a_user_without_an_entry_is_told_so(folder: Path, monkeypatch: pytest.Mo
     assert not (folder / "server").exists()
 
 
-def test_the_synchronous_client_of_the_framework_is_imported_without_a_warning() -> None:
+def test_the_frameworks_synchronous_client_causes_no_warning() -> None:
     """Warnings are errors in a service's tests."""
     assert import_module("starlette.testclient").__name__ == "starlette.testclient"
 
@@ -127,9 +129,7 @@ def test_the_synchronous_client_of_the_framework_is_imported_without_a_warning()
         ("nonsense", "nonsense", None),
     ],
 )
-def test_each_spelling_of_a_test_servers_url_is_read(
-    given: str, usable: str, other: str | None
-) -> None:
-    """TEST_DATABASE_URL takes what DATABASE_URL takes."""
+def test_every_form_of_a_test_servers_url_works(given: str, usable: str, other: str | None) -> None:
+    """TEST_DATABASE_URL accepts the same values as DATABASE_URL."""
     assert dsn(given) == usable
     assert other is None or with_database(usable, "b") == other

@@ -1,4 +1,4 @@
-"""Every error of the driver has a meaning: whose fault it is, and whether to try again."""
+"""Every error of the driver is classified: whose fault it is, and whether to try again."""
 
 from inspect import isclass
 
@@ -19,7 +19,7 @@ from orders.internal.database import (
 from orders.internal.database.errors import KINDS, translate
 
 FAULTS = {
-    # Asked for what cannot be had, or in the wrong way.
+    # The client or the service asked for something impossible, or in the wrong way.
     exceptions.PostgresError,
     exceptions.InterfaceError,
     exceptions.InternalClientError,
@@ -59,10 +59,10 @@ FAULTS = {
 }
 
 MIXED = {"22": "data", "25": "transaction state", "55": "prerequisites"}
-"""Classes of error codes whose members differ, so that each is judged by its own name."""
+"""Classes of error codes with different members, each of which is classified by name."""
 
 FAULTS_BY_NAME = {
-    # 22: the statement itself is wrong, whatever the client sent.
+    # 22: the statement itself is wrong, with any input of the client.
     *("ArraySubscriptError", "BadCopyFileFormatError", "DataError", "DivisionByZeroError"),
     *("DuplicateJsonObjectKeyValueError", "ErrorInAssignmentError"),
     *("EscapeCharacterConflictError", "IndicatorOverflowError"),
@@ -90,7 +90,7 @@ FAULTS_BY_NAME = {
     *("SingletonSQLJsonItemRequiredError", "StringDataLengthMismatchError", "SubstringError"),
     *("TooManyJsonArrayElementsError", "TooManyJsonObjectMembersError", "TrimError"),
     *("UnterminatedCStringError", "ZeroLengthCharacterStringError"),
-    # 25: the service mixes up its transactions.
+    # 25: the service uses transactions in the wrong order.
     *("ActiveSQLTransactionError", "BranchTransactionAlreadyActiveError"),
     *("HeldCursorRequiresSameIsolationLevelError", "InFailedSQLTransactionError"),
     *("InappropriateAccessModeForBranchTransactionError",),
@@ -113,7 +113,7 @@ CLASSES = sorted(
 
 
 def is_judged(cls: type[Exception]) -> bool:
-    """Say whether somebody decided what an exception means."""
+    """Return whether an exception is classified."""
     if cls in KINDS or cls in FAULTS or cls.__name__ in FAULTS_BY_NAME:
         return True
     state = getattr(cls, "sqlstate", None) or ""
@@ -123,13 +123,13 @@ def is_judged(cls: type[Exception]) -> bool:
     return any(base in KINDS or base in FAULTS - roots for base in cls.__mro__)
 
 
-def test_every_class_of_the_driver_is_judged() -> None:
-    """A new release of asyncpg may add one: decide whose fault it is, and name it."""
+def test_every_error_of_the_driver_is_classified() -> None:
+    """If a new release of asyncpg adds an error, decide whose fault it is, and list it."""
     assert [cls.__name__ for cls in CLASSES if not is_judged(cls)] == []
 
 
-def test_no_judgement_contradicts_another() -> None:
-    """What is named as a fault of the service is not translated, and the other way round."""
+def test_no_error_is_classified_twice() -> None:
+    """Faults of the service are not translated, and all other errors are."""
     named = {cls for cls in CLASSES if cls in FAULTS or cls.__name__ in FAULTS_BY_NAME}
     assert {cls.__name__ for cls in named if KINDS.get(cls)} == set()
 
@@ -152,16 +152,16 @@ def test_no_judgement_contradicts_another() -> None:
         (exceptions.RaiseError("a trigger's own rule"), None),
     ],
 )
-def test_each_meaning_says_whether_to_try_again(
+def test_each_error_says_whether_to_try_again(
     error: Exception, meaning: type[DatabaseError] | None
 ) -> None:
-    """A timeout of the work is not an outage, and a wrong statement is neither."""
+    """A timeout of the work is not an outage, and neither is a wrong statement."""
     translated = translate(error)
     assert (type(translated) if translated else None) is meaning
 
 
-def test_an_error_without_the_drivers_own_is_translated_too() -> None:
-    """SQLAlchemy may leave the driver's error out: that must not become a second error."""
+def test_an_error_without_its_cause_is_translated() -> None:
+    """SQLAlchemy may omit the driver's error, which must not cause a second error."""
     assert translate(DBAPIError("SELECT 1", {}, None)) is None  # type: ignore[arg-type]
 
 
@@ -174,10 +174,10 @@ def test_an_error_without_the_drivers_own_is_translated_too() -> None:
         ("SELECT CAST(:value AS numeric(3, 1))", 1234.5),
     ],
 )
-async def test_a_value_that_cannot_be_stored_is_the_clients(
+async def test_a_value_that_cannot_be_stored_is_a_fault_of_the_client(
     postgres: str, query: str, value: object
 ) -> None:
-    """A number beyond the column's, and text that PostgreSQL cannot hold."""
+    """A number beyond the column's range, and text that PostgreSQL cannot store."""
     manager = DatabaseSessionManager()
     manager.init(str(postgres))
     try:
@@ -188,8 +188,8 @@ async def test_a_value_that_cannot_be_stored_is_the_clients(
         await manager.close()
 
 
-async def test_a_statement_that_the_client_gives_up_is_not_an_outage(postgres: str) -> None:
-    """The server answers at once after it: the statement was too slow."""
+async def test_a_statement_that_times_out_is_not_an_outage(postgres: str) -> None:
+    """The server works right after it, so the statement was too slow."""
     manager = DatabaseSessionManager()
     manager.init(str(postgres), command_timeout=0.1, pool_size=1, max_overflow=0)
     try:
@@ -203,7 +203,7 @@ async def test_a_statement_that_the_client_gives_up_is_not_an_outage(postgres: s
 
 
 def test_the_values_of_a_row_stay_out_of_the_message() -> None:
-    """The detail of a violated constraint shows the row, and messages are logged."""
+    """The detail of a violated constraint contains the row, and messages are logged."""
     error = asyncpg.UniqueViolationError("duplicate key value violates a unique constraint")
     error.detail = "Key (email)=(planted@example.com) already exists."
     assert "planted" not in str(translate(error))

@@ -1,4 +1,4 @@
-"""A service adds resources, middleware, problems and commands by features, as its pages show."""
+"""Features add resources, middleware, problems and commands as the documentation shows."""
 
 import re
 import sys
@@ -48,7 +48,7 @@ PAGES = Path("docs/template")
 
 
 class Clock(ABC):
-    """What tells the time."""
+    """A source of the time."""
 
     @abstractmethod
     def now(self) -> str:
@@ -72,7 +72,7 @@ class StoppedClock(Clock):
 
 
 def opening(name: str, log: list[str], resource: object = None) -> Start:
-    """Return a start that writes down what happens to it."""
+    """Return a start function that records its events."""
 
     @asynccontextmanager
     async def start(_: Resources) -> AsyncIterator[object]:
@@ -102,8 +102,8 @@ async def test_background_work_runs_within_all_resources() -> None:
     assert log == ["one opens", "two opens", "two closes", "one closes"]
 
 
-async def test_a_failed_start_closes_what_was_opened_and_forgets_it() -> None:
-    """Also when the failure is a second resource of one class."""
+async def test_a_failed_start_closes_and_forgets_what_was_opened() -> None:
+    """Also if a second resource of one class is the failure."""
     log: list[str] = []
     app = create_app(
         settings(),
@@ -121,34 +121,34 @@ async def test_a_failed_start_closes_what_was_opened_and_forgets_it() -> None:
 
 
 def test_the_services_features_start_after_the_built_in_ones() -> None:
-    """A new service has none of its own."""
+    """A new service has no features of its own."""
     assert FEATURES == ()
     app = create_app(settings())
     assert app.features == (*lifespan.FEATURES, *FEATURES)
 
 
 class TestResources:
-    """They are found by their class, or by the only class derived from what is asked for."""
+    """Resources are found by their class, or by the only class derived from it."""
 
-    def test_a_base_class_finds_the_one_derived_from_it(self) -> None:
-        """The service's settings are those of each feature."""
+    def test_a_base_class_finds_the_class_derived_from_it(self) -> None:
+        """Each feature finds the service's settings by its own settings class."""
         own_settings = settings()
         resources = Resources(own_settings, WallClock())
         assert resources.get(Settings) is resources.get(DatabaseSettings) is own_settings
         assert resources.get(Clock).now() == "noon"
 
-    def test_two_of_a_base_class_are_ambiguous(self) -> None:
-        """The error names both."""
+    def test_two_resources_of_a_base_class_are_ambiguous(self) -> None:
+        """The error lists both."""
         resources = Resources(WallClock(), StoppedClock())
         with pytest.raises(AmbiguousResourceError, match="StoppedClock, WallClock"):
             resources.get(Clock)
 
-    def test_what_is_missing_is_named_with_what_there_is(self) -> None:
+    def test_a_missing_resource_is_reported_with_the_existing_ones(self) -> None:
         """The message says how to add it."""
         with pytest.raises(MissingResourceError, match=r"no resource is a Clock.*now: Settings"):
             Resources(settings()).get(Clock)
 
-    async def test_a_test_replaces_one_before_or_after_the_start(self) -> None:
+    async def test_a_test_can_replace_a_resource_before_or_after_the_start(self) -> None:
         """Endpoints find the replacement, whatever the features open."""
         app = create_app(settings(), features=[Feature(start=opening("one", [], WallClock()))])
 
@@ -161,8 +161,8 @@ class TestResources:
             app.resources.replace(Clock, StoppedClock())
             assert (await client.get("/now")).json() == "midnight"
 
-    def test_a_replacement_stands_for_the_classes_derived_from_its_type(self) -> None:
-        """A base class of both finds it, and not what is open beside it."""
+    def test_a_replacement_is_found_by_a_base_class(self) -> None:
+        """A base class of both finds the replacement, not the original beside it."""
 
         class WinterClock(WallClock):
             pass
@@ -174,8 +174,8 @@ class TestResources:
         assert resources.get(WallClock) is stopped
         assert isinstance(resources.get(WinterClock), WinterClock)
 
-    async def test_an_application_that_is_mounted_finds_them(self) -> None:
-        """FastAPI puts it in the place of the service's application in each request."""
+    async def test_a_mounted_application_finds_resources(self) -> None:
+        """FastAPI replaces the service's application by the mounted one in each request."""
         mounted, app = FastAPI(), create_app(settings(), features=[])
         app.resources.add(WallClock())
         app.mount("/mounted", mounted)
@@ -189,7 +189,7 @@ class TestResources:
         assert (response.status_code, response.json()) == (200, "noon")
         assert response.headers["X-Request-ID"]
 
-    async def test_a_websocket_finds_them(self) -> None:
+    async def test_a_websocket_finds_resources(self) -> None:
         """In the same way as an endpoint."""
         app = create_app(settings(), features=[])
         app.resources.add(WallClock())
@@ -213,10 +213,10 @@ class TestResources:
 
 
 class TestMistakes:
-    """Each is refused when the application is made, in words that say what to do."""
+    """Invalid features are refused when the application is made, with what to do."""
 
-    def test_a_probe_and_a_command_have_names_of_their_own(self) -> None:
-        """Also beside those of the built-in features."""
+    def test_names_of_probes_and_commands_are_unique(self) -> None:
+        """Also among those of the built-in features."""
 
         async def work(_: Resources) -> None: ...
 
@@ -231,14 +231,14 @@ class TestMistakes:
             with pytest.raises(FeatureError, match=kind):
                 create_app(settings(), features=features)
 
-    def test_a_problem_has_the_status_of_an_error(self) -> None:
-        """A success cannot answer an error."""
+    def test_a_problem_needs_an_error_status(self) -> None:
+        """An error cannot have a success status."""
         with pytest.raises(FeatureError, match="LookupError: 200 is not the status of an error"):
             Feature(problems={LookupError: ProblemKind(HTTPStatus.OK)})
 
     @pytest.mark.parametrize("name", ["serve", "Tidy", "-x", ""])
-    def test_a_command_has_a_name_for_the_command_line(self, name: str) -> None:
-        """It is not that of serving."""
+    def test_a_command_needs_a_name_that_can_be_typed(self, name: str) -> None:
+        """`serve` is taken."""
 
         async def work(_: Resources) -> None: ...
 
@@ -246,7 +246,7 @@ class TestMistakes:
             Feature(commands={name: work})
 
     def test_a_start_is_a_context_manager(self) -> None:
-        """A generator without the decorator is named."""
+        """The error says that a generator needs the decorator."""
 
         async def start(_: Resources) -> AsyncIterator[None]:
             yield
@@ -255,8 +255,8 @@ class TestMistakes:
             Feature(start=start)  # type: ignore[arg-type]  # the mistake
 
 
-async def test_middleware_stands_where_it_says() -> None:
-    """Outside of everything, or within the request log, each in the order of the features."""
+async def test_middleware_runs_at_its_declared_place() -> None:
+    """Outermost, or inside the request log, each in the order of the features."""
     log: list[str] = []
 
     def noting(name: str) -> type:
@@ -281,7 +281,7 @@ async def test_middleware_stands_where_it_says() -> None:
 
 
 def documented(page: str, module: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return a module of the package that holds a block of Python on a page."""
+    """Return a module of the package with a Python block of a page."""
     blocks = re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.DOTALL)
     [code] = [block for block in blocks if "FEATURE = Feature(" in block]
     page_module = ModuleType(f"orders.{module}")
@@ -295,7 +295,7 @@ def documented(page: str, module: str, monkeypatch: pytest.MonkeyPatch) -> Modul
 async def test_the_documented_feature_works(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its resource, probe, 410, middleware and command, and a test's replacement."""
+    """Its resource, probe, 410, middleware and command work, and a test can replace it."""
     rates = documented("features.md", "rates", monkeypatch)
     feature: Feature = rates.FEATURE
 
@@ -351,10 +351,10 @@ def both(first: str, second: str) -> BothSettings:
     return BothSettings(**settings(database_url=first).model_dump(), reports_url=second)
 
 
-async def test_another_database_has_its_own_sessions_and_probes(
+async def test_another_database_has_its_own_sessions_and_probe(
     migrated_postgres: str, postgres: str
 ) -> None:
-    """Each session is on the database of its class, and the probe of the second one decides."""
+    """Each session uses the database of its class, and readiness includes the second probe."""
     own = both(migrated_postgres, postgres)
     app = create_app(own, features=(*lifespan.FEATURES, REPORTS))
     async with serve(app) as client:
@@ -370,8 +370,8 @@ async def test_another_database_has_its_own_sessions_and_probes(
         check_response(await client.get("/healthcheck/ready"), 503)
 
 
-def test_another_database_has_the_limits_of_the_first_but_for_its_own(postgres: str) -> None:
-    """Its URL, and settings that begin with its name, are its own."""
+def test_another_database_shares_limits_with_the_first(postgres: str) -> None:
+    """Only its URL, and settings that start with its name, differ."""
     own = both("postgresql://first/first", postgres)
     limits = own.model_copy(update={"database_lock_timeout": 7})
     found = settings_of(limits, "reports")
@@ -381,10 +381,10 @@ def test_another_database_has_the_limits_of_the_first_but_for_its_own(postgres: 
         settings_of(own, "archive")
 
 
-async def test_an_unusable_url_of_another_database_is_named(
+async def test_an_unusable_url_of_another_database_is_reported(
     migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message names the setting of that database."""
+    """The message contains the setting of that database."""
 
     async def refuse(*_: object) -> None:
         raise asyncpg.InvalidPasswordError("no such role")

@@ -1,4 +1,4 @@
-"""Every answer has its id and safe headers, and every error is a problem."""
+"""Every response has an id and safe headers, and every error is a problem."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ async def endless() -> StreamingResponse:
 
 @pytest.fixture(name="app")
 def _app() -> Application:
-    """An application without its lifespan's needs, and with ways to fail."""
+    """An application without a lifespan, and with endpoints that fail."""
     app = create_app(settings(max_body_size=1000))
 
     @app.get("/broken")
@@ -111,15 +111,15 @@ async def _client(app: Application) -> AsyncIterator[AsyncClient]:
 async def test_every_error_is_a_problem(
     client: AsyncClient, method: str, path: str, status: int
 ) -> None:
-    """Whatever fails, the body is one and the same kind of document (RFC 9457)."""
+    """Every failure has the same kind of body (RFC 9457)."""
     response = await client.request(method, path)
     problem = check_response(response, status)
     assert problem["instance"] == path.partition("?")[0]
     assert problem["request_id"] == response.headers["X-Request-ID"]
 
 
-async def test_a_method_that_is_not_allowed_names_those_that_are(client: AsyncClient) -> None:
-    """All of them, whichever routes they belong to; other headers of the framework stay, too."""
+async def test_a_wrong_method_is_answered_with_the_allowed_ones(client: AsyncClient) -> None:
+    """Those of all routes with the path. Other headers of the framework stay, too."""
     response = await client.put("/api/v1/products")
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
     response = await client.post(f"/api/v1/products/{UUID(int=1)}")
@@ -128,8 +128,8 @@ async def test_a_method_that_is_not_allowed_names_those_that_are(client: AsyncCl
 
 
 @pytest.mark.parametrize("status", [299, 402, 418, 430, 499, 520, 599])
-async def test_any_status_is_answered_as_it_was_raised(client: AsyncClient, status: int) -> None:
-    """Also one without a name; data instead of a text is a member of the problem."""
+async def test_any_status_can_be_raised(client: AsyncClient, status: int) -> None:
+    """Also one without a name. A detail that is not text becomes a member of the problem."""
     response = await client.get(f"/status/{status}")
     assert response.status_code == status
     problem = response.json()
@@ -139,21 +139,21 @@ async def test_any_status_is_answered_as_it_was_raised(client: AsyncClient, stat
 
 @pytest.mark.parametrize("status", [0, 102, 600, 999])
 async def test_a_number_that_is_not_a_status_is_a_bug(client: AsyncClient, status: int) -> None:
-    """HTTP cannot say it, so the answer is 500."""
+    """HTTP does not allow it, so the response is 500."""
     check_response(await client.get(f"/status/{status}"), 500)
 
 
 @pytest.mark.parametrize("status", [204, 205, 304])
 async def test_a_status_without_a_body_has_none(client: AsyncClient, status: int) -> None:
-    """Raised as an exception, it is answered as HTTP defines it."""
+    """Raised as an exception, it has no body, as HTTP defines."""
     response = await client.get(f"/status/{status}")
     assert (response.status_code, response.content) == (status, b"")
 
 
-async def test_a_fault_that_was_caught_is_in_the_log_with_its_cause(
+async def test_the_cause_of_a_raised_server_error_is_logged(
     client: AsyncClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Raising a 5xx does not hide why; `from None` does, and a 4xx is no fault of the service."""
+    """Raising a 5xx logs its cause. `from None` hides it, and a 4xx is no error of the service."""
     check_response(await client.get("/status/503?caught=true"), 503)
     output = "".join(capfd.readouterr())
     assert '"level": "error"' in output or "error" in output
@@ -171,17 +171,17 @@ async def test_a_fault_that_was_caught_is_in_the_log_with_its_cause(
     "sent", ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream", None]
 )
 @pytest.mark.parametrize("path", ["/echo", "/two", "/api/v1/products"])
-async def test_json_under_another_media_type_is_told_which_to_send(
+async def test_json_with_another_media_type_is_refused(
     client: AsyncClient, path: str, sent: str | None
 ) -> None:
-    """The media type is what is wrong, not the form of the body."""
+    """The message is about the media type, not the fields of the body."""
     headers = {} if sent is None else {"Content-Type": sent}
     response = await client.post(path, content=b'{"sku": "A"}', headers=headers)
     assert "application/json" in check_response(response, 415)["detail"]
 
 
-async def test_a_good_media_type_is_never_to_blame(client: AsyncClient) -> None:
-    """A body of the right type with wrong fields is 422, and JSON has many types."""
+async def test_a_json_media_type_is_accepted(client: AsyncClient) -> None:
+    """A body with wrong fields is 422, for all media types of JSON."""
     check_response(await client.post("/echo", content=b"[]", headers=JSON), 422)
     check_response(await client.post("/echo"), 422)
     problem_type = {"Content-Type": "application/problem+json; charset=utf-8"}
@@ -199,22 +199,22 @@ async def test_a_good_media_type_is_never_to_blame(client: AsyncClient) -> None:
         ("/teapot///", "/teapot"),
     ],
 )
-async def test_a_slash_too_many_or_too_few_leads_to_the_path(
+async def test_a_missing_or_extra_slash_is_redirected(
     client: AsyncClient, path: str, location: str
 ) -> None:
-    """By its path alone: the scheme and host that a client used are known to the proxy only."""
+    """The redirect has only the path, because only a proxy knows the client's scheme and host."""
     response = await client.get(path, headers={"Host": "evil.example"})
     assert (response.status_code, response.headers["Location"]) == (307, location)
 
 
 @pytest.mark.parametrize("path", ["//evil.example/docs/", "//docs/", "/nowhere/", "/%2Fdocs/"])
-async def test_no_slash_leads_away(client: AsyncClient, path: str) -> None:
+async def test_a_redirect_never_leaves_the_service(client: AsyncClient, path: str) -> None:
     """A path that a browser would read as another host is not found."""
     check_response(await client.get(f"http://test{path}"), 404)
 
 
-async def test_head_is_answered_wherever_get_is(client: AsyncClient) -> None:
-    """With the status and headers of GET and no body; an endless body is not even begun."""
+async def test_head_works_for_every_get_route(client: AsyncClient) -> None:
+    """It has the status and headers of GET. An endless body is not started."""
     for path, status in {
         "/healthcheck/live": 200,
         "/healthcheck/ready": 503,
@@ -233,10 +233,8 @@ async def test_head_is_answered_wherever_get_is(client: AsyncClient) -> None:
     assert (await client.head("/echo")).status_code == 405
 
 
-async def test_a_head_of_an_endpoint_itself_comes_first(
-    app: Application, client: AsyncClient
-) -> None:
-    """A service may answer HEAD in a way of its own."""
+async def test_an_endpoint_for_head_takes_precedence(app: Application, client: AsyncClient) -> None:
+    """A service can answer HEAD by its own endpoint."""
 
     @app.head("/teapot")
     async def head() -> Response:
@@ -245,10 +243,10 @@ async def test_a_head_of_an_endpoint_itself_comes_first(
     assert (await client.head("/teapot")).headers["X-Own"] == "yes"
 
 
-async def test_a_bug_shows_nothing_of_itself(
+async def test_a_bug_is_not_disclosed(
     client: AsyncClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Clients see an id and no more; the log has the whole error under that id."""
+    """Clients see only an id. The log has the whole error under that id."""
     response = await client.get("/broken")
     assert "ZeroDivisionError" not in response.text
     assert "planted-secret" not in response.text
@@ -257,8 +255,8 @@ async def test_a_bug_shows_nothing_of_itself(
     assert "ZeroDivisionError" in output.out + output.err
 
 
-async def test_a_database_that_is_away_is_503_with_the_time_to_wait(client: AsyncClient) -> None:
-    """Nobody is told the address or the password."""
+async def test_an_unavailable_database_is_503_with_retry_after(client: AsyncClient) -> None:
+    """The response contains neither the address nor the password."""
     response = await client.get("/api/v1/products")
     check_response(response, 503)
     assert int(response.headers["Retry-After"]) >= 1
@@ -279,10 +277,10 @@ async def test_a_database_that_is_away_is_503_with_the_time_to_wait(client: Asyn
         (b"{\x80}", 400),
     ],
 )
-async def test_a_body_that_is_no_product_is_the_clients_mistake(
+async def test_an_invalid_body_is_a_client_error(
     client: AsyncClient, body: bytes, status: int
 ) -> None:
-    """Broken JSON, wrong shapes, lone surrogates and other encodings are no fault of ours."""
+    """Broken JSON, wrong shapes, lone surrogates and other encodings are 4xx."""
     response = await client.post(
         "/api/v1/products", content=body, headers={"Content-Type": "application/json"}
     )
@@ -290,14 +288,14 @@ async def test_a_body_that_is_no_product_is_the_clients_mistake(
 
 
 async def test_an_announced_body_that_is_too_large_is_refused_unread(client: AsyncClient) -> None:
-    """The length in the header is enough, on any path."""
+    """The Content-Length header is enough, on any path."""
     for path in ("/echo", "/nowhere"):
         response = await client.post(path, content=b"x" * 1001)
         check_response(response, 413)
 
 
 async def test_a_body_that_grows_too_large_is_refused(client: AsyncClient) -> None:
-    """A body of unannounced length is read up to the limit and no further."""
+    """A body of unknown length is read only up to the limit."""
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -315,7 +313,7 @@ async def test_a_body_that_grows_too_large_is_refused(client: AsyncClient) -> No
 
 @pytest.mark.parametrize(("path", "limit"), [("/small", 10), ("/sized/large", 3000)])
 async def test_a_route_has_its_own_body_limit(client: AsyncClient, path: str, limit: int) -> None:
-    """A route's limit, or its router's, replaces the service's: a smaller one and a larger one."""
+    """A smaller or larger limit of a route or its router replaces the service's."""
 
     async def chunks(size: int) -> AsyncIterator[bytes]:
         yield b"x" * size
@@ -329,7 +327,7 @@ async def test_a_route_has_its_own_body_limit(client: AsyncClient, path: str, li
 
 
 async def test_the_document_shows_body_limits(app: Application) -> None:
-    """Every operation with a body says from which size on it answers 413."""
+    """Every operation with a body documents 413 with its limit."""
     paths = app.openapi()["paths"]
     common = paths["/two"]["post"]["responses"]["413"]
     assert common["description"] == "The body exceeds 1000 bytes."
@@ -340,7 +338,7 @@ async def test_the_document_shows_body_limits(app: Application) -> None:
 
 
 async def test_a_body_at_the_limit_is_accepted(client: AsyncClient) -> None:
-    """The limit is the size that still passes."""
+    """The limit is the largest accepted size."""
     body = json.dumps({"a": "x" * 991})
     assert len(body) == 1000
     response = await client.post(
@@ -350,7 +348,7 @@ async def test_a_body_at_the_limit_is_accepted(client: AsyncClient) -> None:
 
 
 async def test_a_request_id_is_kept(client: AsyncClient) -> None:
-    """A client's own id leads through every log."""
+    """A client's own id appears in every log."""
     response = await client.get("/nowhere", headers={"X-Request-ID": "checkout-0001"})
     assert response.headers["X-Request-ID"] == "checkout-0001"
     assert response.json()["request_id"] == "checkout-0001"
@@ -360,7 +358,7 @@ async def test_a_request_id_is_kept(client: AsyncClient) -> None:
     "forged", ["short", "x" * 129, "with space in it", "id\tevent=ok", '{"a":"bcdefg"}']
 )
 async def test_a_forged_request_id_is_replaced(client: AsyncClient, forged: str) -> None:
-    """What could forge a log line is not taken over."""
+    """An id that could forge a log line is replaced."""
     response = await client.get("/nowhere", headers={"X-Request-ID": forged})
     assert response.headers["X-Request-ID"] != forged
     assert len(response.headers["X-Request-ID"]) == 32
@@ -375,22 +373,22 @@ async def test_every_answer_has_safe_headers(client: AsyncClient) -> None:
         assert "X-Request-ID" in headers
 
 
-async def test_other_origins_are_closed_out(client: AsyncClient) -> None:
-    """Without a setting, no browser page of another origin may read an answer."""
+async def test_other_origins_are_refused_by_default(client: AsyncClient) -> None:
+    """Without the setting, pages of other origins cannot read a response."""
     response = await client.get("/docs", headers={"Origin": "https://a.example"})
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_an_origin_can_be_let_in() -> None:
-    """The one in the settings, and no other; an error is as readable as an answer."""
+async def test_an_origin_can_be_allowed() -> None:
+    """Only the origin in the settings can read responses, errors included."""
     async with serve(create_app(settings(cors_origins="https://a.example"))) as client:
         for origin, allowed in {"https://a.example": True, "https://b.example": False}.items():
             response = await client.get("/nowhere", headers={"Origin": origin})
             assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
 
 
-async def test_an_origin_that_is_let_in_may_read_errors() -> None:
-    """Problems of every kind are for the page to see: the domain's, the database's, bugs."""
+async def test_an_allowed_origin_may_read_errors() -> None:
+    """Pages can read problems of the domain, of the database, and of bugs."""
     app = create_app(settings(cors_origins="https://a.example", max_body_size=10))
 
     @app.get("/broken")
@@ -406,8 +404,8 @@ async def test_an_origin_that_is_let_in_may_read_errors() -> None:
             assert response.headers["Access-Control-Allow-Origin"] == "https://a.example"
 
 
-async def test_a_browser_is_told_why_it_may_not_ask() -> None:
-    """A refused preflight is a problem as all errors are, and lets nobody in."""
+async def test_a_refused_preflight_explains_itself() -> None:
+    """The response is a problem, and allows nothing."""
     async with serve(create_app(settings(cors_origins="https://a.example"))) as client:
         for origin, status in {"https://a.example": 200, "https://b.example": 400}.items():
             response = await client.options(
@@ -425,7 +423,7 @@ async def test_a_browser_is_told_why_it_may_not_ask() -> None:
 async def test_connections_end_while_the_service_is_stopping(
     app: Application, client: AsyncClient
 ) -> None:
-    """Whoever asks is told to take another connection, which leads to a replica that stays."""
+    """Clients open another connection, which leads to a replica that stays."""
     assert "Connection" not in (await client.get("/docs")).headers
     app.draining = True
     for path in ("/docs", "/nowhere", "/broken"):
@@ -433,14 +431,14 @@ async def test_connections_end_while_the_service_is_stopping(
 
 
 async def test_the_docs_can_be_switched_off() -> None:
-    """Then neither pages nor the document are there."""
+    """Then neither the pages nor the document exist."""
     async with serve(create_app(settings(docs_enabled=False))) as client:
         for path in ("/docs", "/redoc", "/openapi.json"):
             check_response(await client.get(path), 404)
 
 
-async def test_the_document_tells_of_problems(client: AsyncClient) -> None:
-    """Every operation's errors are documented as what is sent."""
+async def test_the_document_contains_problems(client: AsyncClient) -> None:
+    """Every operation documents its errors as they are sent."""
     document = (await client.get("/openapi.json")).json()
     assert "HTTPValidationError" not in json.dumps(document)
     for path in document["paths"].values():

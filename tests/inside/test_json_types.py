@@ -1,4 +1,4 @@
-"""A body has the types of JSON that the OpenAPI document shows, and no others."""
+"""A body must have the JSON types of the OpenAPI document."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -62,8 +62,8 @@ class Change(UpdateSchema):
         ("amount", 10**400),
     ],
 )
-def test_what_the_document_does_not_allow_is_refused(field: str, value: object) -> None:
-    """Where Pydantic would read it as something else."""
+def test_types_that_the_document_excludes_are_refused(field: str, value: object) -> None:
+    """Pydantic alone would convert them."""
     with pytest.raises(ValidationError) as refusal:
         Everything.model_validate({field: value})
     assert {error["loc"][0] for error in refusal.value.errors()} == {field}
@@ -86,24 +86,26 @@ def test_what_the_document_does_not_allow_is_refused(field: str, value: object) 
         ("amount", 9999999999.99, Decimal("9999999999.99")),
     ],
 )
-def test_what_the_document_allows_is_accepted(field: str, value: object, read: object) -> None:
-    """Among it whole numbers with a point, and amounts that a float misses by its last bits."""
+def test_types_that_the_document_allows_are_accepted(
+    field: str, value: object, read: object
+) -> None:
+    """Also whole numbers with a decimal point, and amounts that a float cannot store exactly."""
     assert getattr(Everything.model_validate({field: value}), field) == read
 
 
-def test_zero_has_no_sign() -> None:
-    """-0.0 is a number that the document allows, and an amount has one spelling."""
+def test_negative_zero_becomes_zero() -> None:
+    """The document allows -0.0, and an amount has only one form."""
     assert str(Everything.model_validate({"amount": -0.0}).amount) == "0.00"
 
 
 @pytest.mark.parametrize("version", [True, "1", None, 1.5])
 def test_a_version_is_a_whole_number(version: object) -> None:
-    """Also in a schema that leaves it to the base."""
+    """Also in a schema that inherits the version from the base."""
     with pytest.raises(ValidationError):
         Change.model_validate({"version": version, "name": "Lamp"})
 
 
-def test_the_document_says_what_the_validators_refuse() -> None:
+def test_the_document_shows_the_rules_of_the_validators() -> None:
     """A change beside the version, limits of numbers, and texts that are not blank."""
     assert Change.model_json_schema()["minProperties"] == 2
     fields: dict[str, Any] = Everything.model_json_schema()["properties"]

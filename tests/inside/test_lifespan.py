@@ -1,4 +1,4 @@
-"""Features start in order, stop in reverse, and clean up after one that cannot start."""
+"""Features start in order, stop in reverse, and clean up after a failed start."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ from tests.harness import check_response
 def recording(
     name: str, log: list[str], *, fails: bool = False
 ) -> Callable[[Resources], AbstractAsyncContextManager[None]]:
-    """Return a start that writes down what happens to it."""
+    """Return a start function that records its events."""
 
     @asynccontextmanager
     async def start(_: Resources) -> AsyncIterator[None]:
@@ -38,7 +38,7 @@ def recording(
 
 
 async def test_features_stop_in_reverse() -> None:
-    """What started last may lean on what started before, until its end."""
+    """A feature can use those that started before it until it has stopped."""
     log: list[str] = []
     features = tuple(Feature(start=recording(name, log)) for name in ("one", "two"))
     async with serve(create_app(settings(), features=features)):
@@ -46,8 +46,8 @@ async def test_features_stop_in_reverse() -> None:
     assert log == ["one starts", "two starts", "serves", "two stops", "one stops"]
 
 
-async def test_a_start_that_fails_stops_what_started() -> None:
-    """The error is the first feature's to fail, and nothing stays open."""
+async def test_a_failed_start_stops_the_started_features() -> None:
+    """The error is that of the first failure, and nothing stays open."""
     log: list[str] = []
     features = (
         Feature(start=recording("one", log)),
@@ -59,8 +59,8 @@ async def test_a_start_that_fails_stops_what_started() -> None:
     assert log == ["one starts", "one stops"]
 
 
-async def test_probes_run_at_once_and_each_within_its_time() -> None:
-    """One that hangs and one that raises do not keep the third from being heard."""
+async def test_probes_run_concurrently_with_their_own_timeouts() -> None:
+    """A hanging probe and a failing probe do not prevent the result of a third one."""
 
     async def hangs(_: Resources) -> str:
         await asyncio.sleep(60)
@@ -86,16 +86,16 @@ async def test_probes_run_at_once_and_each_within_its_time() -> None:
     }
 
 
-async def test_readiness_names_what_fails() -> None:
-    """A database that is away makes the service unready, by the probe's name, and not dead."""
+async def test_readiness_lists_failing_probes() -> None:
+    """Without its database, the service is not ready but alive. The problem names the probe."""
     async with serve(create_app(settings())) as client:
         problem = check_response(await client.get("/healthcheck/ready"), 503)
         assert {"database", "schema"} <= {error["location"] for error in problem["errors"]}
         assert (await client.get("/healthcheck/live")).status_code == 200
 
 
-async def test_a_schema_that_is_ahead_is_served_from(migrated_postgres: str) -> None:
-    """The next version migrates first: until it is there, this one goes on."""
+async def test_a_newer_schema_is_ready(migrated_postgres: str) -> None:
+    """The next version migrates first, while this version still serves."""
     async with serve(create_app(settings(database_url=str(migrated_postgres)))) as client:
         connection = await asyncpg.connect(str(migrated_postgres))
         await connection.execute("UPDATE alembic_version SET version_num = 'newer'")
@@ -105,19 +105,19 @@ async def test_a_schema_that_is_ahead_is_served_from(migrated_postgres: str) -> 
         assert "newer" in response.json()["data"]["checks"]["schema"]["detail"]
 
 
-async def test_readiness_says_whether_the_schema_is_at_head(postgres: str) -> None:
-    """A database that was never migrated is no place to serve from."""
+async def test_readiness_checks_that_the_schema_is_at_head(postgres: str) -> None:
+    """A database without migrations is not ready."""
     async with serve(create_app(settings(database_url=str(postgres)))) as client:
         problem = check_response(await client.get("/healthcheck"), 503)
         assert [error["location"] for error in problem["errors"] if "revision" in error["message"]]
 
 
 class TestReportedProbes:
-    """What the service can do without for a while does not make it unready."""
+    """Probes that are only reported do not make the service unready."""
 
     @pytest.fixture(name="broken")
     def _broken(self) -> list[str]:
-        """Return names of probes, which fail while they are in this list."""
+        """A list of names of failing probes, which tests change."""
         return []
 
     @pytest.fixture(name="features")
@@ -138,10 +138,10 @@ class TestReportedProbes:
         )
         return feature, healthcheck.FEATURE
 
-    async def test_the_answer_names_what_is_degraded(
+    async def test_the_response_lists_degraded_probes(
         self, broken: list[str], features: tuple[Feature, ...]
     ) -> None:
-        """The service stays ready, so that an outage does not take out every replica at once."""
+        """The service stays ready, so that an outage does not remove all replicas at once."""
         async with serve(create_app(settings(), features=features)) as client:
             data = (await client.get("/healthcheck/ready")).json()["data"]
             assert (data["status"], data["degraded"]) == ("ready", [])
@@ -156,7 +156,7 @@ class TestReportedProbes:
     async def test_a_required_probe_decides(
         self, broken: list[str], features: tuple[Feature, ...]
     ) -> None:
-        """The problem names all that failed, the required ones first."""
+        """The problem lists all failing probes, the required ones first."""
         broken += ["near", "far"]
         async with serve(create_app(settings(), features=features)) as client:
             problem = check_response(await client.get("/healthcheck/ready"), 503)
@@ -167,7 +167,7 @@ class TestReportedProbes:
     async def test_a_setting_requires_a_probe(
         self, broken: list[str], features: tuple[Feature, ...]
     ) -> None:
-        """For a service that cannot do without it."""
+        """For a service that cannot work without the resource."""
         broken.append("far")
         async with serve(
             create_app(settings(healthcheck_required="far"), features=features)
@@ -176,7 +176,7 @@ class TestReportedProbes:
         assert problem["detail"] == "Not ready: far."
 
     async def test_an_unknown_probe_cannot_be_required(self, features: tuple[Feature, ...]) -> None:
-        """The line names the variable, and the probes to choose from."""
+        """The message has the variable, and the probes to choose from."""
         with pytest.raises(StartError, match=r"^ORDERS_HEALTHCHECK_REQUIRED: .*near, far, tasks"):
             async with serve(create_app(settings(healthcheck_required="fra"), features=features)):
                 pytest.fail("it must not serve")
@@ -184,7 +184,7 @@ class TestReportedProbes:
     async def test_each_change_is_logged_once(
         self, broken: list[str], features: tuple[Feature, ...]
     ) -> None:
-        """However often the platform polls."""
+        """Also if the platform polls often."""
         app = create_app(settings(), features=features)
         async with serve(app) as client:
             with capture_logs() as logs:
@@ -197,7 +197,7 @@ class TestReportedProbes:
     async def test_a_task_that_ends_is_logged_and_reported(
         self, features: tuple[Feature, ...]
     ) -> None:
-        """A feature cannot stop to work in silence."""
+        """A background task cannot stop without notice."""
 
         async def work() -> None:
             raise ValueError("planted-secret")
@@ -214,7 +214,7 @@ class TestReportedProbes:
         assert isinstance(error["exc_info"], ValueError)
 
     async def test_a_task_stops_with_the_service(self, features: tuple[Feature, ...]) -> None:
-        """Its end is expected then."""
+        """Then its end is not an error."""
         app = create_app(settings(), features=features)
         with capture_logs() as logs:
             async with serve(app), running(app.resources, "sweeper", asyncio.sleep(60)) as task:

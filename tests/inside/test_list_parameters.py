@@ -1,4 +1,4 @@
-"""What a list refuses says what it offers, and the OpenAPI document says the same."""
+"""Lists refuse wrong parameters with the allowed ones, as in the OpenAPI document."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -27,7 +27,7 @@ PRODUCTS = "/api/v1/products"
 
 
 class NoteRead(BaseModel):
-    """A note, with a field that no list can have."""
+    """A note, with a field of a type that lists do not support."""
 
     id: UUID
     text: str
@@ -54,16 +54,14 @@ NOTES = ListSchema(NoteRead, between=("price",), sort=("text", "price", "made_at
         ),
     ],
 )
-def test_a_declaration_that_cannot_work_is_refused(
-    declare: Callable[[], object], message: str
-) -> None:
-    """At import, in words that say what to change."""
+def test_an_invalid_declaration_is_refused(declare: Callable[[], object], message: str) -> None:
+    """At import, with what to change."""
     with pytest.raises(TypeError, match=message):
         declare()
 
 
 def test_a_repository_has_the_columns_of_its_lists() -> None:
-    """A column that the model lacks is refused where the two are put together."""
+    """A column that the model does not have is refused when the repository is defined."""
 
     class Model:
         id = text = made_at = None
@@ -75,8 +73,8 @@ def test_a_repository_has_the_columns_of_its_lists() -> None:
             lists = NOTES
 
 
-def test_code_asks_as_clients_do() -> None:
-    """A query is made from the same parameters, and checked in the same way."""
+def test_code_can_query_like_a_client() -> None:
+    """A query has the same parameters and the same checks."""
     query = NOTES.query(price__gte="1.50", sort=["-price"], limit=5)
     assert query.values == {"price__gte": Decimal("1.50")}
     assert [tuple(key) for key in query.order] == [("price", True), ("id", True)]
@@ -86,8 +84,8 @@ def test_code_asks_as_clients_do() -> None:
         NOTES.query(sort=["price", "-price"])
 
 
-def test_nothing_is_sorted_by_after_the_id() -> None:
-    """No two items have the same id, so that what follows it changes nothing."""
+def test_sorting_ends_with_the_id() -> None:
+    """Ids are unique, so further sort columns have no effect."""
     query = NOTES.query(sort=["-text", "-id", "price"])
     assert [tuple(key) for key in query.order] == [("text", True), ("id", True)]
 
@@ -117,10 +115,10 @@ def test_nothing_is_sorted_by_after_the_id() -> None:
         ("cursor=%C3%A9", "cursor", "pattern"),
     ],
 )
-async def test_a_wrong_parameter_is_named_with_what_is_allowed(
+async def test_a_wrong_parameter_is_answered_with_the_allowed_values(
     api_client: AsyncClient, query: str, location: str, message: str
 ) -> None:
-    """The problem has the parameter's place, and what to send instead."""
+    """The problem has the parameter's location, and what to send instead."""
     problem = check_response(await api_client.get(f"{PRODUCTS}?{query}"), 422)
     (error,) = problem["errors"]
     assert error["location"] == f"query.{location}"
@@ -233,10 +231,10 @@ def test_an_endpoint_may_be_any_callable() -> None:
         lambda _: None,
     ],
 )
-async def test_a_cursor_that_was_tampered_with_is_no_error_of_the_server(
+async def test_a_modified_cursor_is_not_a_server_error(
     filled: AsyncClient, change: Callable[[Any], Any]
 ) -> None:
-    """It is refused, or reads a page from another place."""
+    """It is refused, or returns another page."""
     cursor = await cursor_of(filled, sort="price")
     parts = json.loads(urlsafe_b64decode(cursor + "=="))
     changed = json.dumps(change(parts), separators=(",", ":"))
@@ -248,7 +246,7 @@ async def test_a_cursor_that_was_tampered_with_is_no_error_of_the_server(
 
 
 def test_the_openapi_document_shows_each_parameter() -> None:
-    """With its type, its choices and what it does."""
+    """With its type, its choices and a description."""
     app: FastAPI = create_app(settings())
     operation = app.openapi()["paths"][PRODUCTS]["get"]
     assert "422" in operation["responses"]

@@ -27,7 +27,7 @@ from .things import (
 
 
 class Base(DeclarativeBase):
-    """The tables of these tests alone."""
+    """The metadata of the tables in these tests."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True)}
 
@@ -85,20 +85,20 @@ def _add(database: DatabaseSessionManager) -> Callable[..., Awaitable[None]]:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_every_page_is_a_part_of_the_sorted_and_filtered_list(
+async def test_pages_are_parts_of_the_sorted_and_filtered_list(
     find: Callable[..., Any], add: Callable[..., Any], seed: int
 ) -> None:
-    """Forwards and back, for random sorts and filters, with equal values and nulls."""
+    """Forwards and backwards, for random sorts and filters, with equal values and nulls."""
     rng, things = Random(seed), list[Thing]()  # noqa: S311 - no secret
     await add(things, *(random_thing(rng) for _ in range(40)))
     for _ in range(25):
         await check_walk(find, things, {**random_parameters(rng), "limit": rng.randrange(1, 30)})
 
 
-async def test_rows_that_are_added_in_between_disturb_no_walk(
+async def test_rows_added_between_pages_do_not_affect_others(
     find: Callable[..., Any], add: Callable[..., Any]
 ) -> None:
-    """No row comes twice, in disorder or not at all."""
+    """Every other row comes exactly once, in order."""
     rng, things = Random(7), list[Thing]()  # noqa: S311 - no secret
     await add(things, *(random_thing(rng) for _ in range(20)))
 

@@ -1,4 +1,4 @@
-"""Whatever happens to the reader of the log, the service goes on, and counts dropped lines."""
+"""The service goes on if nothing reads its log, and counts dropped lines."""
 
 import json
 import os
@@ -17,14 +17,14 @@ LINE = "x" * 99
 
 @pytest.fixture(name="pipe")
 def _pipe() -> Iterator[tuple[int, TextIO]]:
-    """The end of a pipe that is read, and the end that the log is written to."""
+    """A pipe: the end to read from, and the end for the log."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", closefd=False), os.fdopen(writing, "w") as stream:
         yield reading, stream
 
 
 def test_lines_arrive_in_order(pipe: tuple[int, TextIO]) -> None:
-    """Each at once, however long it is, and whatever is in it."""
+    """Each at once, with any length and content."""
     reading, stream = pipe
     output = LogOutput(stream)
     lines = ["first", "a\udc80b", "é" * 10_000]
@@ -35,8 +35,8 @@ def test_lines_arrive_in_order(pipe: tuple[int, TextIO]) -> None:
     assert received == ["first", "a\\udc80b", "é" * 10_000]
 
 
-def test_a_reader_that_is_gone_is_not_missed(pipe: tuple[int, TextIO]) -> None:
-    """Neither a line nor the end of the process fails."""
+def test_a_closed_reader_causes_no_error(pipe: tuple[int, TextIO]) -> None:
+    """Neither a log call nor the end of the process fails."""
     reading, stream = pipe
     output = LogOutput(stream)
     os.close(reading)
@@ -44,8 +44,8 @@ def test_a_reader_that_is_gone_is_not_missed(pipe: tuple[int, TextIO]) -> None:
         output.info(LINE)
 
 
-def test_a_reader_that_has_stopped_holds_nobody_up(pipe: tuple[int, TextIO]) -> None:
-    """Lines are dropped meanwhile; their number is logged once it reads again."""
+def test_a_stopped_reader_does_not_block_the_service(pipe: tuple[int, TextIO]) -> None:
+    """Lines are dropped meanwhile. Their number is logged once the reader continues."""
     reading, stream = pipe
     output = LogOutput(stream)
     started = perf_counter()
@@ -64,8 +64,8 @@ def test_a_reader_that_has_stopped_holds_nobody_up(pipe: tuple[int, TextIO]) -> 
     assert set(lines[:kept]) == {LINE}, "no line is torn"
 
 
-def test_a_descriptor_that_does_not_block_is_waited_for(pipe: tuple[int, TextIO]) -> None:
-    """Programs that share a terminal may have set it so."""
+def test_a_non_blocking_descriptor_loses_no_line(pipe: tuple[int, TextIO]) -> None:
+    """Programs that share a terminal may have made it non-blocking."""
     reading, stream = pipe
     os.set_blocking(stream.fileno(), False)
     output = LogOutput(stream)
@@ -75,8 +75,8 @@ def test_a_descriptor_that_does_not_block_is_waited_for(pipe: tuple[int, TextIO]
     os.close(reading)
 
 
-def test_a_closed_stream_is_not_somebody_elses(tmp_path: Path) -> None:
-    """The number of a closed descriptor is given to the next connection."""
+def test_a_closed_stream_does_not_write_to_a_reused_descriptor(tmp_path: Path) -> None:
+    """The next connection gets the number of the closed descriptor."""
     stream = (tmp_path / "log").open("w")
     output = LogOutput(stream)
     number = stream.fileno()
@@ -89,14 +89,14 @@ def test_a_closed_stream_is_not_somebody_elses(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk at hand")
-def test_a_full_disk_fails_nothing() -> None:
-    """There is no room for the line."""
+def test_a_full_disk_causes_no_error() -> None:
+    """The line is dropped."""
     with Path("/dev/full").open("w") as stream:
         LogOutput(stream).info("first")
 
 
-def test_a_stream_without_a_descriptor_takes_lines_too() -> None:
-    """Such as the one of a test that captures what is printed."""
+def test_a_stream_without_a_descriptor_works() -> None:
+    """For example the one with which a test captures output."""
     stream = StringIO()
     LogOutput(stream).info("first")
     assert stream.getvalue() == "first\n"

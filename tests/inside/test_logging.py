@@ -1,4 +1,4 @@
-"""Logs are JSON lines for machines, with the request's id in each."""
+"""Logs are JSON lines with the request's id."""
 
 import json
 import os
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def lines(options: str = "") -> list[dict[str, object]]:
-    """Return what a process with these settings logs, a record each."""
+    """Return the log records of a process with these settings."""
     run = subprocess.run(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-c", PROGRAM.format(settings=options)],
         cwd=ROOT,
@@ -82,8 +82,8 @@ logger.info("broken", exc_info="not an exception", stack_info="neither")
 """
 
 
-def test_no_value_fails_the_caller() -> None:
-    """What cannot be written as JSON is described; every record arrives."""
+def test_any_value_can_be_logged() -> None:
+    """Values that JSON cannot hold are described, and every record arrives."""
     run = subprocess.run(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-c", ODD_VALUES], cwd=ROOT, capture_output=True, check=True, text=True
     )
@@ -101,8 +101,8 @@ class BrokenLogger:
         return lambda *_, **__: 1 / 0
 
 
-async def test_a_broken_log_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service's owner may have configured the log, and be wrong in it."""
+async def test_a_broken_log_does_not_fail_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's owner may have configured the log incorrectly."""
     monkeypatch.setattr(middleware, "logger", BrokenLogger())
     app = create_app(settings())
 
@@ -130,7 +130,7 @@ def in_a_terminal(program: str, **variables: str) -> str:
     try:
         while chunk := os.read(reading, 65536):
             output += chunk
-    except OSError:  # Linux says so when the last writer has closed its end
+    except OSError:  # Linux reports this when the last writer has closed its end
         pass
     os.close(reading)
     assert process.wait() == 0, output.decode()
@@ -168,7 +168,7 @@ def format_exception(*_):
 
 
 def test_a_terminal_shows_a_plain_traceback(tmp_path: Path) -> None:
-    """The same with and without packages that print local variables, and few lines of it."""
+    """With and without packages that print local variables, and in few lines."""
     (tmp_path / "better_exceptions.py").write_text(PRETTY)
     outputs = [
         in_a_terminal(UNHANDLED.format(hidden=hidden), PYTHONPATH=str(tmp_path))
