@@ -1,4 +1,4 @@
-"""Migrations wait where they must, drop what an earlier attempt left, and say why they failed."""
+"""Migrations wait for locks, drop remains of earlier attempts, and explain their failures."""
 
 import asyncio
 import logging
@@ -119,7 +119,7 @@ async def test_a_concurrent_index_waits_for_an_older_transaction(
     assert await connection.fetchval("SELECT value FROM shown") == "100ms"
 
 
-async def test_an_index_that_an_interrupted_build_left_is_dropped_first(
+async def test_an_index_of_an_interrupted_build_is_dropped_first(
     write: Write, postgres: str, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The next attempt names the INVALID index and builds it again."""
@@ -136,7 +136,7 @@ async def test_an_index_that_an_interrupted_build_left_is_dropped_first(
     assert 'left the index "Ix" INVALID: dropping it' in caplog.text
 
 
-async def test_a_rebuild_drops_what_an_interrupted_one_left(
+async def test_a_rebuild_drops_the_remains_of_an_interrupted_one(
     write: Write, postgres: str, connection: asyncpg.Connection
 ) -> None:
     """`REINDEX CONCURRENTLY` leaves an index with a name that PostgreSQL chose."""
@@ -164,10 +164,10 @@ async def test_a_rebuild_drops_what_an_interrupted_one_left(
     ],
     ids=["in a transaction", "outside of it", "a unique index"],
 )
-async def test_a_failure_says_what_stays(
+async def test_a_failure_reports_what_is_committed(
     write: Write, connection: asyncpg.Connection, statement: str, expected: str
 ) -> None:
-    """The message names the revision, its line and its SQL, and what is committed all the same."""
+    """The message has the revision, its line and its SQL, and the revisions already committed."""
     await connection.execute("CREATE TABLE twice AS SELECT 1 AS x FROM generate_series(1, 2)")
     config = write("pass", statement)
     with pytest.raises(CannotMigrateError) as raised:
@@ -180,10 +180,10 @@ async def test_a_failure_says_what_stays(
     assert await connection.fetchval(REMAINS) == ("nothing" not in expected)
 
 
-async def test_a_lock_that_is_not_given_is_explained(
+async def test_a_lock_timeout_is_explained(
     write: Write, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A table that another transaction uses is not waited for."""
+    """Migrations do not wait long for a table that another transaction uses."""
     monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "50ms")
     config = write('op.execute("ALTER TABLE notes ADD x int")')
     await connection.execute("CREATE TABLE notes (id int)")
@@ -192,10 +192,10 @@ async def test_a_lock_that_is_not_given_is_explained(
         await upgrade(config)
 
 
-async def test_a_role_that_may_not_create_tables_is_told_so(
+async def test_a_role_without_the_right_to_create_tables_gets_an_explanation(
     write: Write, postgres: str, connection: asyncpg.Connection
 ) -> None:
-    """The message is short, and says what to grant."""
+    """The message is short, and contains the privilege to grant."""
     config = write("pass")
     role = f"weak_{uuid4().hex}"
     await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'a'")
@@ -208,7 +208,7 @@ async def test_a_role_that_may_not_create_tables_is_told_so(
     await connection.execute(f"DROP ROLE {role}")
 
 
-async def test_the_database_of_the_settings_is_migrated_when_no_other_is_named(
+async def test_the_database_of_the_settings_is_the_default(
     postgres: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A migration job needs the database's URL and no other setting, in production too."""
@@ -218,10 +218,10 @@ async def test_the_database_of_the_settings_is_migrated_when_no_other_is_named(
     assert await connection.fetchval("SELECT to_regclass('products')::text")
 
 
-async def test_a_replica_that_waits_for_its_turn_says_so(
+async def test_a_replica_that_waits_for_a_migration_logs_it(
     write: Write, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It names the server process that migrates."""
+    """The log has the server process that migrates."""
     config = write("pass")
     await connection.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
     holder = await connection.fetchval("SELECT pg_backend_pid()")
@@ -235,7 +235,7 @@ async def test_a_replica_that_waits_for_its_turn_says_so(
     await migrating
 
 
-async def test_an_older_version_leaves_a_newer_schema_as_it_is(
+async def test_an_older_version_keeps_a_newer_schema(
     write: Write, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While a newer version rolls out, a replica of the older one may restart and migrate."""

@@ -1,4 +1,4 @@
-"""A full pool serves whoever has waited longest, and loses no connection on the way."""
+"""A full pool serves requests in the order of their arrival, and loses no connection."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from orders.internal.database import DatabaseSessionManager
 
 @pytest.fixture(name="queue")
 def _queue() -> AsyncAdaptedQueue[Any]:
-    """The queue of connections that the service's pool really uses."""
+    """The queue of connections that the service's pool uses."""
     manager = DatabaseSessionManager()
     manager.init("postgresql://u:p@127.0.0.1:1/d", pool_size=1, max_overflow=0)
     pool: Any = manager._engine.pool  # type: ignore[union-attr]  # noqa: SLF001 - no public way
@@ -21,14 +21,14 @@ def _queue() -> AsyncAdaptedQueue[Any]:
 
 
 async def wait_in(queue: AsyncAdaptedQueue[Any], seconds: float = 5) -> asyncio.Task[Any]:
-    """Begin to wait for a connection."""
+    """Start to wait for a connection."""
     task = asyncio.create_task(greenlet_spawn(queue.get, timeout=seconds))
     await asyncio.sleep(0.01)
     return task
 
 
-async def test_nobody_overtakes_those_who_wait(queue: AsyncAdaptedQueue[Any]) -> None:
-    """Whoever asks in the moment in which a connection comes back finds none."""
+async def test_requests_are_served_in_their_order(queue: AsyncAdaptedQueue[Any]) -> None:
+    """A request that arrives while a connection is returned does not overtake the waiting ones."""
     first, second = await wait_in(queue), await wait_in(queue)
     queue.put_nowait("one")
     with pytest.raises(Empty):
@@ -37,10 +37,10 @@ async def test_nobody_overtakes_those_who_wait(queue: AsyncAdaptedQueue[Any]) ->
     assert [await first, await second] == ["one", "two"]
 
 
-async def test_a_connection_that_comes_too_late_is_the_next_ones(
+async def test_a_connection_for_a_cancelled_request_goes_to_the_next(
     queue: AsyncAdaptedQueue[Any],
 ) -> None:
-    """A request cancelled in the moment in which it is served takes no connection along."""
+    """A request cancelled while it gets a connection does not keep it."""
     given_up, patient = await wait_in(queue), await wait_in(queue)
     queue.put_nowait("one")
     given_up.cancel()
@@ -49,18 +49,18 @@ async def test_a_connection_that_comes_too_late_is_the_next_ones(
         await given_up
 
 
-async def test_waiting_ends_with_its_time(queue: AsyncAdaptedQueue[Any]) -> None:
-    """Whoever gave up is passed over, and the connection is there for the next."""
+async def test_waiting_for_a_connection_times_out(queue: AsyncAdaptedQueue[Any]) -> None:
+    """A request that timed out is skipped, and the next one gets the connection."""
     with pytest.raises(Empty):
         await (await wait_in(queue, 0.05))
     queue.put_nowait("one")
     assert queue.get_nowait() == "one"
 
 
-async def test_the_pool_says_nothing_of_its_daily_work(
+async def test_the_pool_does_not_log_routine_work(
     postgres: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Connections that come and go are no news in the service's log."""
+    """Opening and closing connections is not logged."""
     caplog.set_level(logging.INFO)
     manager = DatabaseSessionManager()
     manager.init(str(postgres))

@@ -1,4 +1,4 @@
-"""Behind PgBouncer the service works, or says at its start that it cannot."""
+"""Behind PgBouncer the service works, or its start fails with the reason."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ class Numbered(BaseModel):
 
 @asynccontextmanager
 async def pooled(url: str, mode: str) -> AsyncIterator[str]:
-    """Run PgBouncer before a server; give the database's URL through it."""
+    """Run PgBouncer for a server; yield the database's URL through it."""
     server = urlsplit(url)
     port = free_port()
     with TemporaryDirectory(prefix="pgbouncer-") as name:
@@ -42,7 +42,7 @@ async def pooled(url: str, mode: str) -> AsyncIterator[str]:
         _configure(folder, url, port, mode)
         process = await asyncio.create_subprocess_exec(
             *(str(PROGRAM), "-q", str(folder / "ini")),
-            # It refuses to run as root.
+            # PgBouncer refuses to run as root.
             user=NOBODY if os.geteuid() == 0 else None,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -79,7 +79,7 @@ async def _until_open(port: int) -> None:
 
 
 async def test_transaction_mode_is_refused(postgres: str) -> None:
-    """Sessions of several clients mix there: settings of one would hold for the other."""
+    """Clients share sessions in this mode, so one client's settings would affect others."""
     async with pooled(str(postgres), "transaction") as url:
         manager = DatabaseSessionManager.from_settings(settings(database_url=url))
         with pytest.raises(TransactionPoolingError, match="pool_mode=session"):
@@ -88,7 +88,7 @@ async def test_transaction_mode_is_refused(postgres: str) -> None:
 
 
 async def test_transaction_mode_is_refused_for_a_replica(postgres: str) -> None:
-    """Prepared statements of several clients would have the same names there."""
+    """Clients share sessions in this mode, and the names of their prepared statements collide."""
     async with pooled(str(postgres), "transaction") as url:
         with pytest.raises(TransactionPoolingError, match="DATABASE_READ_URL leads to"):
             async with serve_on(str(postgres), database_read_url=url):
@@ -96,7 +96,7 @@ async def test_transaction_mode_is_refused_for_a_replica(postgres: str) -> None:
 
 
 async def test_session_mode_works(postgres: str) -> None:
-    """With nothing to set in PgBouncer: timeouts and read-only sessions hold as without it."""
+    """Without special settings of PgBouncer, timeouts and read-only sessions work."""
     async with pooled(str(postgres), "session") as url:
         manager = DatabaseSessionManager.from_settings(
             settings(database_url=url, database_statement_timeout=7)
@@ -111,7 +111,7 @@ async def test_session_mode_works(postgres: str) -> None:
 
 
 async def test_readers_work_in_session_mode(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that get the same session one after another do not see each other's statements."""
+    """Processes that use the same session in turn do not see each other's statements."""
     async with pooled(str(postgres), "session") as url:
         for _process in range(2):
             monkeypatch.setattr(engine, "NUMBERS", count())

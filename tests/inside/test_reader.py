@@ -1,4 +1,4 @@
-"""Readers: rows become schemas, and errors, limits and healing are those of sessions."""
+"""Readers return rows as schemas, with the errors, limits and recovery of sessions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -42,7 +42,7 @@ from .helpers import NOWHERE, settings
 
 
 class Base(DeclarativeBase):
-    """The tables of these tests alone."""
+    """The metadata of the tables in these tests."""
 
 
 class Shelf(Base):
@@ -55,7 +55,7 @@ class Shelf(Base):
 
 
 class Book(Base):
-    """A book, with what makes entities hard to read."""
+    """A book, with columns that are hard to read."""
 
     __tablename__ = "books"
 
@@ -67,7 +67,7 @@ class Book(Base):
 
 
 class Square(Base):
-    """A number that knows its square."""
+    """A number with its square."""
 
     __tablename__ = "squares"
 
@@ -78,21 +78,21 @@ Square.square = column_property(Square.id * Square.id)
 
 
 class BookRead(BaseModel):
-    """A book as clients see it."""
+    """A book in responses."""
 
     id: int
     title: str
 
 
 class ShelfRead(BaseModel):
-    """A shelf as clients see it."""
+    """A shelf in responses."""
 
     id: int
     name: str
 
 
 class Placed(BaseModel):
-    """Two entities, named as their classes."""
+    """Two entities in fields named after their classes."""
 
     Book: BookRead
     Shelf: ShelfRead | None
@@ -139,10 +139,10 @@ def _reader(database: DatabaseSessionManager) -> DatabaseReader:
     return database.reader
 
 
-async def test_an_entity_becomes_a_schema_by_the_names_of_its_attributes(
+async def test_an_entity_becomes_a_schema_by_its_attribute_names(
     reader: DatabaseReader,
 ) -> None:
-    """Also where its columns have other names, or another entity would be loaded with it."""
+    """Also if its columns have other names, or a relationship is loaded eagerly."""
     book = await reader.one(select(Book).where(Book.id == 1), BookRead)
     assert book == BookRead(id=1, title="Book 1")
     query = select(Shelf).where(Shelf.name == bindparam("name"))
@@ -152,10 +152,10 @@ async def test_an_entity_becomes_a_schema_by_the_names_of_its_attributes(
     assert await reader.scalar(select(Book.title).where(Book.id == 0)) is None
 
 
-async def test_deferred_and_computed_columns_are_read_when_the_schema_has_them(
+async def test_deferred_and_computed_columns_are_read_on_demand(
     reader: DatabaseReader,
 ) -> None:
-    """A deferred column costs nothing otherwise."""
+    """A deferred column is read only if the schema has it."""
 
     class WholeBook(BookRead):
         text: str
@@ -169,7 +169,7 @@ async def test_deferred_and_computed_columns_are_read_when_the_schema_has_them(
 
 
 async def test_several_entities_are_nested_under_their_names(reader: DatabaseReader) -> None:
-    """One that an outer join leaves out is None, as in a session's row."""
+    """An entity that an outer join omits is None, as in a session's row."""
     query = select(Book, Shelf).outerjoin(Shelf, Shelf.id == Book.shelf_id).order_by(Book.id)
     rows = await reader.all(query, Placed)
     assert rows[1] == Placed(Book=BookRead(id=2, title="Book 2"), Shelf=ShelfRead(id=1, name="top"))
@@ -187,10 +187,10 @@ async def test_several_entities_are_nested_under_their_names(reader: DatabaseRea
     )
 
 
-async def test_joins_aggregates_and_ctes_become_schemas_by_their_labels(
+async def test_any_select_becomes_a_schema_by_its_labels(
     reader: DatabaseReader,
 ) -> None:
-    """Whatever `select` can do, and SQL text with columns."""
+    """Joins, aggregates, CTEs and SQL text with columns."""
     counts = (
         select(Shelf.name, func.count(Book.id).label("number"))
         .join(Book, Book.shelf_id == Shelf.id)
@@ -206,14 +206,14 @@ async def test_joins_aggregates_and_ctes_become_schemas_by_their_labels(
 
 
 async def test_lists_of_values_may_have_any_length(reader: DatabaseReader) -> None:
-    """None too, and each length is another statement for the server."""
+    """Also empty ones. The server prepares a statement for each length."""
     for ids in ([1], [1, 2, 3], [], [2]):
         found = await reader.all(select(Book).where(Book.id.in_(ids)), BookRead)
         assert [book.id for book in found] == ids
 
 
-async def test_one_row_is_neither_none_nor_many(reader: DatabaseReader) -> None:
-    """As with the results of a session."""
+async def test_one_requires_exactly_one_row(reader: DatabaseReader) -> None:
+    """As the results of a session do."""
     with pytest.raises(NoResultFound):
         await reader.one(select(Book).where(Book.id == 0), BookRead)
     for read in (reader.one, reader.one_or_none):
@@ -222,7 +222,7 @@ async def test_one_row_is_neither_none_nor_many(reader: DatabaseReader) -> None:
 
 
 class Unknown(BaseModel):
-    """Has a field that no statement gives."""
+    """Has a field that no statement returns."""
 
     shelf: str = Field(alias="shelf")
 
@@ -237,18 +237,18 @@ class Unknown(BaseModel):
         (delete(Book), BookRead, "runs SELECT statements"),
     ],
 )
-async def test_what_only_a_session_gives_is_refused_with_what_to_do(
+async def test_features_of_sessions_are_refused_with_what_to_do(
     reader: DatabaseReader, statement: Executable, schema: type[BaseModel], reason: str
 ) -> None:
-    """Relationships and lazy attributes are none of a row's columns."""
+    """Rows contain no relationships and lazy attributes."""
     with pytest.raises(UnreadableStatementError, match=reason):
         await reader.all(statement, schema)
     with pytest.raises(UnreadableStatementError, match="select a column"):
         await reader.scalar(select(Book))
 
 
-async def test_a_page_filters_and_sorts_any_statement(reader: DatabaseReader) -> None:
-    """The list's columns are those of an entity, or labels."""
+async def test_any_statement_can_be_filtered_sorted_and_paged(reader: DatabaseReader) -> None:
+    """The list's columns are columns of an entity, or labels."""
     query = BOOKS.query(title__startswith="Book", sort=["-title"], limit=2)
     shelved = select(Book).where(Book.shelf_id.is_not(None))
     labelled = select(Book.id, (Book.title + "!").label("title"))
@@ -263,10 +263,10 @@ async def test_a_page_filters_and_sorts_any_statement(reader: DatabaseReader) ->
     assert seen == [f"Book {number}!" for number in range(9, 0, -1)]
 
 
-async def test_a_stream_reads_with_a_cursor_of_the_server(
+async def test_a_stream_uses_a_server_side_cursor(
     reader: DatabaseReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In batches, from a single snapshot; it is over with its block."""
+    """It reads batches from one snapshot, and ends with its block."""
     monkeypatch.setattr("orders.internal.database.reader.BATCH", 2)
     async with reader.stream(select(Book).order_by(Book.id), BookRead) as books:
         assert [book.id async for book in books] == [*range(1, 10)]
@@ -289,7 +289,7 @@ async def test_a_stream_reads_with_a_cursor_of_the_server(
     ids=str,
 )
 async def test_the_server_refuses_to_write(reader: DatabaseReader, statement: Executable) -> None:
-    """However the statement hides it, in a stream too."""
+    """In any statement, also in a stream."""
     with pytest.raises(ReadOnlyError):
         await reader.scalar(statement)
     with pytest.raises(ReadOnlyError):
@@ -298,8 +298,8 @@ async def test_the_server_refuses_to_write(reader: DatabaseReader, statement: Ex
     assert await reader.scalar(select(func.count(Book.id))) == 9
 
 
-async def test_a_reader_sends_one_round_trip(database: DatabaseSessionManager) -> None:
-    """It opens no transaction, and the server parses a statement once for each connection."""
+async def test_a_reader_needs_one_round_trip(database: DatabaseSessionManager) -> None:
+    """It opens no transaction, and the server parses a statement once per connection."""
     for number in range(3):
         await database.reader.all(select(Shelf).where(Shelf.id == number), ShelfRead)
     known = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT sh%'")
@@ -309,7 +309,7 @@ async def test_a_reader_sends_one_round_trip(database: DatabaseSessionManager) -
 
 
 async def test_reader_and_sessions_share_one_pool(database: DatabaseSessionManager) -> None:
-    """Whoever asks first is served first, and waiting ends with its time."""
+    """Both wait in one queue for a connection, and time out."""
     async with database.session() as session:
         await session.execute(text("SELECT 1"))
         with pytest.raises(DatabaseUnavailable):
@@ -319,8 +319,8 @@ async def test_reader_and_sessions_share_one_pool(database: DatabaseSessionManag
     assert await waiting == 1
 
 
-async def test_the_errors_are_those_of_sessions(database: DatabaseSessionManager) -> None:
-    """A slow statement, a bug of the service, a lost connection, a server that is away."""
+async def test_readers_raise_the_errors_of_sessions(database: DatabaseSessionManager) -> None:
+    """A slow statement, a bug of the service, a lost connection, an unavailable server."""
     with pytest.raises(StatementTimeout):
         await database.reader.scalar(SLEEP)
     with pytest.raises(asyncpg.UndefinedColumnError):
@@ -334,16 +334,16 @@ async def test_the_errors_are_those_of_sessions(database: DatabaseSessionManager
         await away.reader.scalar(text("SELECT 1"))
 
 
-async def test_an_error_of_the_caller_passes_unchanged(reader: DatabaseReader) -> None:
-    """An OSError in the block of a stream is not taken for a lost database."""
+async def test_an_error_of_the_caller_is_raised_unchanged(reader: DatabaseReader) -> None:
+    """An OSError in the block of a stream does not count as a lost database."""
     with pytest.raises(FileNotFoundError):
         async with reader.stream(select(Book), BookRead):
             raise FileNotFoundError
     assert await reader.scalar(text("SELECT 1")) == 1
 
 
-async def test_each_query_can_be_watched(reader: DatabaseReader) -> None:
-    """From sending it until its rows are there: how long it took, and why it failed."""
+async def test_queries_can_be_watched(reader: DatabaseReader) -> None:
+    """From sending a query until its rows are read: its duration, and its error."""
     watched: list[tuple[str, float, type[BaseException] | None]] = []
 
     @contextmanager
@@ -375,7 +375,7 @@ async def test_each_query_can_be_watched(reader: DatabaseReader) -> None:
 
 
 async def test_a_cancelled_query_gives_its_connection_back(reader: DatabaseReader) -> None:
-    """And nothing that is left on the server reaches the next query."""
+    """The next query sees nothing of it on the server."""
     task = asyncio.create_task(reader.scalar(SLEEP))
     await asyncio.sleep(0.2)
     task.cancel()
@@ -384,8 +384,8 @@ async def test_a_cancelled_query_gives_its_connection_back(reader: DatabaseReade
     assert await reader.scalar(text("SELECT 1")) == 1
 
 
-async def test_a_dead_or_silent_pool_costs_no_query(postgres: str) -> None:
-    """Connections that the server dropped, or that idled for long, are replaced or tested."""
+async def test_dead_and_silent_connections_fail_no_query(postgres: str) -> None:
+    """Connections that the server dropped are replaced, and long idle ones are tested."""
     manager = DatabaseSessionManager()
     manager.init(postgres, pool_size=5, max_overflow=0, guard=PoolGuard(idle_limit=0))
     pid = text("SELECT pg_backend_pid() FROM pg_sleep(0.05)")
@@ -403,8 +403,8 @@ async def test_a_dead_or_silent_pool_costs_no_query(postgres: str) -> None:
     await manager.close()
 
 
-async def test_a_query_that_a_migration_made_stale_is_repeated(postgres: str) -> None:
-    """On every connection of the pool, whose statements are all outdated."""
+async def test_a_query_after_a_migration_is_repeated(postgres: str) -> None:
+    """Also if all connections of the pool have outdated statements."""
     manager = DatabaseSessionManager()
     manager.init(postgres, pool_size=2, max_overflow=0)
     query = text("SELECT name, number FROM thing, pg_sleep(0.05) WHERE kind = CAST(:kind AS kind)")
@@ -425,8 +425,8 @@ async def test_a_query_that_a_migration_made_stale_is_repeated(postgres: str) ->
     await manager.close()
 
 
-async def test_hooks_of_telemetry_see_readers_too(database: DatabaseSessionManager) -> None:
-    """SQLAlchemy's events come for each query, as for each statement of a session."""
+async def test_telemetry_sees_readers(database: DatabaseSessionManager) -> None:
+    """SQLAlchemy's events fire for each query, as for statements of a session."""
     begun = list[str]()
 
     def begin(*call: Any) -> None:  # noqa: ANN401 - connection, cursor, statement, ...

@@ -1,4 +1,4 @@
-"""Readers give the values that sessions give, for statements and types of many kinds."""
+"""Readers return the same values as sessions, for many statements and types."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ from orders.internal.database import DatabaseSessionManager
 
 
 class Color(Enum):
-    """Stored by name."""
+    """An enum stored by name."""
 
     RED = "r"
     BLUE = "b"
@@ -82,7 +82,7 @@ class MoneyType(TypeDecorator[Money]):
 
 
 class Base(DeclarativeBase):
-    """The table of these tests alone."""
+    """The metadata of the table in these tests."""
 
 
 # Values that PostgreSQL stores exactly.
@@ -99,7 +99,7 @@ DOCUMENTS = st.recursive(
 
 
 def ranges(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return ranges between two values, with any bounds, also open and empty ones."""
+    """Return ranges between two values, with any bounds, also unbounded and empty ones."""
     pairs = st.tuples(values, values).map(sorted)
     bounds = st.sampled_from(["[]", "[)", "(]", "()"])
     closed = st.builds(lambda pair, bounds: Range(*pair, bounds=bounds), pairs, bounds)
@@ -143,7 +143,7 @@ COLUMNS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "money": (MoneyType, st.builds(Money, NUMBERS)),
     "words": (Text, TEXTS),
 }
-"""Types, each with the values that a test stores."""
+"""Types, each with values to store."""
 
 
 class Item(Base):
@@ -170,7 +170,7 @@ AnySelect = Select[*tuple[Any, ...]]
 
 @st.composite
 def statements(draw: st.DrawFn) -> AnySelect:
-    """Draw a statement of one of many forms, with columns of any types."""
+    """Draw a statement of one of many kinds, with columns of any types."""
     names = draw(NAMES)
     columns = [getattr(ITEM, name) for name in names]
     labels = [column.label(f"{name}_label") for name, column in zip(names, columns, strict=True)]
@@ -221,10 +221,10 @@ SETTINGS = examples(
 
 @SETTINGS
 @given(rows=ROWS, statement=statements())
-async def test_the_values_are_those_of_a_session(
+async def test_the_values_equal_those_of_a_session(
     database: DatabaseSessionManager, rows: list[dict[str, Any]], statement: AnySelect
 ) -> None:
-    """For any statement, types and values, nulls among them."""
+    """For any statement, types and values, also null."""
     await store(database, rows)
     async with database.session(read_only=True) as session:
         expected = [dict(row) for row in (await session.execute(statement)).mappings()]
@@ -236,10 +236,10 @@ async def test_the_values_are_those_of_a_session(
 
 @SETTINGS
 @given(rows=ROWS)
-async def test_the_attributes_of_an_entity_are_those_of_a_session(
+async def test_the_attributes_of_an_entity_equal_those_of_a_session(
     database: DatabaseSessionManager, rows: list[dict[str, Any]]
 ) -> None:
-    """An entity and an alias of it, read as they are, beside a column, and nested."""
+    """An entity and its alias, read alone, beside a column, and nested."""
     await store(database, rows)
     names = ["id", *COLUMNS]
     schema: type[BaseModel] = create_model("Whole", **dict.fromkeys(names, (Any, ...)))  # type: ignore[call-overload]

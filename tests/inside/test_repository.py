@@ -1,4 +1,4 @@
-"""What the repositories of all domains read, by queries that are made once."""
+"""Repositories of all domains read by keys and pages."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ COUNT = 5
 
 @pytest.fixture(name="database")
 async def _database(migrated_postgres: str) -> AsyncIterator[DatabaseSessionManager]:
-    """Products, every other one active, and the last without a name, which its column allows."""
+    """Products: every other one is active, and the last has no name, which its column allows."""
     manager = DatabaseSessionManager()
     manager.init(str(migrated_postgres))
     async with manager.session() as session:
@@ -30,7 +30,7 @@ async def _database(migrated_postgres: str) -> AsyncIterator[DatabaseSessionMana
 
 
 async def skus(database: DatabaseSessionManager, **equal: object) -> list[str]:
-    """Read page after page of two, and give the SKUs in their order."""
+    """Read all pages of two, and return the SKUs in their order."""
     names: list[str] = []
     async with database.session(read_only=True) as session:
         page = await ProductRepository(session).page(after=None, limit=2, **equal)
@@ -42,7 +42,7 @@ async def skus(database: DatabaseSessionManager, **equal: object) -> list[str]:
 
 
 async def test_pages_follow_one_another(database: DatabaseSessionManager) -> None:
-    """All rows come once, and only those that are asked for, nothing included."""
+    """All selected rows come exactly once, also if there is none."""
     assert await skus(database) == ["P-0", "P-1", "P-2", "P-3", "P-4"]
     assert await skus(database, status=ProductStatus.ACTIVE) == ["P-1", "P-3"]
     assert await skus(database, status=ProductStatus.DRAFT, name="2") == ["P-2"]
@@ -51,7 +51,7 @@ async def test_pages_follow_one_another(database: DatabaseSessionManager) -> Non
 
 
 async def test_a_model_is_read_once_by_its_key(database: DatabaseSessionManager) -> None:
-    """A session has one object for each row, and reading it writes nothing."""
+    """A session has one object for each row, and reading does not write."""
     async with database.session() as session:
         repository = ProductRepository(session)
         (first,) = (await repository.page(after=None, limit=1)).items

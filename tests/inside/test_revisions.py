@@ -1,4 +1,4 @@
-"""A service knows its revisions without running them."""
+"""The service reads its revisions without running them."""
 
 import subprocess
 import sys
@@ -33,24 +33,24 @@ MERGED = {
 }
 
 
-def test_they_are_what_alembic_finds(alembic_config: Config) -> None:
-    """The service's own history reads as it runs."""
+def test_the_revisions_are_those_of_alembic(alembic_config: Config) -> None:
+    """For the service's own history."""
     scripts = ScriptDirectory.from_config(alembic_config)
     revisions = Revisions.read(ROOT / "migrations/versions")
     assert revisions.known == {script.revision for script in scripts.walk_revisions()} != set()
     assert revisions.head == scripts.get_current_head()
 
 
-def test_every_way_to_write_them_is_read(tmp_path: Path) -> None:
-    """With and without types, merged, and beside what is no revision."""
+def test_every_form_of_a_revision_is_read(tmp_path: Path) -> None:
+    """With and without type annotations, merged, and beside files that are not revisions."""
     for name, text in MERGED.items():
         (tmp_path / name).write_text(text)
     assert Revisions.read(tmp_path) == Revisions(frozenset("1234"), "4")
 
 
 @pytest.mark.parametrize("folder", ["empty", "missing"])
-def test_no_revision_is_known_where_there_is_none(tmp_path: Path, folder: str) -> None:
-    """A history that has not begun has no head."""
+def test_an_empty_history_has_no_head(tmp_path: Path, folder: str) -> None:
+    """A service without revisions has no head."""
     (tmp_path / "empty").mkdir()
     assert Revisions.read(tmp_path / folder) == Revisions(frozenset(), None)
 
@@ -64,24 +64,24 @@ def test_no_revision_is_known_where_there_is_none(tmp_path: Path, folder: str) -
     ],
     ids=["computed", "two heads", "no head"],
 )
-def test_a_history_that_cannot_be_read_is_no_history(
+def test_an_unreadable_history_is_an_error(
     tmp_path: Path, files: dict[str, str], advice: str
 ) -> None:
-    """The message says which file, or which heads, and what to do."""
+    """The message has the file or the heads, and what to do."""
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(UnreadableHistoryError, match=advice):
         Revisions.read(tmp_path)
 
 
-def test_a_service_without_its_migrations_says_so(tmp_path: Path) -> None:
-    """They were left out of what was deployed."""
+def test_missing_migrations_are_reported(tmp_path: Path) -> None:
+    """The deployment may have omitted the folder."""
     with pytest.raises(UnreadableHistoryError, match="migrations is missing: deploy it"):
         Revisions.read(tmp_path / "migrations" / "versions")
 
 
-def test_a_service_that_does_not_migrate_does_without_alembic(migrated_postgres: str) -> None:
-    """It would stay in the memory of each process that serves."""
+def test_a_service_that_does_not_migrate_does_not_import_alembic(migrated_postgres: str) -> None:
+    """Alembic would use memory in each serving process."""
     done = subprocess.run(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-c", LIFE],
         env={"DATABASE_URL": str(migrated_postgres)},

@@ -1,4 +1,4 @@
-"""The route of a request is known before the framework serves it."""
+"""The route of a request is known before the framework runs its endpoint."""
 
 import re
 
@@ -14,7 +14,7 @@ from .helpers import settings
 
 
 async def endpoint() -> None:
-    """Answer nothing."""
+    """Return nothing."""
 
 
 @pytest.fixture(name="routes", scope="module")
@@ -55,7 +55,7 @@ def _routes() -> Routes:
 def test_a_route_is_found_by_its_path(
     routes: Routes, path: str, route: str | None, prefix: str
 ) -> None:
-    """The first that serves it, also behind a proxy that adds a prefix, as ASGI has the path."""
+    """The first matching route, also behind a proxy that adds a prefix (ASGI's `root_path`)."""
     scope = {"type": "http", "method": "GET", "path": prefix + path, "root_path": prefix}
     found = routes.find(scope)
     assert (found and found.path) == route

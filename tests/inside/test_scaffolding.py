@@ -43,7 +43,7 @@ PERSON = {
     "orders/domain/statistics/__init__.py": '"""Statistics of the whole service."""\n',
     "orders/routers/statistics.py": '"""Their endpoints."""\n',
 }
-"""A domain with an unusual plural, and files that only seem to belong to a domain."""
+"""A domain with an unusual plural, and files that do not belong to a domain despite their names."""
 STAYS = {
     "tests/unit/test_person_name_header.py",
     "orders/domain/statistics/__init__.py",
@@ -75,7 +75,7 @@ def _repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git and return what it prints."""
+    """Run git and return its output."""
     person = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
     command = ["git", *person, *arguments]
     return subprocess.run(  # noqa: S603 - the tests name the arguments
@@ -139,7 +139,7 @@ def test_a_name_has_its_usual_plural(name: str, plural: str) -> None:
         ("a" * 31, "at most 30"),
     ],
 )
-def test_a_name_that_cannot_be_is_refused(name: str, advice: str) -> None:
+def test_an_invalid_name_is_refused(name: str, advice: str) -> None:
     """The message says what to write instead."""
     with pytest.raises(ScaffoldError, match=r".") as refusal:
         names_of(name)
@@ -154,8 +154,8 @@ def test_a_plural_can_be_given() -> None:
 
 
 @pytest.mark.parametrize(("name", "plural"), [("product", ""), ("products_list", "products")])
-def test_a_name_that_is_taken_is_refused(name: str, plural: str) -> None:
-    """A domain's name, its plural and its routes are its own."""
+def test_a_name_in_use_is_refused(name: str, plural: str) -> None:
+    """No other domain may have its name, its plural or its routes."""
     with pytest.raises(ScaffoldError, match=r"already|another"):
         check_free(names_of(name, plural), SERVICE)
 
@@ -183,7 +183,7 @@ def test_a_name_that_is_taken_is_refused(name: str, plural: str) -> None:
         ("", "at least one field"),
     ],
 )
-def test_a_field_that_cannot_be_is_refused(fields: str, advice: str) -> None:
+def test_an_invalid_field_is_refused(fields: str, advice: str) -> None:
     """The message says what to write instead."""
     with pytest.raises(ScaffoldError) as refusal:
         parse(fields, INVOICE, {"metadata"})
@@ -191,7 +191,7 @@ def test_a_field_that_cannot_be_is_refused(fields: str, advice: str) -> None:
 
 
 def test_fields_are_read() -> None:
-    """Values of an enum may have spaces around them."""
+    """Values of an enum may be surrounded by spaces."""
     fields = parse(
         "number:str:unique  status:enum(in-progress, done)? product:ref(product)", INVOICE
     )
@@ -214,22 +214,22 @@ ROUTERS: list[APIRouter] = [
 '''
 
 
-def test_a_list_is_edited_where_it_stands() -> None:
-    """Comments and everything else stay, and removing undoes adding."""
+def test_a_list_is_edited_in_place() -> None:
+    """Comments and other code stay, and removing an item reverts adding it."""
     added = source.add_to_list(LISTED, "ROUTERS", "invoice.router", "routers/__init__.py")
     assert "    product.router,  # first\n    invoice.router,\n]" in added
     assert source.remove_from_list(added, "ROUTERS", {"invoice"}) == LISTED
     assert "[\n    invoice.router,\n]" in source.remove_from_list(added, "ROUTERS", {"product"})
 
 
-def test_what_is_no_list_is_left_alone() -> None:
-    """The message names the file and what to write."""
+def test_other_code_than_a_list_is_left_alone() -> None:
+    """The message has the file and what to write."""
     with pytest.raises(ScaffoldError, match=r"x\.py has no ROUTERS = \[\.\.\.\]"):
         source.add_to_list("ROUTERS = make()\n", "ROUTERS", "invoice.router", "x.py")
 
 
-def test_definitions_go_with_what_they_use() -> None:
-    """A function goes with an import that it uses, and so does the alias that uses the function."""
+def test_definitions_are_removed_with_what_they_use() -> None:
+    """A function is removed with an import that it uses, and so is an alias of the function."""
     text = (
         "from .a import Product\nfrom .b import Other, Thing as Item\n\n"
         "def product_service() -> Product: ...\n\nProducts = [product_service]\n\n"
@@ -241,8 +241,8 @@ def test_definitions_go_with_what_they_use() -> None:
     assert "Product" not in kept
 
 
-def test_pages_forget_the_example(small: Path) -> None:
-    """Commands that call it go; lines that nobody foresaw are named."""
+def test_pages_lose_references_to_the_example(small: Path) -> None:
+    """Commands that call it are removed. Other lines about it are listed."""
     call = "```\ncurl http://x/api/v1/products\n```"
     text = f"Try it, or from a shell:\n\n{call}\n\nA product is sold.\n"
     (small / "README.md").write_text(text)
@@ -255,8 +255,8 @@ def test_pages_forget_the_example(small: Path) -> None:
         assert mentions_in_pages(copy, names_of("product")) == ["README.md:3: A product is sold."]
 
 
-def test_changes_are_carried_over(small: Path) -> None:
-    """New, changed and deleted files arrive, and empty folders go."""
+def test_changes_are_copied(small: Path) -> None:
+    """New, changed and deleted files are copied, and empty folders are removed."""
     (small / "folder").mkdir()
     (small / "folder/gone.txt").write_text("gone")
     with workspace(small) as copy:
@@ -269,7 +269,7 @@ def test_changes_are_carried_over(small: Path) -> None:
     assert not (small / "folder").exists()
 
 
-def test_a_change_that_fails_half_way_is_undone(small: Path) -> None:
+def test_a_change_that_fails_halfway_is_undone(small: Path) -> None:
     """One of the files cannot be written."""
     before = contents(small)
     with workspace(small) as copy:
@@ -284,7 +284,7 @@ def test_a_change_that_fails_half_way_is_undone(small: Path) -> None:
 
 
 @pytest.mark.parametrize("when", ["during the writes", "after them"])
-def test_a_stop_is_too_late_once_files_are_written(
+def test_an_interrupt_is_ignored_once_files_are_written(
     small: Path, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C during or after the writes is ignored: `Nothing was changed` would be a lie."""
@@ -304,7 +304,7 @@ def test_a_stop_is_too_late_once_files_are_written(
     assert contents(small) == {"old.txt": b"changed", "kept.txt": b"changed"}
 
 
-def test_what_changed_meanwhile_is_not_overwritten(small: Path) -> None:
+def test_files_changed_meanwhile_are_not_overwritten(small: Path) -> None:
     """The message says to run the command again."""
     with workspace(small) as copy:
         copy.write("old.txt", "ours")
@@ -315,12 +315,12 @@ def test_what_changed_meanwhile_is_not_overwritten(small: Path) -> None:
 
 
 def fail(_: Workspace) -> None:
-    """Find something wrong."""
+    """Report a problem."""
     raise ScaffoldError("`ruff check` failed")
 
 
 def interrupt(_: Workspace) -> None:
-    """Press Ctrl-C."""
+    """Raise what Ctrl-C raises."""
     os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -332,14 +332,14 @@ def interrupt(_: Workspace) -> None:
     ],
 )
 @pytest.mark.parametrize(("problem", "error"), [(fail, ScaffoldError), (interrupt, Stopped)])
-def test_nothing_is_written_before_all_is_checked(
+def test_all_checks_run_before_any_file_is_written(
     change: Callable[[Path], str],
     problem: Callable[[Workspace], None],
     error: type[BaseException],
     repository: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A check that fails, and Ctrl-C in the middle, leave every file as it was."""
+    """A failing check, or Ctrl-C during the checks, leaves every file unchanged."""
     monkeypatch.setattr(Workspace, "check_style", problem)
     monkeypatch.setattr("development.scaffolding.remove._imports", lambda *_: ())
     with pytest.raises(error, match=r"ruff check|2"):
@@ -348,13 +348,13 @@ def test_nothing_is_written_before_all_is_checked(
 
 
 def test_an_unknown_domain_cannot_be_removed() -> None:
-    """The message names those that there are."""
+    """The message lists the existing domains."""
     with pytest.raises(ScaffoldError, match=r"no domain 'invoice'.*product"):
         remove(SERVICE, "invoice")
 
 
-def test_a_removal_needs_a_commit(repository: Path) -> None:
-    """Git could restore neither a domain that was never committed nor an edit."""
+def test_a_removal_needs_a_clean_commit(repository: Path) -> None:
+    """Git could not restore an uncommitted domain or edit."""
     service = repository / "orders/domain/person/service.py"
     service.write_text("PEOPLE = 7\n")
     with pytest.raises(ScaffoldError, match=r"service\.py\nCommit first"):
@@ -369,7 +369,7 @@ def test_a_removal_needs_a_commit(repository: Path) -> None:
 
 
 def test_a_removal_can_be_undone(repository: Path) -> None:
-    """The printed commands restore what it changed, and leave other edits alone."""
+    """The printed commands restore its changes, and keep other edits."""
     mine = repository / "docs/mine.md"
     mine.write_text("An edit of mine.\n")
     report = remove(repository, "person")
@@ -379,7 +379,7 @@ def test_a_removal_can_be_undone(repository: Path) -> None:
     assert git(repository, "status", "--porcelain") == "?? docs/mine.md\n"
 
 
-def test_only_what_uses_a_domain_goes_with_it(repository: Path) -> None:
+def test_only_files_that_use_a_domain_are_removed(repository: Path) -> None:
     """A test of something else with a similar name stays, and the report lists it."""
     open_routes = repository / "tests/open_routes.txt"
     open_routes.write_text("GET /api/v1/people\nGET /api/v1/persons/{id}\n")
@@ -391,8 +391,8 @@ def test_only_what_uses_a_domain_goes_with_it(repository: Path) -> None:
     assert open_routes.read_text() == "GET /api/v1/people\n"
 
 
-def test_a_companion_of_the_example_uses_it(repository: Path) -> None:
-    """A domain that is called `statistics` as well stays when the example is removed."""
+def test_a_domain_named_like_part_of_the_example_stays(repository: Path) -> None:
+    """A domain called `statistics` stays when the example is removed."""
     with workspace(repository) as copy:
         known = ("person", "product", "statistics")
         lists = ("orders/routers/__init__.py",)
@@ -405,8 +405,8 @@ def test_a_companion_of_the_example_uses_it(repository: Path) -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_a_plural_is_that_of_the_routes() -> None:
-    """The plural that `make domain` was given is found again."""
+def test_a_plural_is_read_from_the_routes() -> None:
+    """It is the plural given to `make domain`."""
     assert names_in_use("person").plural == "persons"
     assert names_in_use("product").plural == "products"
     assert names_in_use("child").plural == "children"

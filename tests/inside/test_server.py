@@ -1,4 +1,4 @@
-"""The served process: it says why it cannot start, and ends without hurting anybody."""
+"""The served process reports why it cannot start, and stops without failing requests."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
-"""Seconds until a process on a busy machine is taken for one that never answers."""
+"""Seconds after which a process counts as hanging, on a busy machine."""
 
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
 
@@ -48,7 +48,7 @@ async def start(**variables: str) -> Process:
 
 @asynccontextmanager
 async def running(database: str, **variables: str) -> AsyncIterator[tuple[Process, AsyncClient]]:
-    """Serve on a free port; give the process and a client once it answers."""
+    """Serve on a free port; yield the process and a client once it answers."""
     port = free_port()
     process = await start(DATABASE_URL=database, PORT=str(port), **variables)
     url = f"http://127.0.0.1:{port}"
@@ -69,8 +69,8 @@ async def running(database: str, **variables: str) -> AsyncIterator[tuple[Proces
             await process.communicate()
 
 
-async def test_a_taken_port_is_one_line(migrated_postgres: str) -> None:
-    """The line names the port, and one to try instead."""
+async def test_a_port_in_use_is_reported_in_one_line(migrated_postgres: str) -> None:
+    """The line has the port, and another one to try."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         process = await start(DATABASE_URL=str(migrated_postgres), PORT=str(port))
@@ -82,14 +82,14 @@ async def test_a_taken_port_is_one_line(migrated_postgres: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["x86_64-conda-linux-gnu", "192.0.2.1", "a..b", "\x00"])
-def test_a_host_that_is_not_an_address_is_named(host: str) -> None:
-    """Conda and tcsh set HOST to the name of the machine: another port does not help."""
+def test_an_invalid_host_is_reported(host: str) -> None:
+    """Conda and tcsh set HOST to the machine's name. The message does not suggest another port."""
     with pytest.raises(PortTakenError, match=r"HOST=127\.0\.0\.1") as refusal:
         listen(host, 28123)
     assert "PORT=" not in str(refusal.value)
 
 
-async def test_bad_settings_are_lines_without_a_traceback() -> None:
+async def test_bad_settings_are_reported_without_a_traceback() -> None:
     """The process ends with an error before it listens."""
     process = await start(DATABASE_URL="mysql://u:planted-password@h/d", PORT="x")
     output, errors = await process.communicate()
@@ -99,8 +99,8 @@ async def test_bad_settings_are_lines_without_a_traceback() -> None:
     assert len(errors.decode().splitlines()) == 3
 
 
-async def test_a_database_that_is_away_at_the_start_is_one_line() -> None:
-    """A service that has to migrate first says what it lacks, without the way there."""
+async def test_an_unavailable_database_at_the_start_is_reported_in_one_line() -> None:
+    """A service that migrates first says what it needs, without a traceback."""
     process = await start(DATABASE_URL=NOWHERE, PORT="0", ORDERS_MIGRATE_ON_START="true")
     output, errors = await process.communicate()
     assert process.returncode != 0
@@ -110,10 +110,10 @@ async def test_a_database_that_is_away_at_the_start_is_one_line() -> None:
         assert secret not in output + errors
 
 
-async def test_sigterm_fails_readiness_first_and_finishes_what_is_in_flight(
+async def test_sigterm_fails_readiness_first_and_finishes_requests(
     migrated_postgres: str,
 ) -> None:
-    """Load balancers see 503 while the service still answers; then it ends with 0."""
+    """Load balancers see 503 while the service still answers. Then it exits with 0."""
     async with running(str(migrated_postgres), ORDERS_SHUTDOWN_DELAY="5") as (process, client):
         assert (await client.get("/healthcheck/ready")).status_code == 200
         process.send_signal(signal.SIGTERM)
@@ -127,16 +127,16 @@ async def test_sigterm_fails_readiness_first_and_finishes_what_is_in_flight(
             assert await process.wait() == 0
 
 
-async def test_sigint_ends_at_once(migrated_postgres: str) -> None:
-    """A developer's Ctrl-C does not wait for load balancers."""
+async def test_sigint_stops_at_once(migrated_postgres: str) -> None:
+    """Ctrl-C does not wait for load balancers."""
     async with running(str(migrated_postgres), ORDERS_SHUTDOWN_DELAY="60") as (process, _):
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(PATIENCE / 2):
             assert await process.wait() == 0
 
 
-async def test_a_start_can_be_given_up(postgres: str) -> None:
-    """A replica that waits for another one's migration ends when it is told to."""
+async def test_a_start_can_be_interrupted(postgres: str) -> None:
+    """A replica that waits for another one's migration stops on a signal."""
     connection = await asyncpg.connect(str(postgres))
     await connection.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
     process = await start(
@@ -152,7 +152,7 @@ async def test_a_start_can_be_given_up(postgres: str) -> None:
 
 
 async def test_replicas_that_start_together_migrate_once(postgres: str) -> None:
-    """Four processes on an empty database: all become ready, none of them fails."""
+    """Of four processes on an empty database, all become ready and none fails."""
     ports = [free_port() for _ in range(4)]
     processes = [
         await start(DATABASE_URL=str(postgres), PORT=str(port), ORDERS_MIGRATE_ON_START="true")
@@ -172,7 +172,7 @@ async def test_replicas_that_start_together_migrate_once(postgres: str) -> None:
 
 
 async def ready(client: AsyncClient, port: int) -> bool:
-    """Tell whether the service on this port can take requests."""
+    """Return whether the service on this port is ready."""
     try:
         response = await client.get(f"http://127.0.0.1:{port}/healthcheck/ready")
     except ConnectError:

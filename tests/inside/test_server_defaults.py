@@ -1,4 +1,4 @@
-"""A revision creates the server defaults of the models, whatever is in them."""
+"""A revision creates the server defaults of the models, with any content."""
 
 import re
 from collections.abc import AsyncIterator
@@ -22,12 +22,12 @@ from orders.internal.database.engine import create_engine
 
 from tests.harness.postgres import catalogue
 
-# Alembic compares texts here, which differ for the same expression.
+# Alembic compares texts here, which differ for equal expressions.
 pytestmark = pytest.mark.filterwarnings("ignore:Computed default on")
 
 
 class Mood(StrEnum):
-    """A text that knows its member's name."""
+    """A text that contains its member's name."""
 
     GOOD = "good"
 
@@ -75,7 +75,7 @@ def with_defaults() -> sa.MetaData:
 
 
 def revision(connection: sa.Connection, models: sa.MetaData) -> tuple[UpgradeOps, DowngradeOps]:
-    """Return what `make migration` would write."""
+    """Return the operations that `make migration` would write."""
     script = produce_migrations(context_of(connection, models), models)
     assert script.upgrade_ops
     assert script.downgrade_ops
@@ -97,7 +97,7 @@ def context_of(connection: sa.Connection, models: sa.MetaData) -> MigrationConte
 
 
 def run(connection: sa.Connection, models: sa.MetaData, ops: UpgradeOps | DowngradeOps) -> str:
-    """Write operations as a revision does, run what is written, and return it."""
+    """Write operations as a revision, run it, and return it."""
     context = context_of(connection, models)
     code = render_python_code(ops, migration_context=context, render_item=autogenerate.render)
     names = {"op": Operations(context), "sa": sa, "postgresql": postgresql}
@@ -106,7 +106,7 @@ def run(connection: sa.Connection, models: sa.MetaData, ops: UpgradeOps | Downgr
 
 
 async def snapshot(url: str) -> catalogue.Catalogue:
-    """Return what is in the database."""
+    """Return the defaults in the database."""
     connection = await asyncpg.connect(url)
     try:
         return await catalogue.read(connection)
@@ -125,7 +125,7 @@ async def _engine(postgres: str) -> AsyncIterator[AsyncEngine]:
 async def test_a_revision_creates_the_defaults_of_the_models(
     postgres: str, engine: AsyncEngine
 ) -> None:
-    """The database is what the models create, and what dropping and restoring the table creates."""
+    """They are those that the models create, also after dropping and restoring the table."""
     models, without_defaults = with_defaults(), sa.MetaData()
 
     def create(connection: sa.Connection) -> None:
@@ -151,8 +151,8 @@ async def test_a_revision_creates_the_defaults_of_the_models(
     assert catalogue.differences(migrated, restored) == []
 
 
-async def test_a_changed_default_is_written_alone(engine: AsyncEngine) -> None:
-    """Of all columns, only those whose default differs are altered."""
+async def test_only_a_changed_default_is_written(engine: AsyncEngine) -> None:
+    """Columns with an unchanged default are not altered."""
     old, new = with_defaults(), with_defaults()
     changes: dict[str, Any] = {"json": '{"a":2}', "uuid": sa.text("uuidv7()"), "lines": "one"}
     for name, default in changes.items():
@@ -169,8 +169,8 @@ async def test_a_changed_default_is_written_alone(engine: AsyncEngine) -> None:
     assert not remaining.ops
 
 
-async def test_a_colon_that_makes_a_parameter_is_refused(engine: AsyncEngine) -> None:
-    """Neither the models nor a revision could create such a default."""
+async def test_a_colon_that_starts_a_parameter_is_refused(engine: AsyncEngine) -> None:
+    """Neither the models nor a revision can create such a default."""
     default = sa.text("""'{"a":1}'""")
     models = metadata(sa.Column("value", sa.JSON, server_default=default))
 

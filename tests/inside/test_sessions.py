@@ -1,4 +1,4 @@
-"""A session ends with its request: what uses it afterwards fails at once and costs nothing."""
+"""A session ends with its request. Later use fails at once and takes no connection."""
 
 import asyncio
 import csv
@@ -33,7 +33,7 @@ BUSY = text(
 
 
 async def lines(database: DatabaseSessionManager) -> AsyncGenerator[str, None]:
-    """Export many rows, a batch at a time."""
+    """Export many rows in batches."""
     async with database.snapshot() as session:
         rows = await session.stream(NUMBERS)
         async for batch in rows.partitions(1000):
@@ -41,14 +41,14 @@ async def lines(database: DatabaseSessionManager) -> AsyncGenerator[str, None]:
 
 
 async def late(session: AsyncSession) -> AsyncGenerator[str, None]:
-    """Make a body with the session of the request."""
+    """Stream a body with the session of the request."""
     for name in await session.scalars(select(Product.name)):
         yield name
 
 
 @pytest.fixture(name="app")
 async def _app(migrated_postgres: str) -> FastAPI:
-    """The service on a pool of two, with endpoints that hold on to their sessions."""
+    """The service with a pool of two, and with endpoints that keep their sessions."""
     app = create_app(
         settings(database_url=str(migrated_postgres), database_pool_size=2, database_pool_timeout=1)
     )
@@ -66,7 +66,7 @@ async def _app(migrated_postgres: str) -> FastAPI:
 
 
 def add_late_uses(app: FastAPI) -> None:
-    """Add endpoints whose background tasks use what belonged to the request."""
+    """Add endpoints whose background tasks use the session or connection of the request."""
 
     async def use(task: Any) -> None:  # noqa: ANN401 - whatever was left
         app.state.error = None
@@ -118,7 +118,7 @@ async def _client(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 
 async def busy(app: FastAPI) -> int:
-    """Return how many connections are left in a transaction."""
+    """Return the number of connections left in a transaction."""
     database: DatabaseSessionManager = app.state.database
     async with database.session(read_only=True) as session:
         return int(await session.scalar(BUSY) or 0)
@@ -127,7 +127,7 @@ async def busy(app: FastAPI) -> int:
 @pytest.mark.parametrize(
     "kind", ["execute", "scalars", "get", "add", "commit", "stream", "result", "connection"]
 )
-async def test_a_background_task_cannot_use_what_was_the_requests(
+async def test_a_background_task_cannot_use_the_requests_session(
     app: FastAPI, client: AsyncClient, kind: str
 ) -> None:
     """It fails at once with what to do, is logged, and takes no connection."""
@@ -142,7 +142,7 @@ async def test_a_background_task_cannot_use_what_was_the_requests(
 
 
 async def test_a_connection_is_closed_after_its_block(app: FastAPI, client: AsyncClient) -> None:
-    """Whether a session or a connection is held on to makes no difference."""
+    """The same holds for a session and a connection."""
     with capture_logs() as logs:
         await client.get("/late-core")
     [error] = [entry["exc_info"] for entry in logs if entry["event"] == "unhandled error"]
@@ -150,10 +150,10 @@ async def test_a_connection_is_closed_after_its_block(app: FastAPI, client: Asyn
 
 
 @pytest.mark.parametrize("path", ["/stream-too-late", "/plain-stream"])
-async def test_a_streamed_body_cannot_use_the_session_of_its_request(
+async def test_a_streamed_body_cannot_use_the_requests_session(
     app: FastAPI, client: AsyncClient, path: str
 ) -> None:
-    """More of these than the pool has connections leave the service as it was."""
+    """More of these requests than connections do not exhaust the pool."""
     with capture_logs() as logs:
         for _ in range(4):
             response = await client.get(path)
@@ -165,7 +165,7 @@ async def test_a_streamed_body_cannot_use_the_session_of_its_request(
 
 
 class Client:
-    """A client of an ASGI application that reads as it likes, and may hang up."""
+    """A client of an ASGI application that can read slowly and disconnect."""
 
     def __init__(self, app: FastAPI, hang_up_after: float = float("inf")) -> None:
         self._app = app
@@ -175,7 +175,7 @@ class Client:
         self._gone = asyncio.Event()
 
     async def get(self, path: str) -> None:
-        """Get a path."""
+        """Send a GET request."""
         scope = {
             "type": "http",
             "method": "GET",
@@ -206,7 +206,7 @@ class Client:
             await asyncio.sleep(60)
 
 
-async def test_an_export_takes_flat_memory(app: FastAPI, client: AsyncClient) -> None:
+async def test_an_export_needs_constant_memory(app: FastAPI, client: AsyncClient) -> None:
     """A hundred thousand rows are never in memory at once."""
     await Client(app).get("/export")
     export = Client(app)
@@ -219,8 +219,8 @@ async def test_an_export_takes_flat_memory(app: FastAPI, client: AsyncClient) ->
     assert peak < 1_500_000
 
 
-async def test_an_export_survives_clients_that_hang_up(app: FastAPI, client: AsyncClient) -> None:
-    """More of them than the pool has connections, and each connection comes back at once."""
+async def test_an_export_survives_disconnecting_clients(app: FastAPI, client: AsyncClient) -> None:
+    """With more of them than connections, each connection is returned at once."""
     for _ in range(4):
         export = Client(app, hang_up_after=3)
         async with asyncio.timeout(60):
@@ -231,8 +231,8 @@ async def test_an_export_survives_clients_that_hang_up(app: FastAPI, client: Asy
     assert len(list(csv.reader(response.text.splitlines()))) == ROWS
 
 
-async def test_a_snapshot_reads_one_moment(app: FastAPI, client: AsyncClient) -> None:
-    """What others commit meanwhile is not seen, and the next one sees it."""
+async def test_a_snapshot_does_not_see_later_commits(app: FastAPI, client: AsyncClient) -> None:
+    """The next snapshot sees them."""
     database: DatabaseSessionManager = app.state.database
     count = text("SELECT count(*) FROM products")
     async with database.snapshot() as session:
@@ -246,10 +246,8 @@ async def test_a_snapshot_reads_one_moment(app: FastAPI, client: AsyncClient) ->
         assert await session.scalar(count) == before + 1
 
 
-async def test_an_object_outlives_its_session_with_what_it_holds(
-    app: FastAPI, client: AsyncClient
-) -> None:
-    """Its columns are readable, and nothing is fetched behind the reader's back."""
+async def test_an_object_can_be_read_after_its_session(app: FastAPI, client: AsyncClient) -> None:
+    """Loaded columns can be read. Nothing else is loaded implicitly."""
     database: DatabaseSessionManager = app.state.database
     async with database.session() as session:
         product = Product(sku="KEPT-1", name="kept", price=1, status=ProductStatus.DRAFT)

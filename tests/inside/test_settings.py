@@ -1,4 +1,4 @@
-"""Settings are read from the environment, and refused all at once in readable lines."""
+"""Settings come from the environment, and errors are reported together in readable lines."""
 
 from pathlib import Path
 
@@ -30,31 +30,31 @@ def test_bare_names_are_read(environment: pytest.MonkeyPatch) -> None:
     assert (settings.port, settings.database_url) == (9000, URL)
 
 
-def test_the_prefix_wins(environment: pytest.MonkeyPatch) -> None:
-    """A variable meant for this service counts more than one meant for anybody."""
+def test_the_prefix_takes_precedence(environment: pytest.MonkeyPatch) -> None:
+    """A variable with this service's prefix overrides one without."""
     environment.setenv("PORT", "9000")
     environment.setenv("ORDERS_PORT", "9001")
     assert Settings.load().port == 9001
 
 
 def test_other_settings_need_the_prefix(environment: pytest.MonkeyPatch) -> None:
-    """DEBUG in somebody's shell is not this service's."""
+    """DEBUG in the user's shell is not this service's."""
     environment.setenv("DEBUG", "true")
     environment.setenv("ENVIRONMENT", "production")
     settings = Settings.load()
     assert (settings.debug, settings.environment) == (False, "development")
 
 
-def test_a_file_is_read_last(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`.env` fills what the environment leaves open."""
+def test_the_environment_overrides_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env` sets what the environment does not."""
     (tmp_path / ".env").write_text("ORDERS_PORT=9002\nORDERS_LOG_LEVEL=debug\nOTHER=1\n")
     environment.setenv("PORT", "9000")
     settings = Settings.load()
     assert (settings.port, settings.log_level) == (9000, "debug")
 
 
-def test_every_bad_variable_has_its_line(environment: pytest.MonkeyPatch) -> None:
-    """One start shows all that is wrong, each variable by the name to set."""
+def test_every_bad_variable_is_reported_in_one_line(environment: pytest.MonkeyPatch) -> None:
+    """One start reports all errors, each with the variable to set."""
     environment.delenv("DATABASE_URL")
     environment.setenv("ORDERS_PORT", "eighty")
     environment.setenv("ORDERS_LOG_LEVEL", "loud")
@@ -73,10 +73,10 @@ def test_every_bad_variable_has_its_line(environment: pytest.MonkeyPatch) -> Non
         ("ORDERS_DEBUG", "1"),
     ],
 )
-def test_production_refuses_what_is_only_good_for_development(
+def test_production_refuses_settings_for_development(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """A short secret and debug keep the service from starting, by their name."""
+    """A short secret and debug stop the start, and the message names them."""
     environment.setenv("ORDERS_ENVIRONMENT", "production")
     environment.setenv("ORDERS_SECRET_KEY", SECRET)
     environment.setenv(name, value)
@@ -86,7 +86,7 @@ def test_production_refuses_what_is_only_good_for_development(
 
 
 def test_production_starts_with_or_without_a_secret(environment: pytest.MonkeyPatch) -> None:
-    """A secret that cannot be guessed is kept; without one, each process has another."""
+    """A strong secret is used. Without one, each process generates its own."""
     environment.setenv("ORDERS_ENVIRONMENT", "production")
     first, second = (Settings.load().secret_key.get_secret_value() for _ in range(2))
     assert first != second
@@ -96,16 +96,14 @@ def test_production_starts_with_or_without_a_secret(environment: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("path", ["orders", "/orders/", "/", "https://a.example/orders", "/a b"])
-def test_a_prefix_that_no_path_begins_with_is_refused(
-    environment: pytest.MonkeyPatch, path: str
-) -> None:
-    """It begins with a slash and ends without one."""
+def test_an_invalid_path_prefix_is_refused(environment: pytest.MonkeyPatch, path: str) -> None:
+    """It must start with a slash and end without one."""
     environment.setenv("ORDERS_ROOT_PATH", path)
     with pytest.raises(InvalidSettingsError, match="ORDERS_ROOT_PATH"):
         Settings.load()
 
 
-def test_a_kubernetes_link_is_no_port(environment: pytest.MonkeyPatch) -> None:
+def test_a_kubernetes_link_is_not_a_port(environment: pytest.MonkeyPatch) -> None:
     """A Service called "orders" makes Kubernetes set ORDERS_PORT to an address."""
     environment.setenv("ORDERS_PORT", "tcp://10.0.0.7:80")
     assert Settings.load().port == 8000
@@ -121,10 +119,10 @@ def test_a_kubernetes_link_is_no_port(environment: pytest.MonkeyPatch) -> None:
         "postgresql+asyncpg://user:planted-password@db/orders",
     ],
 )
-def test_a_database_url_may_be_spelled_in_each_usual_way(
+def test_every_usual_form_of_a_database_url_is_accepted(
     environment: pytest.MonkeyPatch, url: str
 ) -> None:
-    """The scheme is brought to one spelling, the rest is kept."""
+    """The scheme is normalized, and the rest is kept."""
     environment.setenv("DATABASE_URL", url)
     assert Settings.load().database_url == "postgresql://" + url.partition("://")[2]
 
@@ -132,17 +130,17 @@ def test_a_database_url_may_be_spelled_in_each_usual_way(
 @pytest.mark.parametrize(
     "url", ["", "orders", "mysql://db/orders", "postgresql://db", "postgresql://db:x/o"]
 )
-def test_a_wrong_database_url_is_answered_with_a_right_one(
+def test_an_invalid_database_url_is_answered_with_an_example(
     environment: pytest.MonkeyPatch, url: str
 ) -> None:
-    """The line shows how to write it."""
+    """The line shows the format."""
     environment.setenv("DATABASE_URL", url)
     with pytest.raises(InvalidSettingsError, match="postgresql://user:password@host:5432/database"):
         Settings.load()
 
 
-def test_settings_keep_their_secrets(environment: pytest.MonkeyPatch) -> None:
-    """Neither their text nor a refusal shows a password."""
+def test_settings_do_not_disclose_secrets(environment: pytest.MonkeyPatch) -> None:
+    """Neither their text nor an error contains a password."""
     environment.setenv("ORDERS_SECRET_KEY", SECRET)
     assert "planted-password" not in repr(Settings.load())
     assert SECRET not in repr(Settings.load())
@@ -153,7 +151,7 @@ def test_settings_keep_their_secrets(environment: pytest.MonkeyPatch) -> None:
 
 
 class Mail(BaseModel):
-    """Settings of a service's own, nested."""
+    """Nested settings of a service."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -162,7 +160,7 @@ class Mail(BaseModel):
 
 
 class OwnSettings(Settings):
-    """A service's own settings of the kinds that the template does not have."""
+    """A service's settings of kinds that the template does not use."""
 
     model_config = SettingsConfigDict(env_nested_delimiter="__")
 
@@ -172,16 +170,16 @@ class OwnSettings(Settings):
 
 
 def refused(settings: type[Settings] = OwnSettings) -> list[str]:
-    """Return the lines about the bad settings."""
+    """Return the lines about bad settings."""
     with pytest.raises(InvalidSettingsError) as refusal:
         settings.load()
     return [line.strip() for line in str(refusal.value).splitlines()[1:]]
 
 
-def test_a_value_that_should_be_json_is_named(
+def test_a_value_that_must_be_json_is_reported(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """All at once, each with the way to write it, also from the file."""
+    """All at once, each with its format, also from the file."""
     environment.setenv("ORDERS_ALLOWED", "a,b")
     environment.setenv("ORDERS_LIMITS", "{broken")
     (tmp_path / ".env").write_text("ORDERS_MAIL=mail.example\n")
@@ -192,8 +190,8 @@ def test_a_value_that_should_be_json_is_named(
     ]
 
 
-def test_a_nested_value_is_named(environment: pytest.MonkeyPatch) -> None:
-    """By the variable that has it, whether it is wrong or unknown."""
+def test_a_nested_value_is_reported(environment: pytest.MonkeyPatch) -> None:
+    """By its variable, for a wrong value and for an unknown field."""
     environment.setenv("ORDERS_MAIL__PORT", "smtp")
     environment.setenv("ORDERS_MAIL__PROT", "25")
     environment.setenv("ORDERS_LIMITS", '{"orders": "many"}')
@@ -202,7 +200,7 @@ def test_a_nested_value_is_named(environment: pytest.MonkeyPatch) -> None:
 
 
 def test_nested_settings_need_the_prefix(environment: pytest.MonkeyPatch) -> None:
-    """A variable of somebody else's is not read."""
+    """Variables of other programs are not read."""
     environment.setenv("MAIL__PORT", "26")
     environment.setenv("MAIL", '{"port": 27}')
     environment.setenv("ORDERS_MAIL__SERVER", "post.example")
@@ -210,8 +208,8 @@ def test_nested_settings_need_the_prefix(environment: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_a_file_that_is_not_utf_8_is_one_line(tmp_path: Path, encoding: str) -> None:
-    """It names the file, and where that can be known the variable."""
+def test_a_file_that_is_not_utf_8_is_reported_in_one_line(tmp_path: Path, encoding: str) -> None:
+    """The line has the file, and the variable if possible."""
     text = "ORDERS_DEBUG=1\nORDERS_SERVICE_NAME=caf\u00e9\n"
     (tmp_path / ".env").write_bytes(text.encode(encoding))
     [line] = refused()
@@ -220,8 +218,8 @@ def test_a_file_that_is_not_utf_8_is_one_line(tmp_path: Path, encoding: str) -> 
         assert line.startswith("ORDERS_SERVICE_NAME in .env, line 2: ")
 
 
-def test_a_byte_order_mark_hides_no_setting(tmp_path: Path) -> None:
-    """Editors of Windows begin a file with one."""
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Editors on Windows add one to the start of a file."""
     (tmp_path / ".env").write_text("ORDERS_PORT=9002\n", encoding="utf-8-sig")
     assert Settings.load().port == 9002
 
@@ -245,10 +243,10 @@ def test_a_byte_order_mark_hides_no_setting(tmp_path: Path) -> None:
         ("HOST", "", "leave the variable out"),
     ],
 )
-def test_a_value_that_can_never_work_is_refused(
+def test_an_invalid_value_is_refused(
     environment: pytest.MonkeyPatch, name: str, value: str, advice: str
 ) -> None:
-    """The line has the variable, and the value to write."""
+    """The line has the variable, and a value to write."""
     environment.setenv(f"ORDERS_{name}", value)
     [line] = refused(Settings)
     assert line.startswith(f"ORDERS_{name}")
@@ -266,13 +264,15 @@ def test_a_value_that_can_never_work_is_refused(
         "null",
     ],
 )
-def test_an_origin_that_browsers_send_is_taken(environment: pytest.MonkeyPatch, value: str) -> None:
-    """Also those of other schemes."""
+def test_an_origin_as_browsers_send_it_is_accepted(
+    environment: pytest.MonkeyPatch, value: str
+) -> None:
+    """Also with other schemes."""
     environment.setenv("ORDERS_CORS_ORIGINS", value)
     assert Settings.load().cors_origins == tuple(value.split(","))
 
 
-def test_origins_are_a_list_with_commas(environment: pytest.MonkeyPatch) -> None:
-    """Several origins are written as people write lists."""
+def test_origins_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
+    """The setting is a plain list, not JSON."""
     environment.setenv("ORDERS_CORS_ORIGINS", "https://a.example, https://b.example")
     assert Settings.load().cors_origins == ("https://a.example", "https://b.example")

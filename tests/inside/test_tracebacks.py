@@ -1,4 +1,4 @@
-"""Tracebacks in the log are plain, of limited size, and show no local variable."""
+"""Tracebacks in the log are plain, limited in size, and without local variables."""
 
 from collections.abc import Callable
 from time import process_time
@@ -9,7 +9,7 @@ from orders.internal.config.tracebacks import TRACEBACK_SIZE, format_traceback
 
 
 def caught(action: Callable[[], object]) -> BaseException:
-    """Return what the work raises."""
+    """Return the exception that the work raises."""
     try:
         action()
     except BaseException as error:  # noqa: BLE001 - any of them is wanted
@@ -18,7 +18,7 @@ def caught(action: Callable[[], object]) -> BaseException:
 
 
 def text(action: Callable[[], object]) -> str:
-    """Return the traceback of what the work raises, as the log shows it."""
+    """Return the logged traceback of the exception that the work raises."""
     error = caught(action)
     return format_traceback((type(error), error, error.__traceback__))
 
@@ -37,8 +37,8 @@ def wrap(cause: Callable[[], object]) -> None:
         raise ValueError("outer") from error
 
 
-def test_it_reads_as_python_prints_it() -> None:
-    """With the causes first, and the place of each."""
+def test_a_traceback_reads_as_in_python() -> None:
+    """Causes come first, each with its location."""
     traceback = text(lambda: wrap(divide))
     assert traceback.startswith("Traceback (most recent call last):\n  File ")
     assert "in divide\n    raise ZeroDivisionError" in traceback
@@ -53,12 +53,12 @@ def recurse(next_call: Callable[[], object]) -> None:
 
 
 def recursion() -> None:
-    """Recurse by way of two functions, so that no line repeats the one before it."""
+    """Recurse through two functions, so that no line repeats the previous one."""
     recurse(recursion)
 
 
-def test_an_endless_recursion_shows_its_beginning_and_its_end() -> None:
-    """Of thousands of frames those at both ends say what happens."""
+def test_an_endless_recursion_is_cut_in_the_middle() -> None:
+    """The first and the last of thousands of frames show what happens."""
     traceback = text(recursion)
     assert "frames are left out)" in traceback
     assert traceback.splitlines()[-1].startswith("RecursionError: ")
@@ -86,8 +86,8 @@ def chained(depth: int = 200) -> None:
         lambda: exec("raise ValueError('x' * 1_000_000)"),  # noqa: S102
     ],
 )
-def test_its_size_is_limited(work: Callable[[], object]) -> None:
-    """Chains, groups and messages too are cut, and made in no time."""
+def test_a_tracebacks_size_is_limited(work: Callable[[], object]) -> None:
+    """Chains, groups and messages are cut too, and formatting is fast."""
     error = caught(work)
     started = process_time()
     traceback = format_traceback((type(error), error, error.__traceback__))
@@ -97,7 +97,7 @@ def test_its_size_is_limited(work: Callable[[], object]) -> None:
 
 
 def test_a_group_shows_its_members() -> None:
-    """The first ones with their own places."""
+    """The first members, with their own locations."""
 
     def fail() -> None:
         raise BaseExceptionGroup("two", [caught(divide), caught(lambda: wrap(divide))])
@@ -107,8 +107,8 @@ def test_a_group_shows_its_members() -> None:
     assert "  | ValueError: outer" in traceback
 
 
-def test_an_exception_without_a_text_is_named() -> None:
-    """Its own text may fail, or hold what no encoding knows."""
+def test_an_exception_without_a_readable_text_is_logged() -> None:
+    """Its `__str__` may fail, or return text that cannot be encoded."""
 
     class SilentError(Exception):
         def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""One request is one transaction, committed before the answer, and repeated when it lost a race."""
+"""One request is one transaction, committed before the response, and repeated after a conflict."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ INSERT INTO unique_at_commit VALUES (1)
 
 @pytest.fixture(name="app")
 async def _app(migrated_postgres: str) -> FastAPI:
-    """The service, with endpoints that get transactions into trouble."""
+    """The service, with endpoints whose transactions fail."""
     app = create_app(settings(database_url=str(migrated_postgres)))
     app.state.attempts = 0
 
@@ -75,7 +75,7 @@ async def _app(migrated_postgres: str) -> FastAPI:
 
 
 def add_failing_endpoints(app: FastAPI) -> None:
-    """Add endpoints whose transactions lose, and one that notes something."""
+    """Add endpoints whose transactions conflict, and one that sets a value on its request."""
 
     @app.post("/background")
     async def background(tasks: BackgroundTasks, request: Request) -> None:
@@ -105,14 +105,14 @@ def add_failing_endpoints(app: FastAPI) -> None:
 
 
 class Noting:
-    """Middleware of a service, which reads what an endpoint noted about its request."""
+    """A service's middleware, which reads a value that an endpoint set on its request."""
 
     def __init__(self, app: ASGIApp, seen: State) -> None:
         self.app = app
         self.seen = seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, and remember what was noted."""
+        """Serve a request, and record the value."""
         await self.app(scope, receive, send)
         if scope["type"] == "http":
             self.seen.tenant = scope["state"].get("tenant")
@@ -139,35 +139,33 @@ async def _single(postgres: str) -> AsyncIterator[DatabaseSessionManager]:
 
 
 async def balances(app: FastAPI) -> list[int]:
-    """Return what the accounts hold."""
+    """Return the balances of the accounts."""
     database: DatabaseSessionManager = app.state.database
     async with database.connect() as connection:
         return list(await connection.scalars(text("SELECT balance FROM account ORDER BY id")))
 
 
-async def test_a_commit_that_fails_is_an_error_that_the_client_sees(client: AsyncClient) -> None:
-    """The constraint is checked at the commit, after the endpoint has returned its answer."""
+async def test_a_failed_commit_is_an_error_for_the_client(client: AsyncClient) -> None:
+    """The constraint is checked at the commit, after the endpoint has returned."""
     response = await client.post("/duplicate")
     check_response(response, 409)
     assert "answered" not in response.text
 
 
-async def test_an_error_undoes_the_whole_request(app: FastAPI, client: AsyncClient) -> None:
-    """What was written before the error is not there afterwards."""
+async def test_an_error_rolls_back_the_whole_request(app: FastAPI, client: AsyncClient) -> None:
+    """Writes before the error are rolled back."""
     check_response(await client.post("/fail"), 500)
     assert await balances(app) == [100, 100]
 
 
 async def test_a_get_request_cannot_write(app: FastAPI, client: AsyncClient) -> None:
-    """It is a bug of the service, found by the first test that tries, and nothing is written."""
+    """It is a bug of the service, which fails the first test of it, and writes nothing."""
     check_response(await client.get("/write"), 500)
     assert await balances(app) == [100, 100]
 
 
-async def test_deadlocks_are_repeated_until_both_are_through(
-    app: FastAPI, client: AsyncClient
-) -> None:
-    """Two requests that lock each other out both succeed, body and all, each once."""
+async def test_deadlocks_are_repeated_until_both_succeed(app: FastAPI, client: AsyncClient) -> None:
+    """Two requests that deadlock both succeed with their bodies, once each."""
     responses = await asyncio.gather(
         client.post("/transfer/1/2", json={"who": "first"}),
         client.post("/transfer/2/1", json={"who": "second"}),
@@ -178,22 +176,24 @@ async def test_deadlocks_are_repeated_until_both_are_through(
     assert await balances(app) == [100, 100]
 
 
-async def test_a_conflict_without_end_is_503(app: FastAPI, client: AsyncClient) -> None:
-    """After the last attempt the client may try again itself."""
+async def test_a_permanent_conflict_is_503(app: FastAPI, client: AsyncClient) -> None:
+    """After the last attempt, the client may try again."""
     response = await client.post("/serialization-failure")
     check_response(response, 503)
     assert response.headers["Retry-After"] == "1"
     assert app.state.attempts == ATTEMPTS
 
 
-async def test_what_was_answered_is_not_repeated(app: FastAPI, client: AsyncClient) -> None:
-    """A conflict of a task that runs after the answer is not the request's own."""
+async def test_a_request_is_not_repeated_after_its_response(
+    app: FastAPI, client: AsyncClient
+) -> None:
+    """A conflict in a background task does not repeat the request."""
     assert (await client.post("/background")).status_code == 200
     assert app.state.attempts == 1
 
 
-async def test_reading_sends_no_begin(app: FastAPI, client: AsyncClient) -> None:
-    """A session that only reads is never in a transaction between its statements."""
+async def test_reading_opens_no_transaction(app: FastAPI, client: AsyncClient) -> None:
+    """A session that only reads is not in a transaction between its statements."""
     database: DatabaseSessionManager = app.state.database
     now = text("SELECT now()")  # the start of the transaction
     async with database.session(read_only=True) as session:
@@ -214,8 +214,10 @@ async def test_reading_sends_no_begin(app: FastAPI, client: AsyncClient) -> None
         "EXPLAIN SELECT 1",
     ],
 )
-async def test_text_that_reads_passes(app: FastAPI, client: AsyncClient, query: str) -> None:
-    """The server decides what writes, not the words that a statement begins with."""
+async def test_a_statement_that_reads_is_allowed(
+    app: FastAPI, client: AsyncClient, query: str
+) -> None:
+    """The server decides whether a statement writes, not its first word."""
     database: DatabaseSessionManager = app.state.database
     async with database.session(read_only=True) as session:
         assert await session.scalar(text(query)) is not None
@@ -237,10 +239,10 @@ async def test_text_that_reads_passes(app: FastAPI, client: AsyncClient, query: 
     ids=str,
 )
 @pytest.mark.parametrize("kind", ["session", "snapshot"])
-async def test_what_writes_is_refused_where_only_reading_is_allowed(
+async def test_a_write_is_refused_in_a_session_for_reading(
     app: FastAPI, client: AsyncClient, query: Executable, kind: str
 ) -> None:
-    """However it is written; and the message names the session to use."""
+    """However it is written. The message says which session to use."""
     database: DatabaseSessionManager = app.state.database
     context = database.snapshot() if kind == "snapshot" else database.session(read_only=True)
     with pytest.raises(ReadOnlyError, match=r"async with database\.session\(\) as session"):
@@ -249,8 +251,10 @@ async def test_what_writes_is_refused_where_only_reading_is_allowed(
     assert await balances(app) == [100, 100]
 
 
-async def test_a_connection_that_wrote_only_reads_again(single: DatabaseSessionManager) -> None:
-    """Whether its transaction was committed, undone or refused at the commit."""
+async def test_a_connection_is_read_only_again_after_a_write(
+    single: DatabaseSessionManager,
+) -> None:
+    """Whether its transaction was committed, rolled back or refused at the commit."""
     async with single.session() as session:
         await session.execute(text("CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
         await session.execute(text("INSERT INTO t VALUES (1)"))
@@ -265,20 +269,20 @@ async def test_a_connection_that_wrote_only_reads_again(single: DatabaseSessionM
         assert await session.scalar(text("SELECT count(*) FROM t")) == 2
 
 
-async def test_a_conflict_is_repeated_only_where_a_route_allows_it(
+async def test_a_conflict_is_repeated_only_if_the_route_allows_it(
     app: FastAPI, client: AsyncClient
 ) -> None:
-    """An endpoint that calls other services must not call them again in silence."""
+    """An endpoint that calls other services must not silently call them twice."""
     response = await client.post("/pay")
     check_response(response, 503)
     assert response.headers["Retry-After"] == "1"
     assert app.state.attempts == 1
 
 
-async def test_what_an_endpoint_notes_reaches_the_middleware_outside(
+async def test_middleware_sees_values_that_an_endpoint_sets(
     app: FastAPI, client: AsyncClient
 ) -> None:
-    """A repeatable request has one scope, as every other has."""
+    """A repeatable request has only one scope, as every other."""
     assert (await client.post("/noted")).status_code == 200
     assert app.state.tenant == "acme"
     assert app.state.route.path == "/noted"
@@ -295,7 +299,7 @@ async def test_what_an_endpoint_notes_reaches_the_middleware_outside(
 async def test_a_violated_constraint_is_logged_by_name(
     client: AsyncClient, sql: str, status: int, names: dict[str, str]
 ) -> None:
-    """NOT NULL is a fault of the service, the others may be the client's; none shows values."""
+    """NOT NULL is a fault of the service, others may be the client's. No log has values."""
     with capture_logs() as logs:
         check_response(await client.post("/insert", params={"sql": sql}), status)
     [warning] = [entry for entry in logs if entry["event"] == "constraint violated"]

@@ -1,4 +1,4 @@
-"""Things with columns of every type, random lists of them, and what those have to hold."""
+"""Things with columns of every type, random lists of them, and the expected results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIZES = ("gte", "gt", "lte", "lt")
 
 
 class Kind(StrEnum):
-    """Not in alphabetical order."""
+    """Not in alphabetical order, on purpose."""
 
     ROUND = "round"
     FLAT = "flat"
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 class ThingRead(BaseModel):
-    """A thing as clients see it."""
+    """A thing in responses."""
 
     id: UUID
     name: str
@@ -90,7 +90,7 @@ def random_parameters(rng: Random) -> dict[str, Any]:
 
 
 def expected(things: Iterable[Any], parameters: dict[str, Any]) -> list[UUID]:
-    """Return the ids that the whole list holds, in its order."""
+    """Return the expected ids of the whole list, in its order."""
     filters = {name: value for name, value in parameters.items() if name not in {"sort", "limit"}}
     matches = [thing for thing in things if all(_passes(thing, *item) for item in filters.items())]
     sort = [*parameters["sort"]]
@@ -125,7 +125,7 @@ def _passes(thing: object, name: str, operand: Any) -> bool:  # noqa: ANN401 - o
 
 
 async def check_walk(find: Find, things: Sequence[Any], parameters: dict[str, Any]) -> None:
-    """Walk from the first page to the last and back: both ways show the expected list."""
+    """Read all pages forwards and backwards: both give the expected list."""
     expected_ids = expected(things, parameters)
     page = await find(THINGS.query(**parameters))
     assert page.previous_cursor is None, parameters
@@ -147,7 +147,7 @@ async def check_walk_while_adding(
     things: Sequence[Any],
     parameters: dict[str, Any],
 ) -> None:
-    """Walk there and back while `add` adds to `things`: none is twice, in disorder or left out."""
+    """Read all pages while `add` adds things: every other one comes exactly once, in order."""
     at_first = expected(things, parameters)
     page = await find(THINGS.query(**parameters))
     read_ids = ids(page)
