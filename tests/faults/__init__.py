@@ -1,1 +1,1 @@
-"""What clients see of a service while its surroundings fail."""
+"""What clients see of a service while its environment fails."""

@@ -1,4 +1,4 @@
-"""A service with all features, what it needs, and the table of what was seen."""
+"""A service with all features, its servers, and the table of results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Report(Protocol):
     """Shows the figures of a fault at the end of the session."""
 
     def __call__(self, figures: Figures, note: str = "") -> None:
-        """Keep the figures, and a word that goes with the fault's name."""
+        """Keep the figures, and a word to show beside the fault's name."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -42,7 +42,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(name="report")
 def _report(record_property: object) -> Report:
-    """What shows a test's figures at the end of the session."""
+    """The plugin that shows a test's figures at the end of the session."""
     assert callable(record_property)
 
     def report(figures: Figures, note: str = "") -> None:
@@ -63,7 +63,7 @@ def _service(template: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", name="brokers")
 def _brokers(service: Path) -> Iterator[str]:
-    """Kafka, for all tests."""
+    """Kafka brokers for all tests."""
     with kafka(service) as servers:
         yield servers
 
@@ -77,14 +77,14 @@ def _folder() -> Iterator[Path]:
 
 @pytest.fixture(name="database")
 def _database(service: Path, folder: Path) -> Iterator[Postgres]:
-    """A PostgreSQL server of the test's own."""
+    """A PostgreSQL server for this test alone."""
     with Postgres(service, folder / "postgres") as server:
         yield server
 
 
 @pytest.fixture(name="settings")
 def _settings(database: Postgres, brokers: str, tmp_path: Path) -> dict[str, str]:
-    """The settings that lead a replica to the test's database and the session's brokers."""
+    """Settings with the test's database and the session's brokers."""
     return {
         "DATABASE_URL": database.url,
         "KAFKA_BOOTSTRAP_SERVERS": brokers,
@@ -96,14 +96,14 @@ def _settings(database: Postgres, brokers: str, tmp_path: Path) -> dict[str, str
 async def _replica(
     service: Path, settings: dict[str, str], tmp_path: Path
 ) -> AsyncIterator[Replica]:
-    """The service, ready, on the test's own database."""
+    """The service, ready, on the test's database."""
     async with Replica(service, tmp_path / "service.log", **settings) as replica:
         yield replica
 
 
 @pytest.fixture(name="connection")
 async def _connection(database: Postgres) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the test's database beside the service's."""
+    """A connection to the test's database, independent of the service."""
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()

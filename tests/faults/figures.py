@@ -1,4 +1,4 @@
-"""What a load saw of a fault: the counts that are checked, and the line that is shown."""
+"""The results of a load during a fault: counts to check, and a line to show."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ REFUSED = "refused"
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: when it was sent and over, on a clock that nobody steps, and how it ended.
+    """One request: when it was sent and finished, on a monotonic clock, and its outcome.
 
-    `outcome` is a status, or one of `HANG`, `BROKEN` and `REFUSED`; `flaw` says what was wrong
-    with an answer, whatever its status.
+    `outcome` is a status, or one of `HANG`, `BROKEN` and `REFUSED`; `flaw` describes an error in
+    the response, whatever its status.
     """
 
     sent: float
@@ -32,23 +32,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class Figures:
-    """The account of a load under one fault."""
+    """The results of a load during one fault."""
 
     fault: str
     answers: list[Answer]
     ended: float
     """When the fault was over."""
     lost: int
-    """How many of the writes that were acknowledged are not in the database."""
+    """The number of acknowledged writes that are not in the database."""
 
     @property
     def outcomes(self) -> Counter[str]:
-        """How many requests ended in which way."""
+        """The number of requests by outcome."""
         return Counter(str(answer.outcome) for answer in self.answers)
 
     @property
     def recovery(self) -> float | None:
-        """Seconds from the fault's end to the first good answer to what was sent after it."""
+        """Seconds from the fault's end to the first good response to a later request."""
         answered_at = [
             answer.over for answer in self.answers if answer.is_good and answer.sent >= self.ended
         ]
@@ -63,10 +63,10 @@ class Figures:
         return (self.fault, *map(str, cells))
 
     def check(self, *allowed: int | str) -> None:
-        """Hold what every fault promises: no hang, no bad answer, nothing lost, and recovery.
+        """Check what holds for every fault: no hang, no bad response, no lost write, and recovery.
 
         Args:
-            *allowed: how a request may end, beside well.
+            *allowed: outcomes that are allowed besides success.
         """
         flaws = {answer.flaw for answer in self.answers if answer.flaw}
         assert not flaws, flaws

@@ -15,17 +15,17 @@ from tests.faults.figures import BROKEN, HANG, REFUSED, Answer, Figures
 
 PRODUCTS = "/api/v1/products"
 PATIENCE = 20.0
-"""Seconds after which a request counts as hanging: far beyond every timeout that is set."""
+"""Seconds after which a request counts as hanging, far above every timeout."""
 
 PAUSE = 0.02
 STEADY = 200
-"""Requests after which the load is as it will be."""
+"""Requests after which the load is steady."""
 
 RECOVERY = 60.0
-"""Seconds for what has to happen at all; how fast it was is shown."""
+"""Seconds for events that must happen. The figures show how long they took."""
 
 SECRETS = ("Traceback", "planted-", "127.0.0.1")
-"""What no client may be told."""
+"""Texts that no client may see."""
 
 READ_BACK = "SELECT id::text, version FROM products WHERE id = ANY($1::uuid[])"
 
@@ -33,7 +33,7 @@ READ_BACK = "SELECT id::text, version FROM products WHERE id = ANY($1::uuid[])"
 class Load:
     """Clients that create, read, list and change products until the block ends.
 
-    Each goes on whatever it is answered, with a short pause, as a user's program would.
+    After each response, whatever it is, a client pauses briefly and goes on.
     """
 
     def __init__(self, url: str, clients: int = 12) -> None:
@@ -65,7 +65,7 @@ class Load:
         await asyncio.gather(*self._tasks)
 
     async def refused(self) -> None:
-        """Wait until a request has been refused for the time being."""
+        """Wait until the service refuses a request temporarily."""
         await self._until(
             lambda: any(
                 answer.outcome == httpx.codes.SERVICE_UNAVAILABLE for answer in self.answers
@@ -73,7 +73,7 @@ class Load:
         )
 
     async def recover(self) -> float:
-        """Note the fault's end, and go on until answers are good again; return when it ended."""
+        """Record the end of the fault, wait for good responses, and return when the fault ended."""
         fault_ended = monotonic()
         with contextlib.suppress(TimeoutError):
             await self._until(
@@ -86,7 +86,7 @@ class Load:
         return fault_ended
 
     async def account(self, fault: str, fault_ended: float, database: str) -> Figures:
-        """Compare what was acknowledged with the database, once the load has stopped."""
+        """Compare acknowledged writes with the database, after the load has stopped."""
         connection = await asyncpg.connect(database)
         try:
             rows = await connection.fetch(READ_BACK, list(self.acknowledged))
@@ -99,7 +99,7 @@ class Load:
         return Figures(fault, self.answers, fault_ended, len(lost_keys))
 
     async def request(self, method: str, path: str, **body: object) -> dict[str, Any] | None:
-        """Send one request, record how it ended, and return what a good answer holds."""
+        """Send a request, record its outcome, and return the body of a good response."""
         sent = monotonic()
         data, outcome, flaw = None, None, None
         try:
@@ -148,7 +148,7 @@ class Load:
 
 
 def flaw_of(response: httpx.Response) -> str | None:
-    """Say what an answer must not be like, or return None."""
+    """Return what is wrong with a response, or None."""
     text = response.text
     if leaked := [secret for secret in SECRETS if secret in text]:
         return f"{response.status_code} tells {leaked}: {text}"

@@ -1,4 +1,4 @@
-"""A TCP proxy between a service and its database, which fails as networks do."""
+"""A TCP proxy between a service and its database, which simulates network failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Cut what is left, and listen no more."""
+        """Close the remaining connections, and stop listening."""
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -35,22 +35,22 @@ class Proxy:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The address that it listens on."""
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     def cut(self) -> int:
-        """Reset every connection, whatever is on its way, and return how many there were."""
+        """Reset every connection, and return their number."""
         for writer in self._writers:
             writer.transport.abort()
         return len(self._writers)
 
     def fall_silent(self) -> None:
-        """Accept connections and bytes from now on, and pass on nothing."""
+        """Accept connections and bytes from now on, but forward nothing."""
         self._flowing.clear()
 
     def speak(self) -> None:
-        """Pass on what was held back, and all that follows."""
+        """Forward what was held back, and everything after it."""
         self._flowing.set()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

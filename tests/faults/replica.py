@@ -1,4 +1,4 @@
-"""The service as a process of its own."""
+"""The service as a separate process."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ SETTINGS = {
     "ORDERS_SHUTDOWN_DELAY": "1",
     "ORDERS_SHUTDOWN_TIMEOUT": "10",
 }
-"""A production service, whose timeouts are short so that a test sees them pass."""
+"""A production service with short timeouts, so that tests need not wait long."""
 
 
 class Replica:
-    """One process of the service, which may be killed and started again on its port."""
+    """A process of the service that tests can kill and restart on its port."""
 
     def __init__(self, service: Path, log: Path, **settings: str) -> None:
         """Run a service with these settings beside `SETTINGS`, its output in a log."""
@@ -57,14 +57,14 @@ class Replica:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """End, and show the log of a test that failed."""
+        """Stop, and show the log of a failed test."""
         self.kill()
         if error[0]:
             print(self.output[-20000:])
 
     @property
     def output(self) -> str:
-        """All that it has printed."""
+        """The output so far."""
         return self._log.read_text()
 
     def start(self) -> None:
@@ -82,7 +82,7 @@ class Replica:
         )
 
     async def until_ready(self, probe: str = "ready") -> None:
-        """Wait for a probe; fail with the output when the process ends instead."""
+        """Wait for a probe, and fail with the output if the process ends."""
         async with asyncio.timeout(START_TIMEOUT), httpx.AsyncClient() as client:
             while not await self.is_ready(client, probe):
                 assert self.process
@@ -90,19 +90,19 @@ class Replica:
                 await asyncio.sleep(0.05)
 
     async def until_deaf(self) -> None:
-        """Wait until nobody listens on its port any more."""
+        """Wait until its port is closed."""
         async with asyncio.timeout(STOP_TIMEOUT):
             while not is_free(self.port):  # noqa: ASYNC110 - another process's state
                 await asyncio.sleep(0.05)
 
     async def until_printed(self, words: str) -> None:
-        """Wait for words in the output: the line about a request follows its answer."""
+        """Wait for words in the output, which may follow the response."""
         async with asyncio.timeout(PRINT_TIMEOUT):
             while words not in self.output:  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.05)
 
     async def is_ready(self, client: httpx.AsyncClient, probe: str = "ready") -> bool:
-        """Say whether the service calls itself ready, or alive."""
+        """Return whether the service is ready, or alive."""
         try:
             response = await client.get(f"{self.url}/healthcheck/{probe}")
         except httpx.TransportError:
@@ -110,20 +110,20 @@ class Replica:
         return response.is_success
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         if self.process:
             self.process.kill()
             self.process.wait()
 
     async def terminate(self) -> int:
-        """Ask the process to end, and return its exit code."""
+        """Send SIGTERM, and return the exit code."""
         assert self.process
         self.process.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(self.process.wait, STOP_TIMEOUT)
 
 
 class TerminalReplica(Replica):
-    """A replica that prints to a terminal, as on a developer's machine; the log is a copy."""
+    """A replica that prints to a terminal, as on a developer's machine. The log is a copy."""
 
     def start(self) -> None:
         """Start the process."""

@@ -1,4 +1,4 @@
-"""What a service needs, as processes that can be killed, stopped and filled up."""
+"""A service's servers, as processes that tests can kill, stop and fill up."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Postgres:
         self._end_runner()
 
     def start(self) -> None:
-        """Start the server, and return when it takes connections."""
+        """Start the server, and return when it accepts connections."""
         self._runner = subprocess.Popen(
             [
                 *(self._service / ".venv/bin/python", "-m", "development.postgres"),
@@ -67,7 +67,7 @@ class Postgres:
 
     @property
     def is_running(self) -> bool:
-        """Whether the server is still there."""
+        """Whether the server is running."""
         return psutil.pid_exists(self._main_process())
 
     def kill(self) -> None:
@@ -77,17 +77,17 @@ class Postgres:
         self._end_runner()
 
     def freeze(self) -> None:
-        """Stop all of its processes where they are."""
+        """Stop all of its processes with SIGSTOP."""
         for process in self._processes():
             process.suspend()
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Continue its processes."""
         for process in self._processes():
             process.resume()
 
     def restart_if_down(self) -> None:
-        """Start it when it has ended by itself."""
+        """Start it again after it has ended by itself."""
         if not self.is_running:
             self._end_runner()
             self.start()
@@ -108,7 +108,7 @@ class Postgres:
 
 @contextlib.contextmanager
 def kafka(service: Path) -> Iterator[str]:
-    """Give the brokers of `KAFKA_BOOTSTRAP_SERVERS`, or else those of a mock."""
+    """Yield the brokers of `KAFKA_BOOTSTRAP_SERVERS`, or those of a mock."""
     if address := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         yield address
         return

@@ -1,4 +1,4 @@
-"""Requests get in each other's way: they wait for connections, and for each other's locks."""
+"""Requests compete for connections and locks."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ CALM = "DROP TRIGGER storm ON products"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
-async def test_slow_queries_take_every_connection(
+async def test_slow_queries_use_every_connection(
     replica: Replica, database: Postgres, connection: asyncpg.Connection, report: Report
 ) -> None:
-    """Who gets no connection in time is told when to come back; the others are served."""
+    """A request that gets no connection in time is 503 with Retry-After. The others succeed."""
     async with Load(replica.url, MANY_CLIENTS) as load:
         await connection.execute(SLOW)
         await load.refused()
@@ -60,7 +60,7 @@ async def test_slow_queries_take_every_connection(
     assert figures.outcomes["503"] > 0
 
 
-async def test_a_storm_of_deadlocks(
+async def test_many_requests_deadlock(
     replica: Replica, database: Postgres, connection: asyncpg.Connection, report: Report
 ) -> None:
     """Requests that lock rows in opposite orders are repeated, and no change is lost."""

@@ -1,4 +1,4 @@
-"""The database goes away, and comes back: nothing is lost, and nobody has to restart anything."""
+"""After the database fails and returns, nothing is lost, and the service needs no restart."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 AWAY = 2.0
 FROZEN = 7.0
-"""Seconds, beyond every timeout of a request together."""
+"""Seconds, more than all timeouts of a request together."""
 
 
 async def test_postgresql_is_killed(replica: Replica, database: Postgres, report: Report) -> None:
-    """A kill -9 of all its processes, a while without it, and a start with its recovery."""
+    """All its processes are killed, and it starts later and recovers."""
     async with Load(replica.url) as load:
         database.kill()
         await asyncio.sleep(AWAY)
@@ -31,7 +31,7 @@ async def test_postgresql_is_killed(replica: Replica, database: Postgres, report
 
 
 async def test_postgresql_is_stopped(replica: Replica, database: Postgres, report: Report) -> None:
-    """A server that neither answers nor refuses is given up in time."""
+    """Requests to a server that neither answers nor refuses time out."""
     async with Load(replica.url) as load:
         database.freeze()
         await asyncio.sleep(FROZEN)

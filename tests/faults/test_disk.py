@@ -27,7 +27,7 @@ SIZE = "size=120m,mode=0755"
 
 
 def mount(*arguments: str) -> bool:
-    """Mount or unmount, as root or by a sudo that asks nothing; say whether it worked."""
+    """Mount or unmount as root or by sudo without a password; return whether it worked."""
     command = [*([] if os.geteuid() == 0 else ["sudo", "-n"]), *arguments]
     with suppress(FileNotFoundError):
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -36,7 +36,7 @@ def mount(*arguments: str) -> bool:
 
 @pytest.fixture(name="folder")
 def _folder() -> Iterator[Path]:
-    """A small disk of its own, in memory."""
+    """A separate small disk, in memory."""
     with TemporaryDirectory(prefix="faults-disk-") as folder:
         owner = f"uid={os.getuid()},gid={os.getgid()}"
         if not mount("mount", "-t", "tmpfs", "-o", f"{SIZE},{owner}", "tmpfs", folder):
@@ -50,14 +50,14 @@ def _folder() -> Iterator[Path]:
 async def test_the_disk_is_full(
     replica: Replica, database: Postgres, folder: Path, report: Report
 ) -> None:
-    """Writes are refused until there is space again; what was accepted is there."""
+    """Writes are refused until there is space again, and accepted writes are kept."""
     filler = folder / "ballast"
     async with Load(replica.url) as load:
         fill(filler)
         await load.refused()
         await asyncio.sleep(FULL)
         filler.unlink()
-        # Without space for its log, PostgreSQL ends by itself.
+        # Without space for its log, PostgreSQL stops.
         await asyncio.to_thread(database.restart_if_down)
         fault_ended = await load.recover()
     figures = await load.account("disk of the database full", fault_ended, database.url)
@@ -67,7 +67,7 @@ async def test_the_disk_is_full(
 
 
 def fill(filler: Path) -> None:
-    """Take all the space that is left on the disk."""
+    """Fill the disk."""
     with suppress(OSError), filler.open("wb", buffering=0) as file:
         while file.write(CHUNK):
             pass

@@ -1,4 +1,4 @@
-"""Migrations when replicas start together, and when traffic holds what they need."""
+"""Migrations when replicas start together, and while requests hold locks."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def _migrating(service: Path, tmp_path: Path) -> Path:
 async def test_four_replicas_migrate_once(
     service: Path, settings: dict[str, str], tmp_path: Path, connection: asyncpg.Connection
 ) -> None:
-    """On an empty database all become ready, and each revision has run in one of them."""
+    """On an empty database all become ready, and each revision runs once."""
     replicas = []
     for number in range(REPLICAS):
-        # A consumer group of its own: the mock of Kafka takes a minute over four that join at once.
+        # A separate consumer group: Kafka's mock takes over a minute if four members join at once.
         settings["ORDERS_KAFKA_NAMESPACE"] += f"{number}."
         replicas.append(Replica(service, tmp_path / f"service-{number}.log", **settings))
     async with AsyncExitStack() as stack:
@@ -80,13 +80,13 @@ async def test_four_replicas_migrate_once(
 
 
 @pytest.mark.parametrize("command", ["alembic upgrade head", "orders"])
-async def test_a_migration_that_waits_for_a_lock_gives_up(
+async def test_a_migration_that_waits_for_a_lock_times_out(
     migrating: Path,
     settings: dict[str, str],
     connection: asyncpg.Connection,
     command: str,
 ) -> None:
-    """It says so in a line, ends with an error, and leaves the schema as it was."""
+    """It reports one line, exits with an error, and leaves the schema unchanged."""
     for step in ("upgrade head", "downgrade -1"):
         run(migrating, f"alembic {step}", settings).check_returncode()
     before = await schema(connection)
@@ -100,7 +100,7 @@ async def test_a_migration_that_waits_for_a_lock_gives_up(
 
 
 async def schema(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-    """Return the columns of all tables, and the revision that the schema is at."""
+    """Return the columns of all tables, and the revision of the schema."""
     columns = "SELECT table_name, column_name FROM information_schema.columns ORDER BY 1, 2"
     revision = "SELECT version_num FROM alembic_version"
     return [*await connection.fetch(columns), *await connection.fetch(revision)]

@@ -1,4 +1,4 @@
-"""The network between service and database breaks, and hangs."""
+"""The network between service and database breaks or hangs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 CUTS = 20
 SILENT = 7.0
-"""Seconds, beyond every timeout of a request together."""
+"""Seconds, more than all timeouts of a request together."""
 
 
 @pytest.fixture(name="proxy")
 async def _proxy(database: Postgres) -> AsyncIterator[Proxy]:
-    """What stands between the service and its database."""
+    """The proxy between the service and its database."""
     async with Proxy(database.port) as proxy:
         yield proxy
 
@@ -35,7 +35,7 @@ async def _proxy(database: Postgres) -> AsyncIterator[Proxy]:
 async def _replica(
     service: Path, proxy: Proxy, settings: dict[str, str], tmp_path: Path
 ) -> AsyncIterator[Replica]:
-    """The service, ready, which knows its database by the proxy."""
+    """The service, ready, which connects to its database through the proxy."""
     settings["DATABASE_URL"] = with_port(settings["DATABASE_URL"], proxy.port)
     async with Replica(service, tmp_path / "service.log", **settings) as replica:
         yield replica
@@ -44,7 +44,7 @@ async def _replica(
 async def test_connections_are_cut(
     replica: Replica, proxy: Proxy, database: Postgres, report: Report
 ) -> None:
-    """Whatever a connection was doing when it was reset, its request fails once, and no other."""
+    """Each reset connection fails at most its own request."""
     cut_count = 0
     async with Load(replica.url) as load:
         for _ in range(CUTS):
@@ -60,7 +60,7 @@ async def test_connections_are_cut(
 async def test_the_network_hangs(
     replica: Replica, proxy: Proxy, database: Postgres, report: Report
 ) -> None:
-    """A network that takes everything and delivers nothing holds nobody beyond the timeouts."""
+    """If the network accepts everything and delivers nothing, requests end by their timeouts."""
     async with Load(replica.url) as load:
         proxy.fall_silent()
         await asyncio.sleep(SILENT)

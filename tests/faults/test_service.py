@@ -1,4 +1,4 @@
-"""The service itself is stopped, killed, and told another time."""
+"""The service process stops, is killed, or sees the clock change."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PATIENT = {
     "ORDERS_DATABASE_LOCK_TIMEOUT": "30",
     "ORDERS_DATABASE_STATEMENT_TIMEOUT": "30",
 }
-"""So that requests wait for a lock until the service listens no more."""
+"""Long enough for requests to wait for a lock until the service stops listening."""
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 STEPS = ("+3600", "-3600", "+0")
-"""Seconds by which the clock is wrong, one after another."""
+"""Steps of the clock in seconds, one after another."""
 
 
 @pytest.fixture(name="patient")
@@ -50,7 +50,7 @@ async def test_sigterm_fails_no_request(
 ) -> None:
     """Clients that leave when readiness fails, as behind a load balancer, see no failure.
 
-    Requests that are under way when the listening ends are answered, and the exit code is 0.
+    Requests in progress when the service stops listening are answered, and the exit code is 0.
     """
     async with Load(patient.url) as load, httpx.AsyncClient() as client:
         termination = asyncio.create_task(patient.terminate())
@@ -73,7 +73,7 @@ async def test_sigterm_fails_no_request(
 async def test_sigkill_loses_nothing_acknowledged(
     replica: Replica, database: Postgres, report: Report
 ) -> None:
-    """A kill -9, and a start: whoever was told that a write is done finds it."""
+    """After a kill -9 and a start, all acknowledged writes are there."""
     async with Load(replica.url) as load:
         replica.kill()
         replica.start()
@@ -91,7 +91,7 @@ async def test_the_clock_is_stepped(
     tmp_path: Path,
     report: Report,
 ) -> None:
-    """An hour forth and two back: timeouts, pools and queues go by another clock."""
+    """An hour forward and two back: timeouts, pools and queues use a monotonic clock."""
     clock = tmp_path / "clock"
     clock.write_text("+0")
     variables = settings | {

@@ -1,1 +1,1 @@
-"""The test harness of a service, tried on services that are broken on purpose."""
+"""The test harness of a service, tested with services that are broken on purpose."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", name="installed")
 def _installed(template: Path) -> Iterator[Path]:
-    """A rendered service with its environment, and the caches that a first run of tests leaves."""
+    """A rendered service with its environment, and the caches of a first test run."""
     with folder() as path:
         service = render(template, path / "orders", postgres=True, kafka=False, healthcheck=True)
         subprocess.run(["uv", "sync", "--quiet"], cwd=service, env=environment(), check=True)
@@ -55,16 +55,16 @@ def python(installed: Path) -> Path:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's account may pass, if we are root.
+    """A folder that PostgreSQL's account can enter, also if the tests run as root.
 
-    It is none of pytest's: those become private again whenever another pytest starts.
+    Folders of pytest become private whenever another pytest starts.
     """
     with TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 def folders_of_run(mark: str) -> set[Path]:
-    """Return what the servers that carry a test's mark keep in memory; other runs have theirs."""
+    """Return what the servers with a test's mark keep in memory; other runs have other marks."""
     commands = []
     for process in marked(mark):
         with suppress(psutil.Error):
@@ -75,5 +75,5 @@ def folders_of_run(mark: str) -> set[Path]:
 
 @pytest.fixture(name="name")
 def _name() -> str:
-    """A name that nothing else has."""
+    """A unique name."""
     return f"t{uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""Small services to be tested, and the runs of their tests."""
+"""Small services to test, and the runs of their tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - where the harness keeps its servers
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a service's tests that has ended."""
+    """A finished run of a service's tests."""
 
     code: int
     output: str
@@ -38,7 +38,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Service:
-    """A service of one test's own, whose environment it shares with others."""
+    """A service for one test, which shares its environment with others."""
 
     folder: Path
     python: Path
@@ -66,7 +66,7 @@ class Service:
         after: str | tuple[str, ...] | None = NEWEST,
         extra: str = "",
     ) -> None:
-        """Write a revision; `down=None` leaves its downgrade out."""
+        """Write a revision; `down=None` omits its downgrade."""
         lines = [f'"""{name}."""', "import sqlalchemy as sa", "from alembic import context, op"]
         lines += [f"revision = {name!r}", f"down_revision = {after!r}"]
         lines += ["branch_labels = None", "depends_on = None", extra, "def upgrade() -> None:"]
@@ -90,7 +90,7 @@ class Service:
 
     @contextlib.contextmanager
     def server(self, folder: Path | str) -> Iterator[str]:
-        """Run the service's embedded PostgreSQL on a folder and give its URL."""
+        """Run the service's embedded PostgreSQL on a folder and yield its URL."""
         with self.start("-m", "development.postgres", "--folder", str(folder)) as process:
             assert process.stdout
             lines: list[str] = []

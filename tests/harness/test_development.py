@@ -1,4 +1,4 @@
-"""What a developer runs leaves nothing behind, and says in one line what is wrong."""
+"""Commands for developers leave nothing behind, and explain failures in one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVE = ("-m", "development", "--serve")
 
 
 def serve(service: Service, port: int) -> subprocess.Popen[str]:
-    """Start the service, and return when it says where it listens."""
+    """Start the service, and return when it prints its address."""
     process = service.start(*SERVE, PORT=str(port))
     assert process.stdout
     lines: list[str] = []
@@ -38,7 +38,7 @@ def serve(service: Service, port: int) -> subprocess.Popen[str]:
     [
         (signal.SIGINT, True),  # as Ctrl-C in a terminal
         (signal.SIGTERM, False),  # as `kill`
-        (signal.SIGHUP, True),  # as a terminal that is closed
+        (signal.SIGHUP, True),  # as a closed terminal
         (signal.SIGKILL, False),
         *(
             pytest.param(signum, whole_group, marks=pytest.mark.thorough)
@@ -51,10 +51,10 @@ def serve(service: Service, port: int) -> subprocess.Popen[str]:
         ),
     ],
 )
-def test_a_service_that_is_stopped_leaves_nothing(
+def test_a_stopped_service_leaves_nothing(
     service: Service, signum: signal.Signals, *, whole_group: bool
 ) -> None:
-    """However it is stopped, the service and its database server end; if asked to, with 0."""
+    """However it is stopped, the service and its database server end. The exit code may be 0."""
     process = serve(service, free_port())
     (os.killpg if whole_group else os.kill)(process.pid, signum)
     output, _ = process.communicate(timeout=60)
@@ -67,8 +67,8 @@ def test_a_service_that_is_stopped_leaves_nothing(
     "victim",
     ["bin/postgres", pytest.param("supervisor.py", marks=pytest.mark.thorough), "-m orders"],
 )
-def test_the_next_start_repairs_what_was_killed(service: Service, victim: str) -> None:
-    """Killing any of the processes leaves the data whole, and the next start works."""
+def test_the_next_start_recovers_from_a_kill(service: Service, victim: str) -> None:
+    """Killing any of the processes keeps the data intact, and the next start works."""
     port = free_port()
     process = serve(service, port)
     product = {"sku": "LAMP-1", "name": "Lamp", "price": "12.50"}
@@ -92,7 +92,7 @@ def products(port: int) -> str:
 
 
 def kill(service: Service, victim: str) -> None:
-    """Kill the service's processes with such a command line, and wait until they are gone."""
+    """Kill the service's processes with such a command line, and wait until they end."""
     victims = [process for process in marked(service.mark) if victim in " ".join(process.cmdline())]
     assert victims, f"nothing runs {victim}"
     for process in victims:
@@ -101,8 +101,8 @@ def kill(service: Service, victim: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_note_of_another_process_is_no_hindrance(service: Service) -> None:
-    """A postmaster.pid that names a living program of another kind is forgotten."""
+def test_a_pid_file_of_another_process_is_ignored(service: Service) -> None:
+    """A postmaster.pid with the id of another running program does not stop the start."""
     with service.server(service.folder / "server"):
         pid_file = (service.folder / "server/data/postmaster.pid").read_text()
     stale = pid_file.splitlines()
@@ -112,7 +112,7 @@ def test_a_note_of_another_process_is_no_hindrance(service: Service) -> None:
         assert url
 
 
-def test_two_who_use_one_server_do_not_stop_it_for_each_other(service: Service) -> None:
+def test_users_of_one_server_do_not_stop_it_for_each_other(service: Service) -> None:
     """`make postgres` beside `make run` is the same server, which stops with the last of them."""
     with service.server(service.folder / ".postgres") as url:
         process = serve(service, free_port())
@@ -133,7 +133,7 @@ def test_two_who_use_one_server_do_not_stop_it_for_each_other(service: Service) 
         ({"ORDERS_DATABASE_URL": "postgresql://a:secret@127.0.0.1:1/x"}, "Start its server"),
     ],
 )
-def test_what_keeps_the_service_from_starting_is_said(
+def test_a_failed_start_is_explained(
     service: Service, variables: dict[str, str], message: str
 ) -> None:
     """A message that says what to do, an exit code, no traceback, no password."""
@@ -161,8 +161,8 @@ def test_a_command_gets_the_database_and_gives_its_exit_code(service: Service) -
     wait_until_nothing_is_left(service)
 
 
-def test_data_of_another_version_is_refused_and_kept(service: Service) -> None:
-    """A folder of an older PostgreSQL is named, with what to do, and stays."""
+def test_data_of_another_postgresql_version_is_refused_and_kept(service: Service) -> None:
+    """The message has the folder of an older PostgreSQL and what to do, and the folder stays."""
     version = service.folder / "server" / "data" / "PG_VERSION"
     version.parent.mkdir(parents=True)
     version.write_text("17\n")
@@ -174,7 +174,7 @@ def test_data_of_another_version_is_refused_and_kept(service: Service) -> None:
 
 
 def wait_until_nothing_is_left(service: Service) -> None:
-    """Fail unless all that the service started ends soon."""
+    """Fail unless all processes of the service end soon."""
     deadline = time.monotonic() + 15
     while marked(service.mark) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What the service's page on testing shows works as it stands there."""
+"""The examples on the service's page on testing work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ProductSchema(Schema):
 
 
 def test_every_test_of_the_page_passes(service: Service) -> None:
-    """The examples are whole tests that a developer can begin with."""
+    """The examples are complete tests that a developer can start with."""
     page = (service.folder / "docs/template/testing.md").read_text()
     blocks = [
         block
@@ -51,8 +51,8 @@ def test_every_test_of_the_page_passes(service: Service) -> None:
     assert run.counts("passed") == len(blocks) == 4
 
 
-def test_further_sources_of_a_migration_are_named(service: Service) -> None:
-    """The template is rebuilt if a file that the fixture names changes."""
+def test_other_files_of_a_migration_can_be_listed(service: Service) -> None:
+    """The template is rebuilt if a file listed in the fixture changes."""
     service.write("data.csv", "one")
     service.add_revision(
         "a01",

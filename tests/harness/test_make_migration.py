@@ -1,4 +1,4 @@
-"""What `make migration` writes passes the tests, and undoes nothing."""
+"""`make migration` writes revisions that pass the tests and keep other changes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def command(service: Service, url: str, *arguments: str) -> str:
 
 
 def write_revision(service: Service, url: str, message: str) -> str:
-    """Do what `make migration` and `make migrate` do, and return the new revision."""
+    """Run `make migration` and `make migrate`, and return the new revision."""
     run = service.test("tests/harness/postgres/draft.py", REVISION_MESSAGE=message)
     assert run.code == 0, run.output
     assert f"_{message}.py" in run.output
@@ -87,7 +87,7 @@ def execute(url: str, statement: str) -> None:
 
 
 def test_written_revisions_pass_the_tests_and_can_be_undone(service: Service) -> None:
-    """A new schema, a new value of an enum, what only migrations make, and a folder named a%2Fb."""
+    """A new schema, a new enum value, objects made only by migrations, and a folder named a%2Fb."""
     folder = service.folder.rename(service.folder.with_name("feature%2Flogin"))
     service = replace(service, folder=folder)
     service.add_revision("a01", ONLY_IN_MIGRATIONS, UNDONE, extra=EXPENSIVE)

@@ -1,4 +1,4 @@
-"""What is wrong with a migration is named."""
+"""Faults of migrations are reported."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Note(EntityModel):
 """
 
 
-def test_the_service_as_it_is_given_passes(service: Service) -> None:
-    """The template's own revisions hold what is asked of every revision."""
+def test_the_original_service_passes(service: Service) -> None:
+    """The template's own revisions pass all checks."""
     run = service.test(MIGRATION)
     assert run.code == 0, run.output
-    # Three tests of each of two revisions, and four of all together.
+    # Three tests for each of two revisions, and four for all together.
     assert run.counts("passed") == 10
 
 
 def leftovers() -> list[tuple[str, str, str]]:
-    """Ways to undo a revision by half, and what is said of each."""
+    """Incomplete downgrades, each with the message about it."""
     after_table = f"{TABLE}\n"
     return [
         (
@@ -104,8 +104,8 @@ def leftovers() -> list[tuple[str, str, str]]:
     ]
 
 
-def test_what_a_downgrade_leaves_is_named(service: Service) -> None:
-    """Types, indexes, sequences, functions and the like: each is named, with its revision."""
+def test_remains_of_a_downgrade_are_reported(service: Service) -> None:
+    """Types, indexes, sequences, functions and others, each with its revision."""
     cases = leftovers()
     for number, (up, down, _) in enumerate(cases):
         service.add_revision(
@@ -117,8 +117,8 @@ def test_what_a_downgrade_leaves_is_named(service: Service) -> None:
         assert f"downgrade of a{number:02} {message}" in run.output
 
 
-def test_a_downgrade_that_is_missing_must_be_declared(service: Service) -> None:
-    """A revision without a downgrade fails; one that says why it has none does not."""
+def test_a_missing_downgrade_must_be_declared(service: Service) -> None:
+    """A revision without a downgrade fails unless it says why it has none."""
     service.add_revision("a01", TABLE, None)
     service.add_revision("a02", "pass", None, after="a01", extra='irreversible = "data is merged"')
     service.add_revision("a03", "pass", "pass", after="a02", extra='irreversible = ""')
@@ -129,7 +129,7 @@ def test_a_downgrade_that_is_missing_must_be_declared(service: Service) -> None:
 
 
 def test_branches_and_merges_are_handled(service: Service) -> None:
-    """Each side of a branch is undone alone, and so is a merge, which undoes neither side."""
+    """Each side of a branch is undone alone, and so is a merge, which keeps both sides."""
     service.add_revision("left1", TABLE, DROP)
     service.add_revision("right", TABLE.replace("notes", "tags"), DROP.replace("notes", "tags"))
     service.add_revision("merge", after=("left1", "right"))
@@ -150,8 +150,8 @@ def test_a_second_root_is_handled(service: Service) -> None:
     assert run.code == 0, run.output
 
 
-def test_two_heads_are_named(service: Service) -> None:
-    """Two revisions that are both the newest are named, with what joins them."""
+def test_two_heads_are_reported(service: Service) -> None:
+    """The message has both newest revisions, and the command that merges them."""
     service.add_revision("left1", TABLE, DROP)
     service.add_revision("right")
     run = service.test(ONE_HEAD)
@@ -159,8 +159,8 @@ def test_two_heads_are_named(service: Service) -> None:
     assert "alembic merge heads" in run.output
 
 
-def test_drift_is_named(service: Service) -> None:
-    """What models and migrations see differently is named, checks and defaults too."""
+def test_drift_is_reported(service: Service) -> None:
+    """Differences between models and migrations are reported, including checks and defaults."""
     service.replace(
         "orders/domain/product/model.py",
         "price >= 0",
@@ -196,8 +196,8 @@ def test_drift_is_named(service: Service) -> None:
     assert service.test(MODELS).code == 0
 
 
-def test_a_model_without_a_migration_is_named(service: Service) -> None:
-    """A table that only a model has is named, once and without its columns."""
+def test_a_model_without_a_migration_is_reported(service: Service) -> None:
+    """A table that only a model has is reported once, without its columns."""
     model = service.folder / "orders/domain/product/model.py"
     model.write_text(model.read_text() + MODEL)
     run = service.test(MODELS)
@@ -205,8 +205,8 @@ def test_a_model_without_a_migration_is_named(service: Service) -> None:
     assert "column public.notes" not in run.output
 
 
-def test_a_lock_that_stops_production_is_named(service: Service) -> None:
-    """An index that is not built concurrently is refused, unless its file says why it may."""
+def test_a_lock_that_blocks_production_is_reported(service: Service) -> None:
+    """An index that is not built concurrently is refused unless its file gives a reason."""
     service.add_revision(
         "a01",
         'op.create_index("ix_products_name", "products", ["name"])',
@@ -227,7 +227,7 @@ def test_a_lock_that_stops_production_is_named(service: Service) -> None:
 
 
 def test_a_concurrent_index_passes(service: Service) -> None:
-    """The way to do it right, outside the transaction, goes through every test."""
+    """Built outside the transaction, it passes every test."""
     service.add_revision(
         "a01",
         """
@@ -245,8 +245,8 @@ def test_a_concurrent_index_passes(service: Service) -> None:
     assert run.code == 0, run.output
 
 
-def test_a_failing_migration_is_told_once(service: Service) -> None:
-    """Its revision, line and SQL are told once in a run of two workers; the rest is short."""
+def test_a_failing_migration_is_reported_once(service: Service) -> None:
+    """A run of two workers shows its revision, line and SQL once. Other messages are short."""
     service.add_revision("a01", 'op.execute("UPDATE nonesuch SET x = 1")')
     service.write(
         "tests/test_many.py",
@@ -266,13 +266,13 @@ def test_a_failing_migration_is_told_once(service: Service) -> None:
     assert run.output.count("  SQL:\n    UPDATE nonesuch SET x = 1\n  UndefinedTableError") == 1
     assert run.output.count("a01.py:") == 1
     short = "the upgrade of a01 failed: the first such failure of this run says how"
-    assert run.output.count(f"\n{short}\n") == 21  # 20 tests, the models and a01 itself, but one
+    assert run.output.count(f"\n{short}\n") == 21  # 20 tests, the models and a01, minus one
     assert "test_empty_database" not in run.output
 
 
 @pytest.mark.parametrize("error", ["import nonesuch", "syntax error here"])
-def test_a_revision_that_cannot_be_read_is_named(service: Service, error: str) -> None:
-    """A file that Python refuses is named, and not once per test."""
+def test_an_unreadable_revision_is_reported(service: Service, error: str) -> None:
+    """A file that Python refuses is reported once, not per test."""
     service.add_revision("a01", extra=error)
     service.write(
         "tests/test_one.py",
@@ -287,8 +287,8 @@ def test_a_revision_that_cannot_be_read_is_named(service: Service, error: str) -
     assert "Traceback" not in run.output
 
 
-def test_data_migrations_are_tested_in_a_few_lines(service: Service) -> None:
-    """Rows before, rows after, and the way back."""
+def test_data_migrations_can_be_tested(service: Service) -> None:
+    """Rows before, rows after, and the downgrade."""
     service.add_revision(
         "a01",
         """
@@ -319,8 +319,8 @@ def test_data_migrations_are_tested_in_a_few_lines(service: Service) -> None:
     assert run.code == 0, run.output
 
 
-def test_no_revision_yet(service: Service) -> None:
-    """A service that has deleted the example, and has no revision, is tested all the same."""
+def test_a_service_without_revisions_passes(service: Service) -> None:
+    """A service that has deleted the example, and has no revision, can run its tests."""
     forget_the_example(service)
     service.write(
         "tests/test_one.py",
@@ -334,8 +334,8 @@ def test_no_revision_yet(service: Service) -> None:
     assert (run.counts("passed"), run.counts("skipped")) == (5, 3)
 
 
-def test_a_long_history(service: Service) -> None:
-    """More revisions than the snapshots that are kept, shared by two workers, are all tested."""
+def test_a_long_history_is_tested(service: Service) -> None:
+    """Two workers share more revisions than snapshots are kept, and test all of them."""
     previous = NEWEST
     for number in range(20):
         table = f"t{number}"

@@ -1,4 +1,4 @@
-"""What is wrong with an answer is named."""
+"""Differences between a response and the expectation are reported."""
 
 from __future__ import annotations
 
@@ -137,14 +137,14 @@ def test_bad_problems_are_named(changes: dict, media_type: str, fault: str) -> N
 """
 
 
-def test_check_response_names_the_first_difference(service: Service) -> None:
+def test_check_response_reports_the_first_difference(service: Service) -> None:
     """Status, media type, envelope, page, unknown, missing and wrong fields, problems."""
     service.write("tests/test_answers.py", TESTS)
     run = service.test("tests/test_answers.py")
     assert run.code == 0, run.output
 
 
-def test_a_failure_shows_the_test_and_not_the_helper(service: Service) -> None:
+def test_a_failure_shows_the_line_of_the_test(service: Service) -> None:
     """The traceback ends in the line that called `check_response`."""
     service.write(
         "tests/test_answers.py",

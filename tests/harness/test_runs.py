@@ -1,4 +1,4 @@
-"""A run of tests starts what it needs once, and leaves nothing but the cache."""
+"""A test run starts its server once, and leaves only the cache behind."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_slow(migrated_postgres: str, postgres: str, number: int) -> None:
 
 
 def test_unit_tests_alone_start_no_server(service: Service) -> None:
-    """A run that asks for no database has none, and does not even import what would make it."""
+    """A run without a database starts none, and does not even import the code that would."""
     shutil.rmtree(service.folder / ".cache")
     service.write(
         "tests/test_unit.py",
@@ -66,8 +66,8 @@ def test_unit_tests_alone_start_no_server(service: Service) -> None:
     assert not (service.folder / ".cache" / "postgres").exists()
 
 
-def test_every_test_has_a_database_of_its_own(service: Service) -> None:
-    """What one test writes no other sees, on two workers and in any order; nothing stays."""
+def test_every_test_has_its_own_database(service: Service) -> None:
+    """Tests do not see each other's writes, on two workers and in any order."""
     service.write("tests/test_many.py", DATABASE_TESTS)
     run = service.test("tests/test_many.py", "-n", "2", "-p", "randomly")
     assert run.code == 0, run.output
@@ -86,7 +86,7 @@ def test_the_migrated_template_is_kept_between_runs(service: Service) -> None:
     assert len(cached(service)) == 2
 
 
-def test_a_module_that_a_migration_imports_counts(service: Service) -> None:
+def test_a_module_imported_by_a_migration_counts(service: Service) -> None:
     """The template is rebuilt if a module that a migration imports changes."""
     service.write("orders/names.py", 'NAME = "one"\n')
     service.add_revision(
@@ -131,7 +131,7 @@ def test_a_broken_cache_is_rebuilt(service: Service, damage: str) -> None:
     assert entry.stat().st_size > middle
 
 
-def test_the_cache_is_bounded(service: Service) -> None:
+def test_the_cache_is_limited(service: Service) -> None:
     """Only the last few histories are kept."""
     service.write("tests/test_many.py", DATABASE_TESTS)
     (entry,) = cached(service)
@@ -148,10 +148,10 @@ def test_the_cache_is_bounded(service: Service) -> None:
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_stopped_leaves_nothing(
+def test_a_stopped_run_leaves_nothing(
     service: Service, signum: signal.Signals, workers: str
 ) -> None:
-    """However a run ends, its server and its data go, without waiting for the next run."""
+    """However a run ends, its server and its data are removed at once."""
     process = start_slow_test(service, workers)
     run_folders = folders_of_run(service.mark)
     assert run_folders
@@ -162,8 +162,8 @@ def test_a_run_that_is_stopped_leaves_nothing(
     wait_until_gone(service, run_folders)
 
 
-def test_the_next_run_clears_what_could_not_be(service: Service) -> None:
-    """Where even the server and its supervisor were killed, the next run removes the data."""
+def test_the_next_run_removes_the_data_of_a_killed_one(service: Service) -> None:
+    """If even the server and its supervisor were killed, the next run removes the data."""
     process = start_slow_test(service, "0")
     run_folders = folders_of_run(service.mark)
     assert run_folders
@@ -172,14 +172,14 @@ def test_the_next_run_clears_what_could_not_be(service: Service) -> None:
     process.communicate(timeout=60)
     assert marked(service.mark) == []
     for folder in run_folders:
-        os.utime(folder, (time.time() - 60,) * 2)  # it is not one that is just being made
+        os.utime(folder, (time.time() - 60,) * 2)  # old enough not to be in creation
     service.write("tests/test_many.py", DATABASE_TESTS)
     assert service.test("tests/test_many.py").code == 0
     wait_until_gone(service, run_folders)
 
 
 def test_a_failed_test_can_keep_its_database(service: Service) -> None:
-    """With --keep-database the data outlives the run, and is had by the URL that was printed."""
+    """With --keep-database the data outlives the run, and the printed URL gives access to it."""
     service.write(
         "tests/test_one.py",
         """
@@ -204,8 +204,8 @@ def test_a_failed_test_can_keep_its_database(service: Service) -> None:
         assert read_answer(service, url) == "42"
 
 
-def test_a_run_can_stop_at_the_first_failure_and_go_on_from_it(service: Service) -> None:
-    """-x stops without losing anything, and --lf begins with what failed."""
+def test_a_run_can_stop_at_the_first_failure_and_resume(service: Service) -> None:
+    """-x stops without losing data, and --lf starts with the failed test."""
     service.write("tests/test_many.py", DATABASE_TESTS + "    assert number != 5\n")
     run = service.test("tests/test_many.py", "-x")
     assert (run.counts("passed"), run.counts("failed")) == (5, 1), run.output
@@ -214,7 +214,7 @@ def test_a_run_can_stop_at_the_first_failure_and_go_on_from_it(service: Service)
 
 
 def test_a_fixture_of_the_service_replaces_one_of_the_harness(service: Service) -> None:
-    """Settings are changed by overriding a fixture, and everything else stays."""
+    """Overriding a fixture changes settings, and everything else stays."""
     service.write(
         "tests/conftest.py",
         """
@@ -239,7 +239,7 @@ def test_a_fixture_of_the_service_replaces_one_of_the_harness(service: Service) 
 
 
 def read_answer(service: Service, url: str) -> str:
-    """Return what a failed test wrote down."""
+    """Return what a failed test recorded."""
     script = f"""
 import asyncio, asyncpg
 async def main():
@@ -270,7 +270,7 @@ def start_slow_test(service: Service, workers: str, **variables: str) -> subproc
 
 
 def wait_until_gone(service: Service, folders: set[Path]) -> None:
-    """Fail unless all that carries the service's mark ends soon, and its folders go."""
+    """Fail unless all processes with the service's mark end soon, and its folders are removed."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         if not marked(service.mark) and not any(folder.exists() for folder in folders):

@@ -1,4 +1,4 @@
-"""A server of the developer's own is used with care."""
+"""Tests on a developer's own server do not disturb it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="server")
 def _server(service: Service) -> Iterator[str]:
-    """The URL of a server that is not the harness's; TEMPLATE_TEST_SERVER names another one."""
+    """The URL of a server outside the harness. TEMPLATE_TEST_SERVER sets another one."""
     if url := os.environ.get("TEMPLATE_TEST_SERVER"):
         yield url
         return
@@ -49,7 +49,7 @@ def databases(url: str) -> set[str]:
     return {name for (name,) in query(url, "SELECT datname FROM pg_database")}
 
 
-def test_only_the_template_stays(service: Service, server: str) -> None:
+def test_only_the_template_database_stays(service: Service, server: str) -> None:
     """After a run on two workers there is one more database: the template, used again next time."""
     service.write("tests/test_many.py", DATABASE_TESTS)
     before = databases(server)
@@ -64,10 +64,10 @@ def test_only_the_template_stays(service: Service, server: str) -> None:
     query(server, f"DROP DATABASE {template}")
 
 
-def test_each_role_has_a_template_that_it_may_read(
+def test_each_role_has_a_template_that_it_can_read(
     service: Service, server: str, name: str
 ) -> None:
-    """A role that runs its tests after another on the same server may use its tables."""
+    """A role that runs its tests after another on the same server can use its tables."""
     service.write("tests/test_many.py", DATABASE_TESTS)
     before = databases(server)
     query(server, f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD 'secret'")
@@ -84,8 +84,8 @@ def test_each_role_has_a_template_that_it_may_read(
     query(server, f"DROP ROLE {name}")
 
 
-def test_the_databases_of_dead_runs_go_and_no_other(service: Service, server: str) -> None:
-    """The next run drops what a killed one left, but nothing of a living run or of anybody else."""
+def test_only_databases_of_dead_runs_are_dropped(service: Service, server: str) -> None:
+    """The next run drops those of a killed run, but none of a running one or of others."""
     foreign = {"pytest", "pytest_orders", "pytest_0123456789ab", "pytest_mine_1", "pytest_kept_1"}
     for name in foreign:
         query(server, f"CREATE DATABASE {name}")
@@ -111,10 +111,10 @@ def test_the_databases_of_dead_runs_go_and_no_other(service: Service, server: st
         query(server, f"DROP DATABASE {name}")
 
 
-def test_a_role_that_may_not_create_databases_is_told_so_once(
+def test_a_role_that_cannot_create_databases_gets_one_message(
     service: Service, server: str, name: str
 ) -> None:
-    """One message says what to do; tests that need no database pass."""
+    """The message says what to do. Tests without a database pass."""
     query(server, f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
     parts = urlsplit(server)
     url = f"postgresql://{name}:secret@{parts.hostname}:{parts.port}/postgres"
@@ -127,8 +127,8 @@ def test_a_role_that_may_not_create_databases_is_told_so_once(
     query(server, f"DROP ROLE {name}")
 
 
-def test_a_server_that_does_not_answer_is_told_once(service: Service) -> None:
-    """One message names the variable."""
+def test_a_server_that_does_not_answer_is_reported_once(service: Service) -> None:
+    """The message has the variable."""
     service.write("tests/test_many.py", DATABASE_TESTS)
     url = "postgresql://someone:secret@127.0.0.1:1/postgres"
     run = service.test("tests/test_many.py", TEST_DATABASE_URL=url)
@@ -136,8 +136,8 @@ def test_a_server_that_does_not_answer_is_told_once(service: Service) -> None:
     assert "secret" not in run.output
 
 
-def test_a_kept_database_has_a_name_that_no_run_drops(service: Service, server: str) -> None:
-    """The printed URL leads to the data, also after the next run."""
+def test_no_run_drops_a_kept_database(service: Service, server: str) -> None:
+    """The printed URL gives access to the data, also after the next run."""
     service.write("tests/test_many.py", DATABASE_TESTS + "    assert number != 5\n")
     run = service.test("tests/test_many.py", "--keep-database", TEST_DATABASE_URL=server)
     (url,) = re.findall(r"^  (postgresql://\S+)$", run.output, re.MULTILINE)
@@ -147,7 +147,7 @@ def test_a_kept_database_has_a_name_that_no_run_drops(service: Service, server: 
 
 
 def test_many_workers_copy_one_template_under_load(service: Service, server: str) -> None:
-    """Four workers that copy at once, while somebody looks into the server, all get theirs."""
+    """Four workers copy the template at once, while another client is connected."""
     service.write("tests/test_many.py", DATABASE_TESTS.replace("range(12)", "range(60)"))
 
     async def look() -> None:

@@ -1,1 +1,1 @@
-"""What only a real broker can show; `nox -s kafka` runs these inside a rendered service."""
+"""Tests that need a real broker. `nox -s kafka` runs them inside a rendered service."""

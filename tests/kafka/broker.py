@@ -1,4 +1,4 @@
-"""Apache Kafka itself, in KRaft mode, from jars that Maven fetches into a cache."""
+"""Apache Kafka in KRaft mode, from jars that Maven downloads into a cache."""
 
 # ruff: noqa: S603, S607 - commands are lists, and are looked up on the developer's own PATH
 
@@ -49,13 +49,13 @@ broker.heartbeat.interval.ms=300
 
 
 def missing() -> str | None:
-    """Say what keeps a broker from being run here, or return None."""
+    """Return why a broker cannot run here, or None."""
     missing_programs = [name for name in ("java", "mvn") if not shutil.which(name)]
     return f"there is no {' and no '.join(missing_programs)}" if missing_programs else None
 
 
 def jars() -> Path:
-    """Return the folder of the broker's jars, fetched when they are not there yet."""
+    """Return the folder of the broker's jars, and download missing ones."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hash_of(POM)
     folder = home / "python-microservice-template" / "kafka" / digest
@@ -75,7 +75,7 @@ def hash_of(file: Path) -> str:
 
 
 class Broker:
-    """One broker with its log in a folder: it can be killed and started again."""
+    """A broker with its log in a folder. Tests can kill and restart it."""
 
     def __init__(self, folder: Path, more: str = "", protocol: str = "PLAINTEXT") -> None:
         self._folder = folder
@@ -110,7 +110,7 @@ class Broker:
         raise RuntimeError((self._folder / "log").read_text()[-3000:])
 
     def kill(self) -> None:
-        """End it at once, as a power cut does."""
+        """Kill it, as a power cut would."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -118,7 +118,7 @@ class Broker:
 
     @contextlib.asynccontextmanager
     async def away(self) -> AsyncIterator[None]:
-        """Kill it, and start it again at the end, also after a failure: later tests need it."""
+        """Kill it, and start it again at the end, also after a failure, for later tests."""
         self.kill()
         try:
             yield

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured."""
+    """Print the figures."""
     lines = [f"{test}: {figures}" for test, figures in kept(terminalreporter)]
     if lines:
         terminalreporter.section("kafka")
@@ -34,7 +34,7 @@ def report(record_property: Callable[[str, object], None]) -> Callable[[str], No
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that may be killed."""
+    """A broker that a test may kill."""
     if reason := missing():
         pytest.skip(f"no broker of Apache Kafka: {reason}")
     started = Broker(tmp_path_factory.mktemp("kafka"))
@@ -47,7 +47,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def kafka_bootstrap_servers(request: pytest.FixtureRequest) -> str:
-    """The brokers of `KAFKA_BOOTSTRAP_SERVERS`, else the one that is started here."""
+    """The brokers of `KAFKA_BOOTSTRAP_SERVERS`, or one that is started here."""
     if address := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         return address
     broker: Broker = request.getfixturevalue("broker")
@@ -66,7 +66,7 @@ def brokers(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str | None:
-    """A migrated database, where the service has one."""
+    """A migrated database, if the service has one."""
     url: str | None = None
     if find_spec("orders.internal.database"):
         url = request.getfixturevalue("migrated_postgres")
@@ -77,6 +77,6 @@ def database(request: pytest.FixtureRequest) -> str | None:
 async def replicas(
     database: str | None, brokers: str, kafka_namespace: str
 ) -> AsyncIterator[Replicas]:
-    """Replicas of the service as processes of their own, which may be killed."""
+    """Replicas of the service as processes that a test may kill."""
     async with Replicas(database, brokers, kafka_namespace) as started:
         yield started

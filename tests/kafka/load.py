@@ -1,4 +1,4 @@
-"""A load of writes, and the account of what became of them."""
+"""A load of writes, and its results."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ SETTLE_TIMEOUT = 90.0
 
 
 class Load:
-    """Creates products and changes each a few times, whatever fails on the way."""
+    """Creates products and changes each a few times, despite failures."""
 
     def __init__(self, replicas: Replicas, database: str) -> None:
         self._replicas = replicas
@@ -57,7 +57,7 @@ class Load:
     async def _write(
         self, method: str, path: str, body: dict[str, Any], sku: str, version: int
     ) -> str:
-        """Write until it is known to be written: a killed service may have, and not say so."""
+        """Repeat a write until it is known to be done, as a killed service may not report it."""
         while True:
             try:
                 port = random.choice(self._replicas.ports or [1])  # noqa: S311 - nothing secret
@@ -76,7 +76,7 @@ class Load:
 
 @dataclass
 class Account:
-    """What was counted at the end."""
+    """The counts at the end."""
 
     expected: int
     sent: int
@@ -89,7 +89,7 @@ class Account:
     counts_differ: bool
 
     def check(self) -> None:
-        """Hold what was promised: nothing lost, nothing twice, nothing out of order."""
+        """Check that no event is lost, repeated or out of order."""
         violations = (
             self.lost,
             self.effects_missing,
@@ -102,7 +102,7 @@ class Account:
 
 
 async def settle(database: str) -> None:
-    """Wait until the outbox is empty and everything has been handled."""
+    """Wait until the outbox is empty and all events are handled."""
     connection = await asyncpg.connect(database)
     try:
         async with asyncio.timeout(SETTLE_TIMEOUT):
@@ -153,7 +153,7 @@ async def account(database: str, brokers: str, topic: str) -> Account:
 
 
 def disorder(events: Any) -> int:  # noqa: ANN401 - an iterable of keys and versions
-    """Count how often the next event of a key is not the next version."""
+    """Count the events whose version does not follow the previous version of their key."""
     last: dict[str, int] = defaultdict(int)
     violations = 0
     for key, version in events:
@@ -163,7 +163,7 @@ def disorder(events: Any) -> int:  # noqa: ANN401 - an iterable of keys and vers
 
 
 def version_of(message: Any) -> int:  # noqa: ANN401 - a ConsumerRecord
-    """Return the version of the product that an event tells of."""
+    """Return the product's version in an event."""
     import json  # noqa: PLC0415
 
     version: int = json.loads(message.value)["product_version"]
@@ -176,7 +176,7 @@ def event_id(message: Any) -> str:  # noqa: ANN401 - a ConsumerRecord
 
 
 async def read(brokers: str, topic: str) -> list[Any]:
-    """Return all that is on a topic."""
+    """Return all messages on a topic."""
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest")
     await consumer.start()
     messages: list[Any] = []

@@ -1,4 +1,4 @@
-"""Replicas of the service, as processes that can be killed."""
+"""Replicas of the service, as processes that tests can kill."""
 
 # ruff: noqa: S603 - commands are lists, and are looked up on the developer's own PATH
 
@@ -36,7 +36,7 @@ class Replicas:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End all of them."""
+        """Stop all replicas."""
         for process in self._processes.values():
             process.kill()
             process.wait()
@@ -44,7 +44,7 @@ class Replicas:
 
     @property
     def ports(self) -> list[int]:
-        """Where replicas listen."""
+        """The URL of a replica."""
         return list(self._processes)
 
     async def start(self, port: int | None = None) -> int:
@@ -63,24 +63,24 @@ class Replicas:
                     return port
 
     async def is_ready(self, port: int) -> bool:
-        """Say whether a replica calls itself ready."""
+        """Return whether a replica is ready."""
         answer = await self.client.get(f"http://127.0.0.1:{port}/healthcheck/ready")
         return answer.is_success
 
     async def degraded(self, port: int) -> list[str]:
-        """Name what a replica reports as degraded while it is ready; nothing where it is not."""
+        """Return the degraded probes of a ready replica; none if it is not ready."""
         answer = await self.client.get(f"http://127.0.0.1:{port}/healthcheck/ready")
         names: list[str] = answer.json()["data"]["degraded"] if answer.is_success else []
         return names
 
     def kill(self, port: int) -> None:
-        """End a replica at once."""
+        """Kill a replica."""
         process = self._processes.pop(port)
         process.kill()
         process.wait()
 
     async def stop(self, port: int) -> None:
-        """Ask a replica to end, and wait for it."""
+        """Send SIGTERM to a replica, and wait for its end."""
         process = self._processes.pop(port)
         process.terminate()
         await asyncio.to_thread(process.wait, PATIENCE)

@@ -1,4 +1,4 @@
-"""What the mock cannot show: a broker that refuses, secures and forgets."""
+"""Behaviour of a real broker that the mock does not have: refusals, security and data loss."""
 
 # ruff: noqa: S603, S607 - commands are lists, and are looked up on the developer's own PATH
 
@@ -34,8 +34,8 @@ JAAS = (
 def secure(
     tmp_path_factory: pytest.TempPathFactory, broker: Broker
 ) -> Iterator[tuple[Broker, Path]]:
-    """A broker that speaks SASL over TLS, and the certificate that it shows."""
-    del broker  # asked for so that both are there, or neither
+    """A broker with SASL over TLS, and its certificate."""
+    del broker  # requested so that both exist or neither
     folder = tmp_path_factory.mktemp("secure")
     store, certificate = folder / "broker.p12", folder / "ca.pem"
     secret = ["-keystore", str(store), "-storepass", PASSWORD, "-alias", "broker"]
@@ -74,17 +74,17 @@ def settings(broker: Broker, certificate: Path | None, password: str) -> KafkaSe
 
 
 async def test_events_are_sent_with_a_password_over_tls(secure: tuple[Broker, Path]) -> None:
-    """The settings for SASL and TLS are all that a secured broker needs."""
+    """The settings for SASL and TLS are enough for a secured broker."""
     async with Sender(settings(*secure, PASSWORD)) as sender:
         await sender.send(Record("secured", b"key", b"{}", []))
         assert "answers" in await sender.check()
 
 
 @pytest.mark.parametrize("untrusted", ["password", "certificate"])
-async def test_what_is_not_trusted_is_not_spoken_to(
+async def test_an_untrusted_connection_is_refused(
     secure: tuple[Broker, Path], untrusted: str
 ) -> None:
-    """A wrong password, and a broker that nobody vouches for, are no connection."""
+    """A wrong password and an untrusted certificate prevent a connection."""
     broker, certificate = secure
     password = "wrong" if untrusted == "password" else PASSWORD
     trusted = None if untrusted == "certificate" else certificate
@@ -93,11 +93,11 @@ async def test_what_is_not_trusted_is_not_spoken_to(
             await sender.send(Record("secured", b"key", b"{}", []))
 
 
-async def test_stopping_while_the_broker_is_away_is_orderly(
+async def test_stopping_during_an_outage_raises_no_error(
     tmp_path_factory: pytest.TempPathFactory, broker: Broker
 ) -> None:
-    """An event that nobody acknowledges ends the wait, and raises nothing when all stops."""
-    del broker  # asked for so that both are there, or neither
+    """An event without an acknowledgement ends the wait, and the stop raises nothing."""
+    del broker  # requested so that both exist or neither
     own_broker = Broker(tmp_path_factory.mktemp("away"))
     own_broker.start()
     try:
@@ -115,7 +115,7 @@ async def test_stopping_while_the_broker_is_away_is_orderly(
 
 
 async def test_a_restart_keeps_the_log(broker: Broker) -> None:
-    """What was acknowledged is there after kill -9, and the same connection goes on."""
+    """After kill -9, acknowledged events are there, and the connection recovers."""
     here = KafkaSettings(kafka_bootstrap_servers=broker.address, kafka_request_timeout=30)
     async with Sender(here) as sender:
         await sender.send(Record("kept", b"key", b"1", []))

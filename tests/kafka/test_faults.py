@@ -1,4 +1,4 @@
-"""Whatever is killed: no event is lost, no effect happens twice, each key keeps its order."""
+"""After any kill, no event is lost, no effect happens twice, and keys keep their order."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ def under_load(
     kafka_namespace: str,
     report: Callable[[str], None],
 ) -> UnderLoad:
-    """What makes trouble in a load, and counts at the end."""
+    """Causes a fault during a load, and checks the counts at the end."""
 
     async def run(trouble: Callable[[Load], Awaitable[None]]) -> None:
         load = Load(replicas, migrated_postgres)
@@ -55,10 +55,10 @@ async def test_the_service_is_killed_three_times(replicas: Replicas, under_load:
     await under_load(trouble)
 
 
-async def test_the_broker_is_killed_and_comes_back(
+async def test_the_broker_is_killed_and_restarted(
     replicas: Replicas, broker: Broker, under_load: UnderLoad
 ) -> None:
-    """Writes are taken without a broker, and told of when it is back."""
+    """Writes succeed without a broker, and their events are sent afterwards."""
     port = await replicas.start()
 
     async def trouble(load: Load) -> None:

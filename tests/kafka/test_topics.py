@@ -1,4 +1,4 @@
-"""A broker that makes no topics by itself, and one that has forgotten what a group has not read."""
+"""A broker without auto-creation of topics, and one that has deleted unread messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHORT = {"retention.ms": "500", "segment.ms": "200", "file.delete.delay.ms": "0"
 
 
 class Noted(EventBase):
-    """An event on a topic that is there."""
+    """An event on an existing topic."""
 
     topic: ClassVar[str] = "there"
     type: ClassVar[str] = "noted"
@@ -44,7 +44,7 @@ class Noted(EventBase):
 
 
 class Strayed(Noted):
-    """An event on a topic that nobody has made."""
+    """An event on a missing topic."""
 
     topic: ClassVar[str] = "nowhere"
     type: ClassVar[str] = "strayed"
@@ -65,8 +65,8 @@ class Recorder(ConsumerBase[Noted]):
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Broker]:
-    """A broker with auto-creation of topics off, as many clusters are run."""
-    del broker  # asked for so that both are there, or neither
+    """A broker without auto-creation of topics, as in many clusters."""
+    del broker  # requested so that both exist or neither
     started = Broker(tmp_path_factory.mktemp("strict"), "auto.create.topics.enable=false")
     try:
         started.start()
@@ -87,7 +87,7 @@ def settings(settings_values: dict[str, object], strict: Broker) -> Settings:
 
 
 async def make_topic(settings: Settings, name: str, configs: dict[str, str]) -> None:
-    """Make a topic with one partition."""
+    """Create a topic with one partition."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     await admin.start()
     try:
@@ -97,10 +97,10 @@ async def make_topic(settings: Settings, name: str, configs: dict[str, str]) -> 
         await admin.close()
 
 
-async def test_events_for_a_topic_that_nobody_made_wait_for_it(
+async def test_events_for_a_missing_topic_wait_for_it(
     settings: Settings, migrated_postgres: str
 ) -> None:
-    """All others are sent meanwhile, the probe names the topic, and once it is there they are."""
+    """All others are sent, the probe names the topic, and the events are sent once it exists."""
     await make_topic(settings, "there", {})
     app = create_app(settings)
     app.resources.replace(Consumers, Consumers([]))
@@ -133,10 +133,10 @@ async def test_events_for_a_topic_that_nobody_made_wait_for_it(
     await connection.close()
 
 
-async def test_a_letter_that_the_broker_refuses_is_kept_without_its_value(
+async def test_a_dead_letter_that_the_broker_refuses_is_kept_without_its_value(
     settings: Settings,
 ) -> None:
-    """The topic of dead letters takes less than the topic that the message came from."""
+    """The topic of dead letters allows smaller messages than the message's topic."""
     await make_topic(settings, "there", {})
     await make_topic(settings, "there.dead-letters", {"max.message.bytes": "3000"})
     namespace = settings.kafka_namespace
@@ -154,8 +154,8 @@ async def test_a_letter_that_the_broker_refuses_is_kept_without_its_value(
     assert (headers["ce_id"], headers["dead_letter_topic"]) == ("1", f"{namespace}there")
 
 
-async def test_what_retention_took_holds_up_nothing(settings: Settings) -> None:
-    """A group whose place is gone goes on with the oldest that is left."""
+async def test_deleted_messages_do_not_block_a_group(settings: Settings) -> None:
+    """A group whose offset is gone continues with the oldest remaining message."""
     await make_topic(settings, "there", SHORT)
     topic = settings.kafka_namespace + "there"
     partition = TopicPartition(topic, 0)

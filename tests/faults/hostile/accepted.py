@@ -25,7 +25,7 @@ def filter_failure(
     _case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> bool:
-    """Keep each failure but that of a valid request in which only these parameters are refused."""
+    """Keep each failure except those of valid requests with only these parameters refused."""
     if not isinstance(failure, RejectedPositiveData):
         return True
     errors = json.loads(response.content).get("errors", ())

@@ -1,4 +1,4 @@
-"""One service for all of these tests, and a look at all that it said in the end."""
+"""One service for all of these tests, and a check of its log at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLANTED = {
     "ORDERS_KAFKA_SASL_USERNAME": "planted-user",
     "ORDERS_KAFKA_SASL_PASSWORD": "planted-sasl-password",
 }
-"""Secrets that nothing may repeat, in logs or answers."""
+"""Secrets that logs and responses must not contain."""
 
 SETTINGS_HERE = {
     "ORDERS_REQUEST_TIMEOUT": "2",

@@ -1,4 +1,4 @@
-"""Requests as bytes, for what no HTTP client would send."""
+"""Requests as bytes, which no HTTP client would send."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ CHUNK = 65536
 
 @dataclass(frozen=True)
 class Reply:
-    """All that came back on a connection before it was closed, or fell silent."""
+    """All data received on a connection until it was closed or fell silent."""
 
     data: bytes
 
     @property
     def statuses(self) -> list[int]:
-        """The status of each answer."""
+        """The status of each response."""
         lines = (part.split(b"\r\n", 1)[0] for part in self.data.split(b"HTTP/1.1 ")[1:])
         return [int(line[:3]) for line in lines]
 
     @property
     def body(self) -> dict[str, object]:
-        """The JSON body of the only answer."""
+        """The JSON body of the only response."""
         body: dict[str, object] = json.loads(self.data.partition(b"\r\n\r\n")[2])
         return body
 
@@ -62,7 +62,7 @@ def exchange(
 
 
 def post(body: bytes, content_type: str = "application/json", *more: str) -> bytes:
-    """Return a request to create a product, after which the connection ends."""
+    """Return a request to create a product that closes the connection."""
     lines = [
         "POST /api/v1/products HTTP/1.1",
         "Host: orders",
@@ -75,7 +75,7 @@ def post(body: bytes, content_type: str = "application/json", *more: str) -> byt
 
 
 def _wait(connection: socket.socket, seconds: float) -> bytes | None:
-    """Return what comes within this time, or None when nothing does."""
+    """Return the data received within this time, or None."""
     connection.settimeout(seconds)
     try:
         return connection.recv(CHUNK)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 ALONE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
-"""No name leads anywhere."""
+"""A browser that can resolve no name."""
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
 @pytest.mark.parametrize("path", ["docs", "redoc"])
 def test_a_browser_shows_the_operations(target: Replica, path: str) -> None:
-    """The page is drawn by scripts, so an operation on it shows that all of them were there."""
+    """Scripts draw the page, so an operation on it shows that all scripts were loaded."""
     assert BROWSER
     options = ("--headless", "--no-sandbox", "--virtual-time-budget=60000", ALONE, "--dump-dom")
     done = subprocess.run(

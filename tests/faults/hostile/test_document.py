@@ -1,4 +1,4 @@
-"""The service is what its OpenAPI document says, whatever is sent."""
+"""The service behaves as its OpenAPI document says, for any request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HOOKS = Path(__file__).with_name("accepted.py")
 
 
-def test_no_request_is_answered_otherwise_than_documented(target: Replica, tmp_path: Path) -> None:
+def test_every_response_is_documented(target: Replica, tmp_path: Path) -> None:
     """No 5xx, no undocumented status and no breach of a schema, for good data and for bad.
 
     In all modes: values at the edges, random ones, and sequences that follow the answers.

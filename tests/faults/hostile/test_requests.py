@@ -1,4 +1,4 @@
-"""Requests that are out of form are refused, or read in one way only."""
+"""Malformed requests are refused, or read in one way only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GET = b"GET /api/v1/products HTTP/1.1\r\nHost: orders\r\n"
 POST = b"POST /api/v1/products HTTP/1.1\r\nHost: orders\r\nContent-Type: application/json\r\n"
 HIDDEN = b"0\r\n\r\nGET /healthcheck/live HTTP/1.1\r\nHost: orders\r\n\r\n"
-"""An end of a chunked body, and after it what would be a second request."""
+"""The end of a chunked body, followed by bytes that look like a second request."""
 
 MALFORMED = {
     "length and chunks": POST
@@ -113,8 +113,8 @@ SQL = "'; DROP TABLE products; --"
 
 
 @pytest.mark.parametrize("request_", MALFORMED.values(), ids=MALFORMED.keys())
-def test_what_is_no_http_is_refused_once(target: Replica, request_: bytes) -> None:
-    """One answer, a problem, and no second request is found in the bytes that follow."""
+def test_invalid_http_is_refused_once(target: Replica, request_: bytes) -> None:
+    """There is one response, a problem, and the following bytes are not a second request."""
     reply = exchange(target.port, request_, end=True)
     assert reply.statuses == [400], reply.data
     assert b"content-type: application/problem+json\r\n" in reply.data
@@ -122,8 +122,8 @@ def test_what_is_no_http_is_refused_once(target: Replica, request_: bytes) -> No
 
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES.keys())
-def test_a_body_that_is_no_product_is_the_clients_mistake(target: Replica, body: bytes) -> None:
-    """Whatever the body is, the answer is that it is wrong."""
+def test_an_invalid_body_is_a_client_error(target: Replica, body: bytes) -> None:
+    """The response is 4xx for any invalid body."""
     reply = exchange(target.port, post(body))
     assert reply.statuses in ([400], [422]), reply.data
     assert reply.body["status"] in {400, 422}
@@ -131,7 +131,7 @@ def test_a_body_that_is_no_product_is_the_clients_mistake(target: Replica, body:
 
 @pytest.mark.parametrize("body", BAD_CHANGES.values(), ids=BAD_CHANGES.keys())
 def test_a_change_that_the_document_does_not_allow_is_refused(target: Replica, body: bytes) -> None:
-    """Before it is looked up whether there is such a product."""
+    """Before the service looks for the product."""
     url = f"{target.url}{PRODUCTS}/{uuid4()}"
     response = httpx.patch(url, content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 422, response.text
@@ -140,10 +140,10 @@ def test_a_change_that_the_document_does_not_allow_is_refused(target: Replica, b
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS.keys())
 @pytest.mark.parametrize("pause", [0.0, 0.1])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_request_that_offers_an_upgrade_keeps_its_body(
+def test_a_request_with_an_upgrade_keeps_its_body(
     target: Replica, offer: bytes, pause: float, *, chunked: bool
 ) -> None:
-    """However it arrives, it is one request, and the bytes of its body are no second one."""
+    """However it arrives, it is one request, and its body is not read as a second one."""
     sku = f"UP-{uuid4().hex[:12].upper()}"
     body = b'{"sku": "%s", "name": "Lamp", "price": 1}' % sku.encode()
     head = POST + offer + (b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d")
@@ -151,14 +151,14 @@ def test_a_request_that_offers_an_upgrade_keeps_its_body(
     head = (head if chunked else head % len(body)) + b"\r\n\r\n"
     last = GET + b"Connection: close\r\n\r\n"
     reply = exchange(target.port, head, framed + last, delay=pause)
-    # A head that ends the connection leaves the next request unanswered.
+    # A request that ends the connection leaves the next one without a response.
     assert reply.statuses == ([201] if b"close" in offer else [201, 200]), reply.data
     assert sku.encode() in reply.data
 
 
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS.keys())
 def test_no_request_hides_in_the_body_of_an_upgrade(target: Replica, offer: bytes) -> None:
-    """A body that looks like a request is a bad body."""
+    """A body that looks like a request is an invalid body."""
     smuggled = b"GET /healthcheck/live HTTP/1.1\r\nHost: orders\r\n\r\n"
     head = POST + offer + b"Content-Length: %d\r\n\r\n" % len(smuggled)
     for pieces in ([head + smuggled], [head, smuggled], [head[:-1], head[-1:], smuggled]):
@@ -166,24 +166,24 @@ def test_no_request_hides_in_the_body_of_an_upgrade(target: Replica, offer: byte
         assert reply.statuses == [422], reply.data
 
 
-def test_many_offers_in_one_piece_are_all_answered(target: Replica) -> None:
-    """Requests that were pipelined keep their order and number."""
+def test_pipelined_requests_with_upgrades_are_all_answered(target: Replica) -> None:
+    """Pipelined requests keep their order and number."""
     request = GET.replace(b"/products", b"/products?limit=1") + OFFER + b"\r\n"
     last = GET + b"Connection: close\r\n\r\n"
     reply = exchange(target.port, request * 200 + last)
     assert reply.statuses == [200] * 201
 
 
-def test_a_body_that_nobody_waits_for_is_not_answered_twice(target: Replica) -> None:
-    """After an answer that came before the body, the connection ends without a 408."""
+def test_an_early_response_is_not_followed_by_a_timeout(target: Replica) -> None:
+    """After a response that came before the body, the connection ends without a 408."""
     head = b"POST /nowhere HTTP/1.1\r\nHost: orders\r\nExpect: 100-continue\r\n"
     reply = exchange(target.port, head + b"Content-Length: 5\r\n\r\n")
     assert reply.statuses == [404], reply.data
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", GET + b"\r\n", GET + b"\r\n\r\n"])
-def test_an_idle_connection_ends_without_a_word(target: Replica, sent: bytes) -> None:
-    """An answer that nobody asked for would be taken for the answer to the next request."""
+def test_an_idle_connection_is_closed_silently(target: Replica, sent: bytes) -> None:
+    """A client would take an unexpected response for the response to its next request."""
     reply = exchange(target.port, sent)
     assert reply.statuses == [200] * sent.count(b"GET"), reply.data
 
@@ -193,7 +193,7 @@ def test_an_idle_connection_ends_without_a_word(target: Replica, sent: bytes) ->
 def test_a_body_that_is_too_large_is_refused(
     target: Replica, body: bytes, *, chunked: bool
 ) -> None:
-    """Announced or not, there is an end to it."""
+    """With and without a Content-Length."""
     if chunked:
         head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
         reply = exchange(target.port, head + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
@@ -203,15 +203,15 @@ def test_a_body_that_is_too_large_is_refused(
 
 
 def test_the_last_of_two_equal_keys_counts(target: Replica) -> None:
-    """One product is made, and the answer says which: nobody has to guess."""
+    """One product is made, and the response shows which."""
     body = b'{"sku": "TWICE-1", "sku": "TWICE-2", "name": "Lamp", "price": 1}'
     reply = exchange(target.port, post(body))
     assert reply.statuses == [201], reply.data
     assert b'"sku":"TWICE-2"' in reply.data
 
 
-def test_a_body_that_breaks_off_is_no_product(target: Replica) -> None:
-    """The client is gone: nothing is made of the half that came."""
+def test_an_incomplete_body_creates_no_product(target: Replica) -> None:
+    """The client has disconnected, so the service ignores its part of the body."""
     body = b'{"sku": "HALF-1", "name": "Lamp", "price": 1}'
     exchange(target.port, post(body)[:-1], end=True)
     listed = httpx.get(f"{target.url}{PRODUCTS}", params={"limit": 100}).text
@@ -219,8 +219,8 @@ def test_a_body_that_breaks_off_is_no_product(target: Replica) -> None:
 
 
 @pytest.mark.parametrize("size", [200, 10_000])
-def test_a_flood_of_headers_has_an_end(target: Replica, size: int) -> None:
-    """Many headers, a large one and a long address are refused before they are all read."""
+def test_too_many_headers_are_refused(target: Replica, size: int) -> None:
+    """Many headers, a large header and a long URL are refused before they are fully read."""
     headers = b"".join(
         b"X-%d: %s\r\n" % (number, b"x" * size) for number in range(2_000_000 // size)
     )
@@ -233,8 +233,8 @@ def test_a_flood_of_headers_has_an_end(target: Replica, size: int) -> None:
         assert reply.statuses in ([431], []), reply.data  # none if it was reset while being sent
 
 
-def test_a_head_is_not_measured_with_the_body_before_it(target: Replica) -> None:
-    """Two requests that come in one piece are both answered."""
+def test_the_header_limit_ignores_an_earlier_body(target: Replica) -> None:
+    """Two requests that arrive in one piece are both answered."""
     body = b'{"sku": "PIPED-1", "name": "Lamp", "price": 1}' + b" " * 90_000
     first = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
     reply = exchange(target.port, first + GET, b"Connection: close\r\n\r\n", delay=0.5)
@@ -242,8 +242,8 @@ def test_a_head_is_not_measured_with_the_body_before_it(target: Replica) -> None
 
 
 @pytest.mark.parametrize("next_", [b"no HTTP\r\n\r\n", GET + b"X-One: " + b"x" * 500_000])
-def test_a_refusal_is_not_taken_for_the_answer_before_it(target: Replica, next_: bytes) -> None:
-    """The request that was good is answered first, and the connection ends."""
+def test_a_refusal_follows_the_response_before_it(target: Replica, next_: bytes) -> None:
+    """The valid request is answered first. Then the connection ends."""
     reply = exchange(target.port, GET + b"\r\n" + next_)
     assert reply.statuses in ([200], [200, 431]), reply.data
 
@@ -258,8 +258,8 @@ def test_a_refusal_is_not_taken_for_the_answer_before_it(target: Replica, next_:
     ],
     ids=["line", "headers", "body", "chunks"],
 )
-def test_a_slow_client_is_given_up(target: Replica, parts: list[bytes]) -> None:
-    """Whoever sends a byte now and then is let go, long before it is done."""
+def test_a_slow_client_times_out(target: Replica, parts: list[bytes]) -> None:
+    """A client that sends a byte now and then is disconnected early."""
     started = monotonic()
     reply = exchange(target.port, *parts, pause=0.5)
     assert reply.statuses in ([408], [400]), reply.data
@@ -270,7 +270,7 @@ def test_a_slow_client_is_given_up(target: Replica, parts: list[bytes]) -> None:
     "forged", ["x\u0085y", 'a", "status": 200, "b": "', "../../etc/passwd", "x" * 5000, "\x1b[31m"]
 )
 def test_a_forged_request_id_is_replaced(target: Replica, forged: str) -> None:
-    """What could pass for another line, field or colour in a log is not taken over."""
+    """An id that could forge a line, field or colour of a log is replaced."""
     head = GET + b"Connection: close\r\nX-Request-ID: " + forged.encode("latin-1") + b"\r\n\r\n"
     reply = exchange(target.port, head)
     assert reply.statuses in ([200], [400]), reply.data
@@ -281,8 +281,8 @@ def test_a_forged_request_id_is_replaced(target: Replica, forged: str) -> None:
     assert forged not in target.output
 
 
-def test_a_path_writes_no_line_of_its_own_into_the_log(target: Replica) -> None:
-    """Line ends and quotes are told as what they are."""
+def test_a_path_cannot_forge_a_log_line(target: Replica) -> None:
+    """Line ends and quotes are escaped."""
     path = '/nowhere%0a{"event": "planted-line"}%0d%1b[31m'
     httpx.get(f"{target.url}{path}")
     asyncio.run(target.until_printed("planted-line"))
@@ -291,14 +291,14 @@ def test_a_path_writes_no_line_of_its_own_into_the_log(target: Replica) -> None:
 
 
 @pytest.mark.parametrize("cursor", BAD_CURSORS)
-def test_a_cursor_that_was_not_given_out_is_refused(target: Replica, cursor: str) -> None:
-    """It is part of no query."""
+def test_an_invalid_cursor_is_refused(target: Replica, cursor: str) -> None:
+    """It never becomes part of a query."""
     response = httpx.get(f"{target.url}{PRODUCTS}", params={"cursor": cursor})
     assert response.status_code == 422, response.text
 
 
 def test_sql_is_text(target: Replica) -> None:
-    """In a name it comes back as it was sent, and everywhere else it is refused."""
+    """As a name it is stored unchanged, and everywhere else it is refused."""
     with httpx.Client(base_url=target.url) as client:
         body = {"sku": "SQL-1", "name": SQL, "price": 1}
         assert client.post(PRODUCTS, json=body).json()["data"]["name"] == SQL

@@ -1,4 +1,4 @@
-"""Whatever fails, no secret is told: not to clients, and not to the log."""
+"""No failure discloses a secret to clients or in the log."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SURROUNDINGS = {
 
 @pytest.mark.parametrize("kind", [Replica, TerminalReplica])
 @pytest.mark.parametrize("migrate", ["true", "false"])
-async def test_a_service_on_its_own_keeps_its_secrets(
+async def test_a_service_without_its_servers_discloses_no_secret(
     service: Path, tmp_path: Path, migrate: str, kind: type[Replica]
 ) -> None:
-    """Without database and broker, at the chattiest level: in a start that fails, in answers."""
+    """Without database and broker, at log level debug: in a failed start, and in responses."""
     settings = SURROUNDINGS | PLANTED | {"ORDERS_MIGRATE_ON_START": migrate}
     if kind is TerminalReplica:
         settings |= {"ORDERS_ENVIRONMENT": "development"}

@@ -1,1 +1,1 @@
-"""A service with Kafka and without PostgreSQL; `nox -s kafka` runs these in one."""
+"""Tests for a service with Kafka and without PostgreSQL. `nox -s kafka` runs them in one."""

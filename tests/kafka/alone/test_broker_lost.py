@@ -1,4 +1,4 @@
-"""Without a database, HTTP goes on while the broker is away, and events go on when it is back."""
+"""Without a database, HTTP works during an outage of the broker, and events work after it."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ LAMP = {"name": "Lamp", "price": "1"}
 
 
 async def until(client: httpx.AsyncClient, status: int, method: str, url: str, **body: str) -> None:
-    """Ask again and again until the status is this one."""
+    """Repeat a request until it has this status."""
     response = None
     async with asyncio.timeout(PATIENCE):
         while response is None or response.status_code != status:
@@ -31,8 +31,10 @@ async def until_degraded(client: httpx.AsyncClient, url: str, *, expected: bool)
             await asyncio.sleep(0.1)
 
 
-async def test_a_broker_is_lost_and_comes_back(replicas: Replicas, broker: Broker) -> None:
-    """Reads are answered, writes are refused with the time to try again, readiness reports it."""
+async def test_the_service_recovers_from_an_outage_of_the_broker(
+    replicas: Replicas, broker: Broker
+) -> None:
+    """Reads succeed, writes are 503 with Retry-After, and readiness reports the outage."""
     base = f"http://127.0.0.1:{await replicas.start()}"
     products, ready = f"{base}/api/v1/products", f"{base}/healthcheck/ready"
     client = replicas.client
@@ -51,7 +53,7 @@ async def test_a_broker_is_lost_and_comes_back(replicas: Replicas, broker: Broke
 
 
 async def test_a_service_starts_before_its_broker(replicas: Replicas, broker: Broker) -> None:
-    """Started while nothing listens, it serves reads, and publishes once the broker is there."""
+    """Without a broker it serves reads. It publishes once there is a broker."""
     async with broker.away():
         base = f"http://127.0.0.1:{await replicas.start()}"
         products, ready = f"{base}/api/v1/products", f"{base}/healthcheck/ready"

@@ -1,4 +1,4 @@
-"""Without a database, a batch of events is sent at once, in its order, or refused as a whole."""
+"""Without a database, a batch of events is sent at once in its order, or refused entirely."""
 
 import json
 from typing import ClassVar
@@ -19,7 +19,7 @@ MAX_EVENT_SIZE = 1000
 
 
 class Happened(EventBase):
-    """An event whose key is the same as that of all others, so that they keep their order."""
+    """An event with a constant key, which keeps the order."""
 
     topic: ClassVar[str] = "batches"
     type: ClassVar[str] = "happened"
@@ -29,7 +29,7 @@ class Happened(EventBase):
 
     @property
     def key(self) -> str:
-        """Return the one key."""
+        """Return the constant key."""
         return "a"
 
 
@@ -52,7 +52,7 @@ def app(settings: Settings) -> Application:
 async def test_a_batch_is_sent_in_its_order(
     api_client: httpx.AsyncClient, app: Application, settings: Settings
 ) -> None:
-    """All replicas have every event when `publish_all` returns, however many batches it takes."""
+    """All replicas have every event when `publish_all` returns, for any number of batches."""
     numbers = list(range(2 * BATCH_EVENTS + 1))
     response = await api_client.post("/import", json=[{"number": number} for number in numbers])
     assert response.json() == "published"
@@ -60,10 +60,10 @@ async def test_a_batch_is_sent_in_its_order(
     assert await sent(settings, len(numbers)) == numbers
 
 
-async def test_one_event_that_is_too_large_stops_the_batch(
+async def test_an_event_that_is_too_large_stops_the_batch(
     api_client: httpx.AsyncClient, settings: Settings
 ) -> None:
-    """Sizes are checked first: nothing of the batch is sent, and the next batch is."""
+    """Sizes are checked first. No event of the batch is sent, and the next batch is."""
     large = {"number": 2, "text": "x" * MAX_EVENT_SIZE}
     response = await api_client.post("/import", json=[{"number": 1}, large])
     assert "KAFKA_MAX_EVENT_SIZE" in response.json()
