@@ -55,7 +55,7 @@ def measured(name: str) -> bool:
             text=True,
         )
         lines = results.read_text().splitlines() if results.exists() else []
-    # Run quickly, a script may lack the program that it needs, and say so.
+    # In a quick run, a script may miss the program that it needs and report no figures.
     worked = ended.returncode == 0 and (bool(lines) or QUICK)
     if QUICK:
         print(f"{name}: {len(lines)} figures in {time.monotonic() - started:.0f} s", flush=True)

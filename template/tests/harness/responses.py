@@ -21,7 +21,7 @@ class PageSchema(Schema):
 
 
 class FieldErrorSchema(Schema):
-    """What is wrong with one part of a request."""
+    """An error in one part of a request."""
 
     location = fields.String(required=True)
     message = fields.String(required=True)
@@ -62,7 +62,7 @@ def check_response(  # noqa: PLR0913 - each says what one part of the answer mus
         media_type: what a success must be, such as `text/csv`; None if it must have no body.
 
     Returns:
-        JSON: what is under `data`. A problem: all of it. Text: a string. Other media types: bytes.
+        JSON: the value under `data`. A problem: all of it. Text: a string. Other media types: bytes.
         No body: None.
 
     Raises:
@@ -99,7 +99,7 @@ def _head_fault(response: Response, status: int, media_type: str | None) -> str 
 
 
 def _contents(response: Response, media_type: str) -> tuple[Any, str | None]:
-    """Return the body as its media type says, and what is wrong with it."""
+    """Return the body parsed by its media type, and the error in it."""
     if media_type.startswith("text/"):
         return response.text, None
     if media_type != JSON and not media_type.endswith("+json"):

@@ -21,8 +21,8 @@ async def create(client: AsyncClient, sku: str, **fields: str) -> dict[str, Any]
     return product
 
 
-async def test_a_new_product_is_found_where_the_answer_says(api_client: AsyncClient) -> None:
-    """The answer to a creation has the product, and its address in Location."""
+async def test_a_new_product_is_at_its_location(api_client: AsyncClient) -> None:
+    """The response to a creation has the product, and its address in Location."""
     response = await api_client.post(
         PRODUCTS, json={"sku": "LAMP-1", "name": "Lamp", "price": "12.50"}
     )
@@ -33,7 +33,7 @@ async def test_a_new_product_is_found_where_the_answer_says(api_client: AsyncCli
 
 
 async def test_a_sku_belongs_to_one_product(api_client: AsyncClient) -> None:
-    """A second product with the same SKU is a conflict that names it."""
+    """A second product with the same SKU is a conflict, and the message has the SKU."""
     await create(api_client, "LAMP-1")
     response = await api_client.post(
         PRODUCTS, json={"sku": "LAMP-1", "name": "Other", "price": "1"}
@@ -43,8 +43,8 @@ async def test_a_sku_belongs_to_one_product(api_client: AsyncClient) -> None:
     assert "LAMP-1" in problem["detail"]
 
 
-async def test_of_many_equal_creations_one_wins(api_client: AsyncClient) -> None:
-    """Creations at the same moment leave one product, and no error but the conflict."""
+async def test_concurrent_creations_make_one_product(api_client: AsyncClient) -> None:
+    """Creations of the same SKU at once make one product, and the others are conflicts."""
     body = {"sku": "LAMP-1", "name": "Lamp", "price": "1"}
     responses = await asyncio.gather(*(api_client.post(PRODUCTS, json=body) for _ in range(8)))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
@@ -58,7 +58,7 @@ async def skus(client: AsyncClient, **query: int | str | list[str]) -> list[str]
 
 
 async def test_pages_follow_one_another(api_client: AsyncClient) -> None:
-    """Every product is on one page, oldest first, also while more are added."""
+    """Every product is on exactly one page, oldest first, also while more are added."""
     for number in range(5):
         await create(api_client, f"LAMP-{number}")
     pages = [await skus(api_client, limit=2)]
@@ -75,7 +75,7 @@ async def test_pages_follow_one_another(api_client: AsyncClient) -> None:
 
 
 async def test_a_list_is_filtered_and_sorted(api_client: AsyncClient) -> None:
-    """Filters leave products out, and sort columns decide in their order."""
+    """Filters select products, and sort columns apply in their order."""
     await create(api_client, "LAMP-1", price="5")
     await create(api_client, "LAMP-2", price="7", status="active")
     await create(api_client, "SOFA-1", price="7", name="Sofa")
@@ -102,16 +102,16 @@ async def test_a_list_is_filtered_and_sorted(api_client: AsyncClient) -> None:
         ("cursor", "A" * 32),
     ],
 )
-async def test_a_list_refuses_what_it_does_not_offer(
+async def test_a_list_refuses_wrong_parameters(
     api_client: AsyncClient, parameter: str, value: str
 ) -> None:
-    """A wrong filter, sort, cursor or parameter is the client's mistake, and named."""
+    """A wrong filter, sort, cursor or parameter is a client error that names it."""
     problem = check_response(await api_client.get(PRODUCTS, params={parameter: value}), 422)
     assert problem["errors"][0]["location"].startswith(f"query.{parameter}")
 
 
 async def test_a_change_makes_the_next_version(api_client: AsyncClient) -> None:
-    """A change touches what was sent, and the version."""
+    """A change affects only the sent fields and the version."""
     product = await create(api_client, "LAMP-1")
     response = await api_client.patch(
         f"{PRODUCTS}/{product['id']}", json={"version": 1, "name": "Desk lamp", "status": "active"}
@@ -136,8 +136,8 @@ async def test_a_change_to_an_old_version_is_a_conflict(api_client: AsyncClient)
     assert current["price"] == "2.00"
 
 
-async def test_of_many_equal_changes_one_wins(api_client: AsyncClient) -> None:
-    """Changes at the same moment to the same version leave one, and no error but the conflict."""
+async def test_concurrent_changes_make_one_version(api_client: AsyncClient) -> None:
+    """Of changes to the same version at once, one succeeds, and the others are conflicts."""
     product = await create(api_client, "LAMP-1")
     address = f"{PRODUCTS}/{product['id']}"
     bodies = [{"version": 1, "price": str(price)} for price in range(1, 9)]
@@ -155,7 +155,7 @@ async def test_a_retired_product_stays_retired(api_client: AsyncClient) -> None:
 
 
 async def test_a_deleted_product_is_gone(api_client: AsyncClient) -> None:
-    """Deleting answers with nothing, once; then there is no such product."""
+    """Deleting returns no body. Afterwards, the product is not found."""
     product = await create(api_client, "LAMP-1")
     address = f"{PRODUCTS}/{product['id']}"
     response = await api_client.delete(address)
@@ -165,8 +165,8 @@ async def test_a_deleted_product_is_gone(api_client: AsyncClient) -> None:
     check_response(await api_client.delete(address), 404)
 
 
-async def test_what_does_not_exist_is_not_found(api_client: AsyncClient) -> None:
-    """Asking for, or changing, an unknown product is a problem that says so."""
+async def test_an_unknown_product_is_not_found(api_client: AsyncClient) -> None:
+    """Reading or changing an unknown product is a 404 problem."""
     assert "There is no product" in check_response(await api_client.get(UNKNOWN), 404)["detail"]
     response = await api_client.patch(UNKNOWN, json={"version": 1, "name": "Lamp"})
     assert check_response(response, 404)["type"] == "urn:problem-type:product-not-found"

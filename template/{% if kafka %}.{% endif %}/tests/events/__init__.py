@@ -1,1 +1,1 @@
-"""What is asked of every event, those of this service included; nothing needs adding here."""
+"""Checks of every event, including those of this service. You need not add tests here."""

@@ -1,4 +1,4 @@
-"""What the service tells of its products, and what it counts of what it is told."""
+"""The service publishes events of its products, and counts the products by status."""
 
 from collections import Counter
 
@@ -21,24 +21,26 @@ def headers(message: ConsumerRecord) -> dict[str, str]:
     return {name: value.decode() for name, value in message.headers}
 
 
-async def test_each_change_is_told_in_order(api_client: AsyncClient, messages: Messages) -> None:
+async def test_each_change_is_published_in_order(
+    api_client: AsyncClient, messages: Messages
+) -> None:
     """Creating, changing and deleting a product are events with its id as their key."""
     product = await create(api_client, "LAMP-1")
     address = f"{PRODUCTS}/{product['id']}"
     await api_client.patch(address, json={"version": 1, "status": "active"})
     await api_client.delete(address)
-    told = await messages.read("products", 3)
-    assert [headers(one)["ce_type"] for one in told] == [
+    received = await messages.read("products", 3)
+    assert [headers(message)["ce_type"] for message in received] == [
         "product.created",
         "product.changed",
         "product.deleted",
     ]
-    assert {one.key.decode() for one in told} == {product["id"]}
-    assert len({headers(one)["ce_id"] for one in told}) == 3
+    assert {message.key.decode() for message in received} == {product["id"]}
+    assert len({headers(message)["ce_id"] for message in received}) == 3
 
 
 async def test_an_event_is_a_cloud_event(api_client: AsyncClient, messages: Messages) -> None:
-    """A message has the attributes of CloudEvents 1.0, and goes on with the request's trace."""
+    """A message has the attributes of CloudEvents 1.0, and continues the request's trace."""
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     body = {"sku": "LAMP-1", "name": "Lamp", "price": "1"}
     await api_client.post(PRODUCTS, json=body, headers={"traceparent": trace})
@@ -50,29 +52,34 @@ async def test_an_event_is_a_cloud_event(api_client: AsyncClient, messages: Mess
     assert {"ce_id", "ce_source", "ce_time", "ce_partitionkey"} <= found.keys()
 
 
-async def test_a_change_that_changes_nothing_is_not_told(
+async def test_a_change_without_effect_is_not_published(
     api_client: AsyncClient, messages: Messages
 ) -> None:
-    """A product that is sent as it already is keeps its version, and is no event."""
+    """A change to equal values keeps the version, and publishes no event."""
     product = await create(api_client, "LAMP-1")
     address = f"{PRODUCTS}/{product['id']}"
     same = await api_client.patch(address, json={"version": 1, "name": product["name"]})
     assert same.json()["data"] == product
     await api_client.delete(address)
-    told = await messages.read("products", 2)
-    assert [headers(one)["ce_type"] for one in told] == ["product.created", "product.deleted"]
+    received = await messages.read("products", 2)
+    assert [headers(message)["ce_type"] for message in received] == [
+        "product.created",
+        "product.deleted",
+    ]
 
 
-async def test_what_was_refused_is_not_told(api_client: AsyncClient, messages: Messages) -> None:
-    """A change that fails is no event."""
+async def test_a_refused_change_is_not_published(
+    api_client: AsyncClient, messages: Messages
+) -> None:
+    """A change that fails publishes no event."""
     product = await create(api_client, "LAMP-1")
     body = {"sku": "LAMP-1", "name": "Lamp", "price": "1"}
     assert (await api_client.post(PRODUCTS, json=body)).status_code == 409
     address = f"{PRODUCTS}/{product['id']}"
     assert (await api_client.patch(address, json={"version": 9, "name": "L"})).status_code == 409
     await create(api_client, "LAST")
-    told = await messages.read("products", 2)
-    assert Counter(headers(one)["ce_type"] for one in told) == {"product.created": 2}
+    received = await messages.read("products", 2)
+    assert Counter(headers(message)["ce_type"] for message in received) == {"product.created": 2}
 
 
 async def test_products_are_counted_by_status(api_client: AsyncClient) -> None:
@@ -85,9 +92,7 @@ async def test_products_are_counted_by_status(api_client: AsyncClient) -> None:
     await eventually(lambda: counts(api_client), {"draft": 1, "active": 0, "retired": 1})
 
 
-async def test_an_event_that_comes_again_counts_once(
-    api_client: AsyncClient, messages: Messages
-) -> None:
+async def test_a_repeated_event_counts_once(api_client: AsyncClient, messages: Messages) -> None:
     """A second delivery of the same event has no effect."""
     await create(api_client, "LAMP-1")
     (message,) = await messages.read("products", 1)
@@ -96,10 +101,10 @@ async def test_an_event_that_comes_again_counts_once(
     await eventually(lambda: counts(api_client), {"draft": 2, "active": 0, "retired": 0})
 
 
-async def test_what_is_no_event_becomes_a_dead_letter(
+async def test_an_invalid_event_becomes_a_dead_letter(
     api_client: AsyncClient, messages: Messages
 ) -> None:
-    """A message that cannot be read is put aside with its reason, and the next ones go on."""
+    """An unreadable message is set aside with its reason, and the next ones are handled."""
     await messages.send("products", b"{", b"key", ce_type="product.created", ce_id="1")
     (letter,) = await messages.read("products.dead-letters", 1)
     found = headers(letter)
