@@ -121,7 +121,7 @@ async def test_a_failed_start_closes_and_forgets_what_was_opened() -> None:
 
 
 def test_the_services_features_start_after_the_built_in_ones() -> None:
-    """A new service has no features of its own."""
+    """A new service does not have its own features."""
     assert FEATURES == ()
     app = create_app(settings())
     assert app.features == (*lifespan.FEATURES, *FEATURES)

@@ -62,7 +62,7 @@ def check_response(  # noqa: PLR0913 - each says what one part of the answer mus
         media_type: what a success must be, such as `text/csv`; None if it must have no body.
 
     Returns:
-        JSON: the value under `data`. A problem: all of it. Text: a string. Other media types: bytes.
+        JSON: the value of `data`. A problem: all of it. Text: a string. Other media types: bytes.
         No body: None.
 
     Raises:
