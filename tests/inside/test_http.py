@@ -153,7 +153,7 @@ async def test_a_status_without_a_body_has_none(client: AsyncClient, status: int
 async def test_the_cause_of_a_raised_server_error_is_logged(
     client: AsyncClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Raising a 5xx logs its cause. `from None` hides it, and a 4xx is not an error of the service."""
+    """Raising a 5xx logs its cause. `from None` hides it, and a 4xx is an error of the client."""
     check_response(await client.get("/status/503?caught=true"), 503)
     output = "".join(capfd.readouterr())
     assert '"level": "error"' in output or "error" in output
