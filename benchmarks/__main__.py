@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.installed import SHARED
 from benchmarks.machine import description
 from benchmarks.measure import QUICK, RESULTS
-from benchmarks.page import FIGURES, write_page
+from benchmarks.page import FIGURES, scripts, write_page
 
 ROOT = Path(__file__).parents[1]
 AT_ONCE = 2 if QUICK else 1
@@ -27,7 +27,7 @@ AT_ONCE = 2 if QUICK else 1
 def main() -> int:
     """Run the scripts, and return 1 if one of them failed. A missed goal is not a failure."""
     given = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    names = given or sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
+    names = given or scripts()
     # Not in a private folder: PostgreSQL's own account must reach it if we are root.
     with TemporaryDirectory(prefix="benchmark-") as services, ThreadPoolExecutor(AT_ONCE) as pool:
         os.environ[SHARED] = services

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.installed import IMAGE, installed_service
@@ -57,17 +56,17 @@ def main() -> None:
     check_wrk()
     with installed_service() as service, ExitStack() as stack:
         database = stack.enter_context(filled_database(service))
-        rivals = contestants(service, database.url)
         python = service / IMAGE / "bin/python"
-        rivals[PEER] = rendered_peer(Path(service).parent, python, database.url)
-        processes = {
-            name: [stack.enter_context(served(rival)) for _ in range(2)]
-            for name, rival in rivals.items()
-        }
+        peer = rendered_peer(service.parent, python, database.url)
         for number, connections in CASES[:1] if QUICK else CASES:
-            running = {name: some[:number] for name, some in processes.items()}
-            for kind in PATHS:
-                measure(kind, running, connections, database)
+            rivals = contestants(service, database.url, processes=number) | {PEER: peer}
+            with ExitStack() as case:
+                running = {
+                    name: [case.enter_context(served(rival)) for _ in range(number)]
+                    for name, rival in rivals.items()
+                }
+                for kind in PATHS:
+                    measure(kind, running, connections, database)
 
 
 def measure(

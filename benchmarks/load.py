@@ -62,7 +62,7 @@ def load(kind: str, processes: Sequence[Served], connections: int, database: Dat
 
 def start(kind: str, one: Served, connections: int, numbers: list[int]) -> subprocess.Popen[str]:
     """Start wrk on some cores."""
-    wrk = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency"]
+    wrk = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--timeout=10s", "--latency"]
     if numbers and shutil.which("taskset"):
         wrk = ["taskset", "-c", ",".join(map(str, numbers)), *wrk]
     if kind == "create":

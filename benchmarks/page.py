@@ -30,7 +30,8 @@ the figure of every round.
   figures of one round.
 - A figure without quartiles was measured once.
 - Compare ratios and CPU time. Seconds and requests per second depend on the machine, and on what
-  else runs on it: see its load beside each table.
+  else runs on it: see its load beside each table. A load of two or more before the start means
+  that other programs ran, and used the same cores.
 
 ![Each figure with a goal, divided by the goal](benchmarks.svg)
 
@@ -51,8 +52,15 @@ def write_page() -> None:
         if others:
             head = f"## {name}\n\nMeasured {measured[name]['machine']}."
             sections.append(f"{head}\n\n{table(others)}")
+    if missing := sorted(set(scripts()) - set(measured)):
+        sections.append(f"## Without figures\n\n{', '.join(missing)}")
     PAGE.write_text(INTRODUCTION + "\n\n".join(sections) + "\n")
     draw(judged, PAGE.with_suffix(".svg"))
+
+
+def scripts() -> list[str]:
+    """List the names of all benchmarks."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
 
 
 def table(results: Iterable[Result]) -> str:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 CONTESTANTS = Path(__file__).parent / "contestants"
-POOL_SIZE = "10"
+CONNECTIONS = 10
+"""The connections to the database of an application, however many processes it has."""
+
 PRODUCTS = "/api/v1/products"
 ONE = f"{PRODUCTS}/01900000-0000-7000-8000-000000000001"
 PATHS = {"get": ONE, "list": f"{PRODUCTS}?limit=10", "create": PRODUCTS}
@@ -78,15 +80,16 @@ class Served:
         return f"http://127.0.0.1:{self.port}{self.contestant.paths[kind]}"
 
 
-def contestants(service: Path, url: str) -> dict[str, Contestant]:
+def contestants(service: Path, url: str, *, processes: int = 1) -> dict[str, Contestant]:
     """Return the applications on the service's table, the service first."""
+    pool_size = str(CONNECTIONS // processes)
     python = str(service / IMAGE / "bin/python")
     options = ("--no-access-log", "--loop=uvloop", "--http=httptools", "--log-level=warning")
     uvicorn = (python, "-m", "uvicorn", f"--app-dir={CONTESTANTS}", *options)
     variables = {
         "DATABASE_URL": url,
-        "POOL_SIZE": POOL_SIZE,
-        "ORDERS_DATABASE_POOL_SIZE": POOL_SIZE,
+        "POOL_SIZE": pool_size,
+        "ORDERS_DATABASE_POOL_SIZE": pool_size,
         "ORDERS_DATABASE_MAX_OVERFLOW": "0",
         "ORDERS_SHUTDOWN_DELAY": "0",
     }
