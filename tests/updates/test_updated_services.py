@@ -66,6 +66,8 @@ def test_a_service_passes_its_own_tests_with_an_added_feature(
     with outside() as folder:
         service = Service.copy(history, folder / "orders", OLDEST, **(others | {feature: False}))
         service.update(**{feature: True})
-        assert not service.has("migrations/versions") or before == "all"
+        if before == "bare" and service.has("migrations/versions"):
+            # It is empty, so git does not keep it.
+            (service.folder / "migrations/versions").rmdir()
         for target in ("install", "lint", "test"):
             make(service.folder, target)
