@@ -86,6 +86,11 @@ def covering(strength: int) -> list[Combination]:
     return list(dict.fromkeys([*chosen, *covered]))
 
 
+def all_features_of(release: str, asks: Asks) -> Combination:
+    """Return all features that a release asks for."""
+    return Combination(frozenset(name for name in FEATURES if asks(release, name)))
+
+
 def covering_updates(strength: int, releases: Sequence[str], asks: Asks) -> list[Case]:
     """Choose releases with features that they ask for, so that every few have all states.
 

@@ -22,7 +22,7 @@ class ShallowHistoryError(Exception):
     """This check-out misses the commits of the releases."""
 
     def __init__(self) -> None:
-        """Return what is wrong and what to do."""
+        """Say what is wrong and what to do."""
         super().__init__(
             "This is a shallow clone, which lacks the template's releases: git fetch --unshallow"
         )

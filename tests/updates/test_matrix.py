@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.combinations import (
-    ALL,
-    FEATURES,
     PAIRS,
     THREES,
     Combination,
+    all_features_of,
     covering_updates,
 )
 from tests.support.history import asks, releases
@@ -24,9 +23,8 @@ if TYPE_CHECKING:
     from tests.support.releases import Repository
 
 THOROUGH = pytest.mark.thorough
-OLDEST, *_, NEWEST = releases() or ["v1.0.0", "v1.0.0"]
-OLDEST_ALL = Combination(frozenset(feature for feature in FEATURES if asks(OLDEST, feature)))
-ALWAYS = [(OLDEST, OLDEST_ALL), (NEWEST, ALL)]
+RELEASES = releases() or ["v1.0.0"]
+ALWAYS = [(release, all_features_of(release, asks)) for release in (RELEASES[0], RELEASES[-1])]
 """Tested on every change, in addition to the updates of `test_toggles.py`."""
 
 PAIRWISE = covering_updates(PAIRS, releases(), asks)

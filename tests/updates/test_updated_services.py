@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.combinations import FEATURES, PAIRS, Combination, covering_updates
+from tests.support.combinations import (
+    FEATURES,
+    PAIRS,
+    Combination,
+    all_features_of,
+    covering_updates,
+)
 from tests.support.history import asks, releases
 from tests.support.processes import make
 from tests.support.services import Service
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
 
 OLDEST = (releases() or ["v1.0.0"])[0]
 THOROUGH = pytest.mark.thorough
-OLDEST_ALL = Combination(frozenset(feature for feature in FEATURES if asks(OLDEST, feature)))
+OLDEST_ALL = all_features_of(OLDEST, asks)
 CASES = [
     pytest.param(OLDEST, OLDEST_ALL),
     *(
