@@ -47,23 +47,22 @@ class Stairway:
         Raises:
             HarnessError: there is no server, or an earlier migration fails.
         """
-        wanted = self.ancestors(revision)
-        start = self._newest_snapshot(wanted)
-        database = await self._databases.copy(self._snapshots[start].name if start else EMPTY)
+        name, applied = self._newest_snapshot(self.ancestors(revision))
+        database = await self._databases.copy(name)
         config = service.alembic_config(database.url)
-        applied = self._applied_at(start) if start else set()
         for parent in self._parents[revision]:
             if parent not in applied:
                 await upgrade(config, parent)
         return database
 
-    def _newest_snapshot(self, wanted: set[str]) -> str | None:
-        """Return the revision of the most advanced database that has only needed revisions."""
-        fitting = [name for name in self._snapshots if self._applied_at(name) <= wanted]
-        return max(fitting, key=lambda name: len(self._applied_at(name)), default=None)
-
-    def _applied_at(self, revision: str) -> set[str]:
-        return {revision, *self.ancestors(revision)}
+    def _newest_snapshot(self, wanted: set[str]) -> tuple[str, set[str]]:
+        """Return the most advanced database that has only needed revisions, and its revisions."""
+        fitting = [
+            (database.name, applied)
+            for revision, database in self._snapshots.items()
+            if (applied := {revision, *self.ancestors(revision)}) <= wanted
+        ]
+        return max(fitting, key=lambda snapshot: len(snapshot[1]), default=(EMPTY, set[str]()))
 
     def leave(self, revision: str, database: Database) -> None:
         """Take back a database at the revision, as a starting point for later revisions."""
