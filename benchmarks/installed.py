@@ -27,7 +27,8 @@ IMAGE = ".image"
 def installed_service(**answers: object) -> Iterator[Path]:
     """Give the folder of a service with `.venv` and `.image` in it; nobody else uses it now."""
     with TemporaryDirectory(prefix="benchmark-") as own:
-        folder = Path(os.environ.get(SHARED, own)) / "-".join(["service", *answers])
+        names = (f"{name}={answer}" for name, answer in answers.items())
+        folder = Path(os.environ.get(SHARED, own)) / "-".join(["service", *names])
         folder.mkdir(exist_ok=True)
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
